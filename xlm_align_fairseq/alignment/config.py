@@ -1,0 +1,127 @@
+"""How links are made: one record, checked in one place, kept as `aligner.json` beside the weights it was chosen for."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+from xlm_align_fairseq.errors import InputError
+
+VERSION = 1
+FILE_NAME = "aligner.json"
+
+CHOICES = {
+    "encoding": ("joint", "separate"),
+    "similarity": ("dot", "cosine"),
+    "scaling": ("reference", "entropic"),
+    "extraction": ("argmax", "filter"),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class AlignerConfig:
+    """Everything that decides which pieces are linked.
+
+    Args:
+        encoding: `joint` encodes `<s> S </s> T </s>`, `separate` encodes each side on its own.
+        align_layer: layer of the hidden states, 1..n; 0 = embeddings.
+        similarity: `dot` or `cosine`.
+        scaling: `reference` normalises the clamped similarities, columns then rows, as the authors' code does; `entropic`
+            solves the transport problem with marginals 1/S and 1/T in the log domain.
+        temperature: divides the similarity in `entropic` scaling.
+        rounds: Sinkhorn rounds.
+        clamp: smallest similarity in `reference` scaling; `None` lets negative ones stand.
+        extraction: `argmax` keeps cells that are the best of their row in the row-normalised plan and of their column in the
+            column-normalised plan; `filter` is iterative filtering on the row-normalised plan.
+        filter_rounds, alpha: of iterative filtering.
+        max_pieces: pieces of one side that are read; what is longer is cut (and counted).
+    """
+
+    encoding: str = "joint"
+    align_layer: int = 8
+    similarity: str = "dot"
+    scaling: str = "reference"
+    temperature: float = 0.05
+    rounds: int = 2
+    clamp: float | None = 1e-6
+    extraction: str = "argmax"
+    filter_rounds: int = 2
+    alpha: float = 0.9
+    max_pieces: int = 250
+
+    def __post_init__(self):
+        for field, allowed in CHOICES.items():
+            if getattr(self, field) not in allowed:
+                raise InputError(f"{field} is {getattr(self, field)!r}: allowed are {', '.join(allowed)}")
+        for field, (low, high) in {
+            "align_layer": (0, 1000),
+            "temperature": (1e-4, 1e4),
+            "rounds": (1, 1000),
+            "filter_rounds": (1, 1000),
+            "alpha": (0.0, 1.0),
+            "max_pieces": (1, 1_000_000),
+        }.items():
+            value = getattr(self, field)
+            if isinstance(value, bool) or not isinstance(value, (int, float)) or not low <= value <= high:
+                raise InputError(f"{field} is {value!r}: allowed is a number from {low:g} to {high:g}")
+
+    @classmethod
+    def named(cls, mode: str, **changes: Any) -> AlignerConfig:
+        """Return a named mode, with changes.
+
+        Args:
+            mode: `reference-label` (the released training code) or `reference-align` (the released aligner).
+        """
+        modes: dict[str, dict[str, Any]] = {
+            "reference-label": {"extraction": "filter", "clamp": 1e-6},
+            "reference-align": {"extraction": "argmax", "clamp": None},
+        }
+        if mode not in modes:
+            raise InputError(f"no mode {mode!r}: allowed are {', '.join(modes)}")
+        return cls(**{**modes[mode], **changes})
+
+    def replace(self, **changes: Any) -> AlignerConfig:
+        """Return a copy with some fields changed."""
+        return dataclasses.replace(self, **changes)
+
+    def signature_items(self) -> dict[str, Any]:
+        """Return the fields that can change an output, without those their siblings switch off."""
+        items = dataclasses.asdict(self)
+        if self.scaling == "reference":
+            del items["temperature"]
+        else:
+            del items["clamp"]
+        if self.extraction == "argmax":
+            del items["filter_rounds"], items["alpha"]
+        return items
+
+    def write(self, directory: Path) -> None:
+        """Write `aligner.json` into a model directory."""
+        record = {"version": VERSION, **dataclasses.asdict(self)}
+        (directory / FILE_NAME).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+
+    @classmethod
+    def read(cls, directory: Path) -> AlignerConfig:
+        """Read `aligner.json` of a model directory.
+
+        Raises:
+            InputError: the file is missing, not JSON, of another version, or has unknown or refused fields.
+        """
+        path = directory / FILE_NAME
+        if not path.is_file():
+            raise InputError(f"{path} is missing: a model directory made by `xlm-align convert` or by training has it")
+        try:
+            record = json.loads(path.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise InputError(f"{path} is not JSON: {error}") from error
+        if not isinstance(record, dict) or record.pop("version", None) != VERSION:
+            raise InputError(f"{path} is not an aligner configuration of version {VERSION}: convert the model again")
+        unknown = set(record) - {field.name for field in dataclasses.fields(cls)}
+        if unknown:
+            raise InputError(f"{path} has unknown fields: {', '.join(sorted(unknown))}")
+        try:
+            return cls(**record)
+        except InputError as error:
+            raise InputError(f"{path}: {error}") from error

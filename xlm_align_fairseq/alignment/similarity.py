@@ -1,0 +1,21 @@
+"""Similarity of the pieces of two sides."""
+
+from __future__ import annotations
+
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def similarity(source: Tensor, target: Tensor, kind: str = "dot") -> Tensor:
+    """Compare every source piece with every target piece.
+
+    Args:
+        source, target: (B, S, C), (B, T, C) hidden states of any floating dtype.
+        kind: `dot`: h_i · h_j; `cosine`: of the normalised states.
+
+    Returns:
+        (B, S, T) float32; the caller masks what is padding.
+    """
+    if kind == "cosine":
+        source, target = F.normalize(source.float(), dim=-1), F.normalize(target.float(), dim=-1)
+    return (source @ target.transpose(1, 2)).float()

@@ -1,0 +1,83 @@
+"""Transport plans between the pieces of two sides.
+
+Both scalings maximise Σ A_ij f_ij − μ A_ij log A_ij by Sinkhorn's alternate normalisation (Cuturi 2013; Chi et al. 2021, section
+3.1). They differ in f, in the marginals and in the domain they compute in.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+
+class Plan(NamedTuple):
+    """The last row-normalised and the last column-normalised plan, each (B, S, T) float32, 0 at padding.
+
+    Rows compete for a target in `columns`, targets compete for a row in `rows`; at convergence the two are one plan.
+    """
+
+    rows: Tensor
+    columns: Tensor
+
+
+def reference_plan(similarity: Tensor, mask: Tensor, rounds: int = 2, clamp: float | None = 1e-6) -> Plan:
+    """Normalise columns, then rows, of the similarities themselves (the authors' code: μ = 1, f = log max(clamp, s)).
+
+    Args:
+        similarity: (B, S, T), any floating dtype.
+        mask: (B, S, T) bool, True where both pieces exist.
+        rounds: each normalises the columns, then the rows, to sum 1.
+        clamp: smallest similarity; `None` leaves negative ones as they are.
+
+    Returns:
+        Plan. Without a clamp a sum can be 0 and its quotient not a number, which the argmax then prefers: so does the original.
+    """
+    plan = similarity.float()
+    if clamp is not None:
+        plan = plan.clamp(min=clamp)
+    plan = columns = plan.masked_fill(~mask, 0.0)
+    for _ in range(rounds):
+        columns = (plan / plan.sum(1, keepdim=True)).masked_fill(~mask, 0.0)
+        plan = (columns / columns.sum(2, keepdim=True)).masked_fill(~mask, 0.0)
+    return Plan(plan, columns)
+
+
+def entropic_plan(similarity: Tensor, mask: Tensor, rounds: int = 8, temperature: float = 0.05) -> Plan:
+    """Solve entropic optimal transport with uniform marginals 1/S and 1/T in the log domain.
+
+    Args:
+        similarity: (B, S, T), any floating dtype; exp(similarity / temperature) is the kernel.
+        mask: (B, S, T) bool, True where both pieces exist.
+        rounds: each rescales the columns to 1/T, then the rows to 1/S.
+        temperature: smaller is sharper.
+
+    Returns:
+        Plan with total mass 1 a pair; `rows` has row sums 1/S exactly, `columns` column sums 1/T.
+    """
+    lowest = torch.finfo(torch.float32).min / 4  # stays finite when two of them are added
+    kernel = (similarity.float() / temperature).masked_fill(~mask, lowest)
+    n_source = mask.any(2).sum(1).clamp(min=1).float()
+    n_target = mask.any(1).sum(1).clamp(min=1).float()
+    row_marginal, column_marginal = -n_source.log()[:, None, None], -n_target.log()[:, None, None]
+    u = torch.zeros_like(kernel[:, :, :1])
+    v = torch.zeros_like(kernel[:, :1])
+    u_before = u
+    for _ in range(rounds):
+        u_before = u
+        v = column_marginal - (kernel + u).logsumexp(1, keepdim=True)
+        u = row_marginal - (kernel + v).logsumexp(2, keepdim=True)
+        v = v.clamp(max=-lowest)
+        u = u.clamp(max=-lowest)
+    rows = (kernel + u + v).exp() * mask
+    columns = (kernel + u_before + v).exp() * mask
+    return Plan(rows, columns)
+
+
+def is_converged(plan: Plan, mask: Tensor, tolerance: float = 1e-3) -> Tensor:
+    """Say which pairs have both marginals within a relative tolerance: (B,) bool, for an entropic plan."""
+    n_source, n_target = mask.any(2).sum(1), mask.any(1).sum(1)
+    row_error = ((plan.rows.sum(2) * n_source[:, None] - 1).abs() * mask.any(2)).amax(1)
+    column_error = ((plan.rows.sum(1) * n_target[:, None] - 1).abs() * mask.any(1)).amax(1)
+    return torch.maximum(row_error, column_error) <= tolerance

@@ -1,0 +1,1 @@
+"""The commands of ``xlm-align``, one a file, each with ``parser()`` and ``main(argv=None)``."""

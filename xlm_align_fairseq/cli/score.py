@@ -1,0 +1,201 @@
+"""Score alignments against gold: AER, precision, recall, F1, bootstrap intervals and paired tests."""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from xlm_align_fairseq.alignment.links import (
+    GoldFile,
+    Link,
+    check_range,
+    decode_lines,
+    load_gold,
+    read_lines,
+    read_pharaoh,
+    swap,
+)
+from xlm_align_fairseq.alignment.signature import signature
+from xlm_align_fairseq.errors import InputError
+from xlm_align_fairseq.version import __version__
+
+if TYPE_CHECKING:
+    from xlm_align_fairseq.alignment.metrics import Counts
+
+_COLUMNS = ("hypothesis", "sure", "possible", "hypothesis_sure", "hypothesis_possible")
+
+
+def parser() -> argparse.ArgumentParser:
+    """Build the parser of ``xlm-align score``."""
+    new = argparse.ArgumentParser(prog="xlm-align score", description=__doc__)
+    add = new.add_argument
+    add("hyp", metavar="HYP", nargs="+", help="alignments to score, Pharaoh lines (0-0 1-2); - is standard input")
+    add("--gold", metavar="FILE", required=True, help="gold: rows 'id src tgt [S|P]', or Pharaoh with i-j and ipj")
+    add("--gold-one-based", action="store_true", help="a Pharaoh gold file counts words from 1 (rows always do)")
+    add("--one-based", action="store_true", help="the HYP files count words from 1")
+    add("--swap", action="store_true", help="the HYP files hold target-source links")
+    add("--src", metavar="FILE", help="source sentences of the gold, to check that links are in range; needs --tgt")
+    add("--tgt", metavar="FILE", help="target sentences of the gold; needs --src")
+    add(
+        "--samples",
+        type=int,
+        default=1000,
+        metavar="N",
+        help="bootstrap samples, corpora drawn again (default: %(default)s)",
+    )
+    add("--seed", type=int, default=12345, metavar="N", help="seed of the bootstrap (default: %(default)s)")
+    add("--json", action="store_true", help="print JSON (percent, not rounded) in place of the tables")
+    add("--per-sentence", metavar="FILE", help="also write the counts and AER (percent) of each sentence pair, TSV")
+    return new
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; return the exit code.
+
+    Raises:
+        InputError: a file or a flag cannot be used.
+    """
+    command = parser()
+    args = command.parse_args(argv)
+    if (args.src is None) != (args.tgt is None):
+        command.error("--src and --tgt go together: give both or neither")
+    if args.hyp.count("-") > 1:
+        command.error("standard input (-) can be given as HYP only once")
+
+    systems = [_read_hypothesis(name, args.one_based, args.swap) for name in args.hyp]
+    names = ["<stdin>" if name == "-" else name for name in args.hyp]
+    lengths = [(name, len(system)) for name, system in zip(names, systems, strict=True)]
+    sizes: list[tuple[int, int]] = []
+    if args.src is not None:
+        source, target = read_lines(args.src), read_lines(args.tgt)
+        lengths = [(args.src, len(source)), (args.tgt, len(target)), *lengths]
+    _check_lengths(lengths)
+    gold = load_gold(args.gold, one_based=args.gold_one_based or None, n_lines=lengths[0][1], counted_in=lengths[0][0])
+    if not any(sentence.possible for sentence in gold.sentences):
+        raise InputError(
+            f"{args.gold}: no gold links in {len(gold.sentences)} sentence pairs; nothing to score against"
+        )
+    if args.src is not None:
+        sizes = [(_n_words(s), _n_words(t)) for s, t in zip(source, target, strict=True)]
+        for n, (sentence, size) in enumerate(zip(gold.sentences, sizes, strict=True), 1):
+            check_range(sorted(sentence.possible), *size, f"{args.gold}: sentence pair {n}")
+        for name, system in zip(names, systems, strict=True):
+            for n, (links, size) in enumerate(zip(system, sizes, strict=True), 1):
+                check_range(links, *size, f"{name}:{n}")
+
+    from xlm_align_fairseq.alignment.metrics import count  # numpy only once the input is known to be good
+
+    counts = [[count(*pair) for pair in zip(system, gold.sentences, strict=True)] for system in systems]
+    report = _report(names, counts, gold, args)
+    if args.per_sentence is not None:
+        _write_sentences(args.per_sentence, names, counts, report["signature"])
+    print(json.dumps(report, indent=2, ensure_ascii=False) if args.json else _tables(report))
+    return 0
+
+
+def _read_hypothesis(name: str, one_based: bool, swapped: bool) -> list[list[Link]]:
+    if name == "-":
+        lines = decode_lines(sys.stdin.buffer.read(), "<stdin>")
+        system = read_pharaoh(lines, one_based=one_based, name="<stdin>")
+    else:
+        system = read_pharaoh(name, one_based=one_based)
+    return [swap(links) for links in system] if swapped else system
+
+
+def _check_lengths(lengths: Sequence[tuple[str, int]]) -> None:
+    first, n_first = lengths[0]
+    for other, n_other in lengths[1:]:
+        if n_other != n_first:
+            raise InputError(
+                f"{other}: {n_other} lines, but {n_first} lines in {first}; line n of every file is sentence pair n,"
+                " check that the files belong together and are complete"
+            )
+
+
+def _n_words(line: str) -> int:
+    return len(line.split(" ")) if line else 0
+
+
+def _report(
+    names: Sequence[str], counts: Sequence[Sequence["Counts"]], gold: GoldFile, args: argparse.Namespace
+) -> dict[str, Any]:
+    """Gather what is printed: percent throughout, differences in points of AER."""
+    from xlm_align_fairseq.alignment.metrics import Counts, bootstrap, paired_bootstrap
+
+    draws = {"samples": args.samples, "seed": args.seed}
+    systems, paired = [], []
+    for name, system in zip(names, counts, strict=True):
+        total = sum(system, Counts())
+        measures = {key: 100 * getattr(total, key) for key in ("aer", "precision", "recall", "f1")}
+        interval = [100 * bound for bound in bootstrap(system, **draws)]
+        systems.append({"name": name, **measures, "aer_interval": interval, "counts": asdict(total)})
+    for name, system in list(zip(names, counts, strict=True))[1:]:
+        test = paired_bootstrap(counts[0], system, **draws)
+        interval = [100 * test.low, 100 * test.high]
+        paired.append(
+            {"name": name, "difference": 100 * test.difference, "interval": interval, "p_value": test.p_value}
+        )
+    label = {
+        "metric": "aer",
+        "sentences": len(gold.sentences),
+        "gold": gold.form,
+        "ids": gold.ids,
+        "gold_base": gold.base,
+        "base": int(args.one_based),
+        "swap": args.swap,
+        **draws,
+        "version": __version__,
+    }
+    return {
+        "format": "xlm-align-score.1",
+        "signature": signature(label),
+        "sentences": len(gold.sentences),
+        "sentences_without_gold": sum(not sentence.possible for sentence in gold.sentences),
+        "systems": systems,
+        "paired": paired,
+    }
+
+
+def _tables(report: dict[str, Any]) -> str:
+    width = max(len("system"), *(len(system["name"]) for system in report["systems"]))
+    lines = [
+        f"{report['sentences']} sentence pairs, {report['sentences_without_gold']} of them without gold links",
+        f"{'system':{width}}   AER %    95 % interval  precision %  recall %   F1 %    links     sure  possible",
+    ]
+    for system in report["systems"]:
+        low, high = system["aer_interval"]
+        counted = system["counts"]
+        lines.append(
+            f"{system['name']:{width}}  {system['aer']:6.2f}  {f'[{low:.2f}, {high:.2f}]':>15}"
+            f"  {system['precision']:11.1f}  {system['recall']:8.1f}  {system['f1']:5.1f}"
+            f"  {counted['hypothesis']:7}  {counted['sure']:7}  {counted['possible']:8}"
+        )
+    if report["paired"]:
+        lines += [
+            "",
+            f"AER minus that of {report['systems'][0]['name']} (points, negative is better), paired bootstrap",
+        ]
+        lines.append(f"{'system':{width}}  difference    95 % interval        p")
+    for test in report["paired"]:
+        low, high = test["interval"]
+        interval = f"[{low:+.2f}, {high:+.2f}]"
+        lines.append(f"{test['name']:{width}}  {test['difference']:+10.2f}  {interval:>15}  {test['p_value']:7.4f}")
+    return "\n".join([*lines, "", report["signature"]])
+
+
+def _write_sentences(path: str, names: Sequence[str], counts: Sequence[Sequence["Counts"]], label: str) -> None:
+    """Write the counts of each sentence pair: comment lines with the signature and the systems, a header, rows."""
+    lines = [f"# xlm-align-per-sentence.1 {label}"]
+    lines += [f"# system {k} is {name!r}" for k, name in enumerate(names, 1)]
+    lines.append("\t".join(["system", "sentence", *_COLUMNS, "aer"]))
+    for k, system in enumerate(counts, 1):
+        for n, sentence in enumerate(system, 1):
+            cells = [k, n, *(getattr(sentence, column) for column in _COLUMNS), f"{100 * sentence.aer:.2f}"]
+            lines.append("\t".join(map(str, cells)))
+    try:
+        Path(path).write_bytes("".join(f"{line}\n" for line in lines).encode())
+    except OSError as error:
+        raise InputError(f"--per-sentence {path}: cannot write the file ({error.strerror}); check the path") from error

@@ -1,0 +1,65 @@
+"""Training from a converted encoder: its weights into the model, and its companions into the save directory."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+from pathlib import Path
+
+from xlm_align_fairseq.alignment.config import AlignerConfig
+from xlm_align_fairseq.convert import directory
+from xlm_align_fairseq.convert.model import Model
+from xlm_align_fairseq.data.vocabulary import Vocabulary
+from xlm_align_fairseq.encoder import FLAGS
+from xlm_align_fairseq.errors import InputError
+
+logger = logging.getLogger(__name__)
+SIZES = ("encoder_layers", "encoder_embed_dim", "encoder_attention_heads", "encoder_ffn_embed_dim")
+OF_THE_ENCODER = ("layer_norm_eps", "max_positions")  # follow the weights, not the architecture's name
+
+
+@dataclasses.dataclass
+class ColdStart:
+    """A converted encoder to start from."""
+
+    path: str
+    model: Model
+
+    @classmethod
+    def read(cls, path: str, vocabulary: Vocabulary) -> ColdStart:
+        """Read a model directory and check that the data was binarised with its dictionary.
+
+        Raises:
+            InputError: something is missing in the directory, or the dictionaries differ.
+        """
+        model = directory.open_model(Path(path))
+        if model.vocabulary != vocabulary:
+            raise InputError(
+                f"--cold-start {path} has a dictionary of {len(model.vocabulary)} pieces, the data another one of "
+                f"{len(vocabulary)}: binarise with the dictionary of the cold start"
+            )
+        return cls(path, model)
+
+    def adapt(self, cfg) -> None:
+        """Check the architecture's sizes against the weights and give the configuration what follows from them."""
+        ours = self.model.config.to_flags()
+        wrong = [f"--{flag.replace('_', '-')} {cfg[flag]} (weights: {ours[flag]})" for flag in SIZES if cfg[flag] != ours[flag]]
+        if wrong:
+            raise InputError(f"--cold-start {self.path} does not fit the architecture: {', '.join(wrong)}")
+        for flag in OF_THE_ENCODER:
+            cfg[flag] = ours[flag]
+        cfg["hf_architecture"] = self.model.hf_architecture
+
+    def fill(self, model) -> None:
+        """Load the weights; heads that the encoder lacks keep their fresh ones."""
+        state = {key: value.float() for key, value in self.model.state.items()}
+        model.load_state_dict(state, strict=True)
+        logger.info(f"cold start from {self.path}: {self.model.parameters():,} parameters")
+
+    def write_companions(self, save_dir: Path, aligner: AlignerConfig) -> None:
+        """Write dictionary, sentencepiece model and aligner configuration beside the checkpoints to come."""
+        save_dir.mkdir(parents=True, exist_ok=True)
+        directory.write_files(save_dir, dataclasses.replace(self.model, aligner=aligner))
+
+
+assert set(SIZES) | set(OF_THE_ENCODER) <= set(FLAGS)

@@ -1,0 +1,94 @@
+"""Read and build sentencepiece's precompiled normalisation map.
+
+The map is a uint32 length, a double-array trie of that many bytes (darts-clone) whose keys are UTF-8 sequences, and a blob of
+null-terminated replacements; the value of a key is the replacement's offset in the blob.
+"""
+
+from __future__ import annotations
+
+import io
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import sentencepiece
+from sentencepiece import sentencepiece_model_pb2
+
+
+def bundled() -> bytes:
+    """Return the map `nmt_nfkc` that the installed sentencepiece carries."""
+    return _trained(normalization_rule_name="nmt_nfkc")
+
+
+def read_rules(charsmap: bytes) -> dict[str, str]:
+    """List the rules of a map: sequence of characters → replacement."""
+    size = int.from_bytes(charsmap[:4], "little")
+    units = np.frombuffer(charsmap, "<u4", size // 4, 4)
+    blob = charsmap[4 + size :]
+    labels = np.arange(1, 256, dtype=np.uint32)
+    nodes, keys = _children(np.zeros(1, np.uint32), units[:1]), [b""]
+    rules = {}
+    while keys:  # one round for each length of key
+        slots = nodes[:, None] ^ labels
+        found = units.take(slots, mode="clip")
+        parents, columns = np.nonzero((found & 0x800000FF) == labels)  # the label, with the bit that marks a value
+        slots, found = slots[parents, columns], found[parents, columns]
+        keys = [keys[parent] + bytes([column + 1]) for parent, column in zip(parents, columns, strict=True)]
+        nodes = _children(slots, found)
+        for at in np.flatnonzero(found >> 8 & 1):
+            start = int(units[nodes[at]]) & 0x7FFFFFFF
+            rules[keys[at].decode()] = blob[start : blob.index(b"\0", start)].decode()
+    return rules
+
+
+def _children(slots: np.ndarray, units: np.ndarray) -> np.ndarray:
+    return slots ^ (units >> 10 << (units >> 6 & 8))
+
+
+def build(rules: dict[str, str]) -> bytes:
+    """Compile rules into a map, with sentencepiece's own compiler."""
+    with tempfile.TemporaryDirectory() as folder:
+        table = Path(folder) / "rules.tsv"
+        rows = sorted((_hex(key), _hex(value)) for key, value in rules.items())
+        table.write_text("".join(f"{key}\t{value}\n" for key, value in rows), encoding="ascii")
+        return _trained(normalization_rule_tsv=str(table))
+
+
+def _hex(text: str) -> str:
+    return " ".join(f"{ord(character):X}" for character in text)
+
+
+def _trained(**options: str) -> bytes:
+    """Train the smallest model there is, for the sake of its normaliser: Python has no other way to the compiler."""
+    model = io.BytesIO()
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter(["a b"]), model_writer=model, vocab_size=6, minloglevel=2, **options
+    )
+    proto = sentencepiece_model_pb2.ModelProto()
+    proto.ParseFromString(model.getvalue())
+    return proto.normalizer_spec.precompiled_charsmap
+
+
+def assemble(pieces: list[tuple[str, float]], charsmap: bytes) -> bytes:
+    """Assemble a unigram model with XLM-R's layout: `<unk>` 0, `<s>` 1, `</s>` 2, pieces from 3.
+
+    Args:
+        pieces: pieces with their scores (log probabilities), without specials.
+        charsmap: the normalisation map.
+
+    Returns:
+        The serialised sentencepiece model.
+    """
+    proto = sentencepiece_model_pb2.ModelProto()
+    kind = sentencepiece_model_pb2.ModelProto.SentencePiece
+    for piece, code in (("<unk>", kind.UNKNOWN), ("<s>", kind.CONTROL), ("</s>", kind.CONTROL)):
+        proto.pieces.add(piece=piece, score=0.0, type=code)
+    for piece, score in pieces:
+        proto.pieces.add(piece=piece, score=score)
+    proto.trainer_spec.model_type = proto.trainer_spec.UNIGRAM
+    proto.trainer_spec.vocab_size = len(proto.pieces)
+    for special, identity in (("unk_id", 0), ("bos_id", 1), ("eos_id", 2), ("pad_id", -1)):
+        setattr(proto.trainer_spec, special, identity)
+    proto.normalizer_spec.name = "nmt_nfkc"
+    proto.normalizer_spec.precompiled_charsmap = charsmap
+    return proto.SerializeToString(deterministic=True)

@@ -1,0 +1,91 @@
+"""The record that every reader returns and every writer takes."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from torch import Tensor
+
+from xlm_align_fairseq.alignment.config import AlignerConfig
+from xlm_align_fairseq.data.vocabulary import Vocabulary
+from xlm_align_fairseq.encoder import Encoder, EncoderConfig, LMHead, PointerHead
+from xlm_align_fairseq.errors import InputError
+
+HEADS = ("lm_head", "pointer")
+
+# Where links are made until somebody measures: (encoding, align_layer / layers). An XLM-R layer 8 of 12 in one joint sequence is
+# published (SimAlign; Chi et al. 2021); encoders that never saw two sentences in one sequence do better on each side alone.
+ALIGNERS = {"xlm-roberta": ("joint", 8 / 12), "bert": ("separate", 6 / 12)}
+
+
+def default_aligner(hf_architecture: str, layers: int) -> AlignerConfig:
+    """Return the aligner configuration of an encoder that brings none; `align_layer` is proportional to the depth."""
+    encoding, depth = ALIGNERS[hf_architecture]
+    return AlignerConfig(encoding=encoding, align_layer=max(1, round(layers * depth)))
+
+
+@dataclasses.dataclass
+class Model:
+    """An encoder with all that belongs to it.
+
+    Args:
+        config: sizes.
+        state: tensors under the keys of the fairseq model `xlm_align` (`encoder.…`, `lm_head.…`, `pointer.…`). A head that the
+            source lacks is absent; so is `lm_head.weight`, which is the embedding table.
+        hf_architecture: `xlm-roberta` or `bert`, the architecture that Hugging Face calls it.
+        vocabulary: the pieces that the embedding table has rows for.
+        sentencepiece: the sentencepiece model, serialised; `open_sentencepiece` opens it.
+        aligner: how links are made.
+        chosen: True if the source brought `aligner`, False if it is the default of the architecture.
+    """
+
+    config: EncoderConfig
+    state: dict[str, Tensor]
+    hf_architecture: str
+    vocabulary: Vocabulary
+    sentencepiece: bytes
+    aligner: AlignerConfig
+    chosen: bool = False
+
+    def __post_init__(self):
+        if len(self.vocabulary) != self.config.vocabulary:
+            raise InputError(
+                f"the vocabulary has {len(self.vocabulary)} pieces with specials and <mask>, the embedding table"
+                f" {self.config.vocabulary} rows: the files are not of one model"
+            )
+
+    def head(self, name: str) -> dict[str, Tensor]:
+        """Return the tensors of a head (`lm_head` or `pointer`) without its prefix; empty if the model has none."""
+        return {key.removeprefix(f"{name}."): value for key, value in self.state.items() if key.startswith(f"{name}.")}
+
+    def parameters(self) -> int:
+        """Count the numbers that are stored."""
+        return sum(value.numel() for value in self.state.values())
+
+
+def load_encoder(model: Model) -> Encoder:
+    """Build the encoder in float32 and evaluation mode; heads are left aside.
+
+    Raises:
+        InputError: the state does not fit the sizes.
+    """
+    return _filled(Encoder(model.config), model.head("encoder"))
+
+
+def load_heads(model: Model, encoder: Encoder) -> tuple[LMHead | None, PointerHead | None]:
+    """Build the heads that the model has, in float32 and evaluation mode; the LM head shares the encoder's embedding table."""
+    lm_head = pointer = None
+    if tensors := model.head("lm_head"):
+        weight = encoder.embed_tokens.weight
+        lm_head = _filled(LMHead(model.config, weight), {**tensors, "weight": weight})
+    if tensors := model.head("pointer"):
+        pointer = _filled(PointerHead(model.config), tensors)
+    return lm_head, pointer
+
+
+def _filled(module, tensors):
+    try:
+        module.load_state_dict(tensors)
+    except RuntimeError as error:
+        raise InputError(f"the weights do not fit the sizes of the model: {error}") from error
+    return module.eval()

@@ -1,0 +1,199 @@
+"""The XLM-R encoder and its two heads, in plain torch (no fairseq), with an early exit at any layer.
+
+One post-norm Transformer serves XLM-RoBERTa and BERT-architecture encoders alike: they differ in the LayerNorm epsilon and in
+what `convert/` folds into the position table.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+PAD = 1  # `<s>` 0, `<pad>` 1, `</s>` 2, `<unk>` 3: the order of fairseq and of Hugging Face's XLM-R
+
+
+@dataclasses.dataclass(frozen=True)
+class EncoderConfig:
+    """Sizes of an encoder.
+
+    Args:
+        vocabulary: rows of the embedding table (pieces and specials).
+        layers, width, heads, ffn: Transformer sizes; `width` must be a multiple of `heads`.
+        max_positions: longest sequence in pieces, specials included.
+        layer_norm_eps: 1e-5 in XLM-R, 1e-12 in BERT.
+        dropout, attention_dropout, activation_dropout: probabilities in training mode.
+    """
+
+    vocabulary: int
+    layers: int = 12
+    width: int = 768
+    heads: int = 12
+    ffn: int = 3072
+    max_positions: int = 512
+    layer_norm_eps: float = 1e-5
+    dropout: float = 0.0
+    attention_dropout: float = 0.0
+    activation_dropout: float = 0.0
+
+    @classmethod
+    def from_flags(cls, flags: Mapping[str, Any], vocabulary: int) -> EncoderConfig:
+        """Read the sizes from fairseq's model flags, as a checkpoint's `cfg["model"]` holds them."""
+        return cls(vocabulary, **{field: flags[flag] for flag, field in FLAGS.items()})
+
+    def to_flags(self) -> dict[str, Any]:
+        """Return the sizes under the names of fairseq's model flags."""
+        return {flag: getattr(self, field) for flag, field in FLAGS.items()}
+
+
+# fairseq's flag → our field
+FLAGS = {
+    "encoder_layers": "layers",
+    "encoder_embed_dim": "width",
+    "encoder_attention_heads": "heads",
+    "encoder_ffn_embed_dim": "ffn",
+    "max_positions": "max_positions",
+    "layer_norm_eps": "layer_norm_eps",
+    "dropout": "dropout",
+    "attention_dropout": "attention_dropout",
+    "activation_dropout": "activation_dropout",
+}
+
+
+class SelfAttention(nn.Module):
+    """Multi-head self-attention over a padded batch."""
+
+    def __init__(self, config: EncoderConfig):
+        super().__init__()
+        self.heads, self.dropout = config.heads, config.attention_dropout
+        self.q_proj = nn.Linear(config.width, config.width)
+        self.k_proj = nn.Linear(config.width, config.width)
+        self.v_proj = nn.Linear(config.width, config.width)
+        self.out_proj = nn.Linear(config.width, config.width)
+
+    def forward(self, x: Tensor, keep: Tensor | None) -> Tensor:
+        def split(y: Tensor) -> Tensor:
+            return y.unflatten(-1, (self.heads, -1)).transpose(1, 2)  # (B, heads, L, C / heads)
+
+        dropout = self.dropout if self.training else 0.0
+        x = F.scaled_dot_product_attention(
+            split(self.q_proj(x)), split(self.k_proj(x)), split(self.v_proj(x)), attn_mask=keep, dropout_p=dropout
+        )
+        return self.out_proj(x.transpose(1, 2).flatten(2))
+
+
+class Layer(nn.Module):
+    """Post-norm Transformer layer: attention, add, norm; feed-forward (GELU), add, norm."""
+
+    def __init__(self, config: EncoderConfig):
+        super().__init__()
+        self.self_attn = SelfAttention(config)
+        self.self_attn_layer_norm = nn.LayerNorm(config.width, eps=config.layer_norm_eps)
+        self.fc1 = nn.Linear(config.width, config.ffn)
+        self.fc2 = nn.Linear(config.ffn, config.width)
+        self.final_layer_norm = nn.LayerNorm(config.width, eps=config.layer_norm_eps)
+        self.dropout = nn.Dropout(config.dropout)
+        self.activation_dropout = nn.Dropout(config.activation_dropout)
+
+    def forward(self, x: Tensor, keep: Tensor | None) -> Tensor:
+        x = self.self_attn_layer_norm(x + self.dropout(self.self_attn(x, keep)))
+        y = self.activation_dropout(F.gelu(self.fc1(x)))
+        return self.final_layer_norm(x + self.dropout(self.fc2(y)))
+
+
+class Encoder(nn.Module):
+    """Embeddings and layers; `forward` computes nothing above the layer that is asked for."""
+
+    def __init__(self, config: EncoderConfig):
+        super().__init__()
+        self.config = config
+        self.embed_tokens = nn.Embedding(config.vocabulary, config.width, PAD)
+        self.embed_positions = nn.Embedding(config.max_positions + PAD + 1, config.width, PAD)  # counted from PAD + 1
+        self.layernorm_embedding = nn.LayerNorm(config.width, eps=config.layer_norm_eps)
+        self.dropout = nn.Dropout(config.dropout)
+        self.layers = nn.ModuleList(Layer(config) for _ in range(config.layers))
+
+    def forward(self, tokens: Tensor, layer: int | None = None) -> Tensor:
+        """Encode up to a layer.
+
+        Args:
+            tokens: (B, L) int64 piece ids, right-padded with `PAD`.
+            layer: 1..n; 0 = the embeddings; None = the last layer.
+
+        Returns:
+            (B, L, C) hidden states; what stands at padding is of no meaning.
+
+        Raises:
+            ValueError: no such layer, or a sequence longer than the encoder's positions.
+        """
+        return self._run(tokens, self._checked(layer))[-1]
+
+    def all_layers(self, tokens: Tensor, layer: int | None = None) -> list[Tensor]:
+        """Return the hidden states of layers 0..layer, each (B, L, C), from one pass."""
+        return self._run(tokens, self._checked(layer), keep_all=True)
+
+    def _checked(self, layer: int | None) -> int:
+        layer = self.config.layers if layer is None else layer
+        if not 0 <= layer <= self.config.layers:
+            raise ValueError(f"layer {layer}: this encoder has layers 1..{self.config.layers} (0 = embeddings)")
+        return layer
+
+    def _run(self, tokens: Tensor, layer: int, keep_all: bool = False) -> list[Tensor]:
+        if tokens.size(1) > self.config.max_positions:
+            raise ValueError(
+                f"a sequence of {tokens.size(1)} pieces: this encoder reads at most {self.config.max_positions}"
+            )
+        keep = tokens.ne(PAD)
+        positions = keep.cumsum(1).mul(keep).add(PAD)
+        x = self.layernorm_embedding(self.embed_tokens(tokens) + self.embed_positions(positions))
+        x = self.dropout(x)
+        mask = keep[:, None, None, :].expand(-1, 1, tokens.size(1), -1)
+        states = [x]
+        for block in self.layers[:layer]:
+            x = block(x, mask)
+            states = [*states, x] if keep_all else [x]
+        return states
+
+
+class LMHead(nn.Module):
+    """Predict pieces: dense, GELU, norm, then the embedding table as output layer."""
+
+    def __init__(self, config: EncoderConfig, weight: nn.Parameter):
+        super().__init__()
+        self.dense = nn.Linear(config.width, config.width)
+        self.layer_norm = nn.LayerNorm(config.width, eps=config.layer_norm_eps)
+        self.weight = weight
+        self.bias = nn.Parameter(torch.zeros(config.vocabulary))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map hidden states (N, C) to logits (N, vocabulary)."""
+        return F.linear(self.layer_norm(F.gelu(self.dense(x))), self.weight, self.bias)
+
+
+class PointerHead(nn.Module):
+    """Query and key maps of the pointer network (Chi et al. 2021, equation 5)."""
+
+    def __init__(self, config: EncoderConfig):
+        super().__init__()
+        self.query = nn.Linear(config.width, config.width)
+        self.key = nn.Linear(config.width, config.width)
+
+    def forward(self, queries: Tensor, keys: Tensor) -> Tensor:
+        """Return q Kᵀ / √C for every query: (B, N, C) and (B, K, C) → (B, N, K) logits."""
+        return self.query(queries) @ self.key(keys).transpose(1, 2) / math.sqrt(queries.size(-1))
+
+
+def init_weights(module: nn.Module) -> None:
+    """Initialise as BERT does: normal(0, 0.02) weights, zero biases and padding rows (Devlin et al. 2019)."""
+    if isinstance(module, (nn.Linear, nn.Embedding)):
+        nn.init.normal_(module.weight, std=0.02)
+    if isinstance(module, nn.Linear):
+        nn.init.zeros_(module.bias)
+    if isinstance(module, nn.Embedding) and module.padding_idx is not None:
+        with torch.no_grad():
+            module.weight[module.padding_idx].zero_()

@@ -1,0 +1,85 @@
+"""Self-labelling: an encoder, a batch of pieces and an `AlignerConfig` give piece links. Training and aligning both call this."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from xlm_align_fairseq.alignment import extraction, sinkhorn
+from xlm_align_fairseq.alignment.config import AlignerConfig
+from xlm_align_fairseq.alignment.similarity import similarity
+from xlm_align_fairseq.alignment.spans import PieceBatch, join_sides, split_sides, wrap_side
+from xlm_align_fairseq.encoder import Encoder
+
+
+class Labels(NamedTuple):
+    """Piece links of B pairs and what they were read from."""
+
+    links: Tensor  # (B, S, T) bool
+    plan: sinkhorn.Plan  # of (B, S, T) float32
+    mask: Tensor  # (B, S, T) bool, True where both pieces exist
+
+
+def encode_sides(run: Callable[[Tensor], Tensor], pieces: PieceBatch, encoding: str) -> tuple[Tensor, Tensor]:
+    """Encode both sides of every pair.
+
+    Args:
+        run: (B, L) tokens → (B, L, C) hidden states.
+        pieces: B pairs.
+        encoding: `joint` or `separate`.
+
+    Returns:
+        (B, S, C) and (B, T, C) hidden states; what stands at padding is of no meaning.
+    """
+    if encoding == "joint":
+        return split_sides(run(join_sides(pieces)), pieces.src_lengths, pieces.tgt_lengths)
+    source = run(wrap_side(pieces.source, pieces.src_lengths))[:, 1:-1]
+    target = run(wrap_side(pieces.target, pieces.tgt_lengths))[:, 1:-1]
+    return source, target
+
+
+def extract(source: Tensor, target: Tensor, pieces: PieceBatch, config: AlignerConfig) -> Labels:
+    """Link the pieces of two encoded sides, (B, S, C) and (B, T, C), as the configuration says."""
+    mask = pieces.cell_mask()
+    scores = similarity(source, target, config.similarity)
+    if config.scaling == "reference":
+        plan = sinkhorn.reference_plan(scores, mask, config.rounds, config.clamp)
+    else:
+        plan = sinkhorn.entropic_plan(scores, mask, config.rounds, config.temperature)
+    if config.extraction == "filter":
+        links = extraction.iterative_filter(plan.rows, mask, config.filter_rounds, config.alpha)
+    else:
+        links = extraction.mutual_argmax(plan.rows, plan.columns, mask)
+    return Labels(links, plan, mask)
+
+
+@torch.no_grad()
+def label(encoder: Encoder, pieces: PieceBatch, config: AlignerConfig) -> Labels:
+    """Self-label B pairs from the unmasked input, at `config.align_layer` and with nothing computed above it."""
+    source, target = encode_sides(lambda tokens: encoder(tokens, config.align_layer), pieces, config.encoding)
+    return extract(source, target, pieces, config)
+
+
+@torch.no_grad()
+def label_all_layers(encoder: Encoder, pieces: PieceBatch, config: AlignerConfig) -> list[Labels]:
+    """Self-label B pairs from every layer 0..n of one encoding pass."""
+    n_layers = encoder.config.layers + 1
+    run = lambda tokens: torch.stack(encoder.all_layers(tokens), -2).flatten(-2)  # noqa: E731  (B, L, (n + 1) C)
+    source, target = encode_sides(run, pieces, config.encoding)
+    layers = zip(source.chunk(n_layers, -1), target.chunk(n_layers, -1), strict=True)
+    return [extract(src, tgt, pieces, config) for src, tgt in layers]
+
+
+def statistics(labels: Labels) -> dict[str, Tensor]:
+    """Return additive counts of a batch: pairs, links, pieces, linked pieces, and summed agreement of the two directions."""
+    src_mask, tgt_mask = labels.mask.any(2), labels.mask.any(1)
+    return {
+        "pairs": src_mask.any(1).sum(),
+        "links": labels.links.sum(),
+        "pieces": src_mask.sum() + tgt_mask.sum(),
+        "linked": labels.links.any(2).sum() + labels.links.any(1).sum(),
+        "agreement": extraction.agreement(labels.plan.rows, labels.plan.columns, labels.mask).sum(),
+    }

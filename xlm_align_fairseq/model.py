@@ -1,0 +1,114 @@
+"""The fairseq model `xlm_align`: XLM-R encoder, LM head and pointer head, all inside `forward`."""
+
+import logging
+from dataclasses import dataclass, field
+from typing import NamedTuple, Optional
+
+from fairseq.dataclass import ChoiceEnum, FairseqDataclass
+from fairseq.models import BaseFairseqModel, register_model, register_model_architecture
+from torch import Tensor
+
+from xlm_align_fairseq.alignment.spans import split_sides
+from xlm_align_fairseq.encoder import Encoder, EncoderConfig, LMHead, PointerHead, init_weights
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass
+class XlmAlignModelConfig(FairseqDataclass):
+    encoder_layers: int = field(default=12, metadata={"help": "number of Transformer layers"})
+    encoder_embed_dim: int = field(default=768, metadata={"help": "width of the hidden states"})
+    encoder_ffn_embed_dim: int = field(default=3072, metadata={"help": "width inside the feed-forward layers"})
+    encoder_attention_heads: int = field(default=12, metadata={"help": "number of attention heads"})
+    max_positions: int = field(default=512, metadata={"help": "longest sequence in pieces, specials included"})
+    layer_norm_eps: float = field(
+        default=1e-5, metadata={"help": "epsilon of every LayerNorm (a cold start sets it: 1e-5 XLM-R, 1e-12 BERT)"}
+    )
+    dropout: float = field(default=0.0, metadata={"help": "dropout probability after embeddings and sub-layers"})
+    attention_dropout: float = field(default=0.0, metadata={"help": "dropout probability of attention weights"})
+    activation_dropout: float = field(default=0.0, metadata={"help": "dropout probability inside the feed-forward"})
+    hf_architecture: ChoiceEnum(["xlm-roberta", "bert"]) = field(  # type: ignore[valid-type]
+        default="xlm-roberta", metadata={"help": "architecture that `xlm-align convert --to hf` writes"}
+    )
+
+
+class Output(NamedTuple):
+    """What one update needs; `None` where the batch has no such part.
+
+    Shapes: N pieces to predict in the pairs, M in the monolingual blocks, V vocabulary, B pairs, S and T pieces a side.
+    """
+
+    tlm_logits: Optional[Tensor] = None  # (N, V)
+    forward_logits: Optional[Tensor] = None  # (B, S, T): for each source piece, over the target
+    backward_logits: Optional[Tensor] = None  # (B, T, S)
+    mlm_logits: Optional[Tensor] = None  # (M, V)
+
+
+@register_model("xlm_align", dataclass=XlmAlignModelConfig)
+class XlmAlignModel(BaseFairseqModel):
+    def __init__(self, config: EncoderConfig):
+        super().__init__()
+        self.encoder = Encoder(config)
+        self.lm_head = LMHead(config, self.encoder.embed_tokens.weight)
+        self.pointer = PointerHead(config)
+        self.apply(init_weights)
+
+    @classmethod
+    def build_model(cls, cfg, task):
+        return cls(EncoderConfig.from_flags(cfg, len(task.dictionary)))
+
+    def forward(self, masked=None, predict=None, src_lengths=None, tgt_lengths=None, mono=None, mono_predict=None):
+        """Compute the logits of one update.
+
+        Args:
+            masked: (B, L) masked pieces of `<s> S </s> T </s>`; `predict`: (B, L) bool, pieces to predict.
+            src_lengths, tgt_lengths: (B,) pieces of each side.
+            mono, mono_predict: the same for monolingual blocks.
+        """
+        output = Output()
+        if masked is not None:
+            hidden = self.encoder(masked)
+            source, target = split_sides(hidden, src_lengths, tgt_lengths)
+            output = output._replace(
+                tlm_logits=self.lm_head(hidden[predict]),
+                forward_logits=self.pointer(source, target),
+                backward_logits=self.pointer(target, source),
+            )
+        if mono is not None:
+            output = output._replace(mlm_logits=self.lm_head(self.encoder(mono)[mono_predict]))
+        return output
+
+    def max_positions(self):
+        return self.encoder.config.max_positions
+
+    def upgrade_state_dict_named(self, state_dict, name):
+        """Let encoders without heads load: a head that the checkpoint lacks keeps its fresh weights, and the log says so."""
+        super().upgrade_state_dict_named(state_dict, name)
+        for head in ("lm_head", "pointer"):
+            fresh = getattr(self, head).state_dict(prefix=f"{head}.")
+            if not any(key in state_dict for key in fresh if key != "lm_head.weight"):
+                logger.info(f"the checkpoint has no {head}: it starts from fresh weights")
+                state_dict.update({key: value for key, value in fresh.items() if key not in state_dict})
+        state_dict["lm_head.weight"] = state_dict["encoder.embed_tokens.weight"]  # tied
+
+    @staticmethod
+    def hub_models():
+        return {}
+
+
+def _sizes(layers: int, width: int, heads: int, ffn: int):
+    def architecture(cfg):
+        sizes = {"layers": layers, "embed_dim": width, "attention_heads": heads, "ffn_embed_dim": ffn}
+        for name, size in sizes.items():
+            setattr(cfg, f"encoder_{name}", getattr(cfg, f"encoder_{name}", size))
+
+    return architecture
+
+
+for _name, _size in {
+    "xlm_align_tiny": (2, 64, 4, 128),
+    "xlm_align_small": (12, 384, 12, 1536),
+    "xlm_align_base": (12, 768, 12, 3072),
+    "xlm_align_large": (24, 1024, 16, 4096),
+}.items():
+    register_model_architecture("xlm_align", _name)(_sizes(*_size))
