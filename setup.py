@@ -6,7 +6,7 @@ from pathlib import Path
 from setuptools import find_packages, setup
 
 ROOT = Path(__file__).parent
-VERSION = re.search(r'"(.+)"', (ROOT / "xlm_align_fairseq" / "version.py").read_text()).group(1)
+VERSION = re.search(r"__version__ = \"(.+)\"", (ROOT / "xlm_align_fairseq" / "version.py").read_text())[1]
 
 # ve-fairseq is fairseq's main branch with the dataclass defaults that Python 3.11 refuses repaired: the official 0.12.2 does not
 # import there. Any other importable fairseq works too: install it and then this package with --no-deps.
@@ -26,6 +26,7 @@ setup(
     long_description_content_type="text/markdown",
     license="MIT",
     packages=find_packages(include=["xlm_align_fairseq", "xlm_align_fairseq.*"]),
+    package_data={"xlm_align_fairseq": ["*.html"]},
     python_requires=">=3.11",
     install_requires=[
         *FAIRSEQ,

@@ -6,7 +6,9 @@ import contextlib
 import dataclasses
 import itertools
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,10 +18,12 @@ from xlm_align_fairseq.alignment.links import Link
 from xlm_align_fairseq.alignment.metrics import Counts, count
 from xlm_align_fairseq.alignment.spans import SPECIALS
 from xlm_align_fairseq.alignment.words import word_links
+from xlm_align_fairseq.convert.directory import open_model
+from xlm_align_fairseq.convert.model import load_encoder
 from xlm_align_fairseq.data.gold_set import GoldSet
 from xlm_align_fairseq.data.pieces import PieceEncoder, batch_pieces
 from xlm_align_fairseq.encoder import Encoder
-from xlm_align_fairseq.labeling import Labels, label, label_all_layers
+from xlm_align_fairseq.labeling import Labels, label, label_variants
 
 BUFFERED_PAIRS = 4096  # sorted by length before they are cut into batches
 Encoded = tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
@@ -44,6 +48,25 @@ class Aligner:
     autocast: torch.dtype | None = None
     warnings: Counter = dataclasses.field(default_factory=Counter)
 
+    @classmethod
+    def load(cls, path: Path | str, device: str = "cpu", changes: Mapping[str, Any] | None = None, **options: Any) -> Aligner:
+        """Load a model directory, of a converted encoder or of a training run.
+
+        Args:
+            path: the directory, or one checkpoint file in it.
+            device: where to compute.
+            changes: fields of the `AlignerConfig` that differ from the model's own.
+            options: `batch_tokens`, `autocast`.
+
+        Raises:
+            InputError: the directory or a change cannot be used.
+        """
+        model = open_model(path)
+        encoder = load_encoder(model).to(device)
+        config = model.aligner.replace(**(changes or {}))
+        config.check_layer(encoder.config.layers)
+        return cls(encoder, PieceEncoder(model.sentencepiece, model.vocabulary), config, **options)
+
     @property
     def device(self) -> torch.device:
         """Where the encoder is."""
@@ -57,20 +80,24 @@ class Aligner:
         """
         return (links for (links,) in self._run(pairs, lambda batch: [label(self.encoder, batch, self.config)]))
 
-    def align_all_layers(self, pairs: Iterable[tuple[str, str]]) -> Iterator[list[list[Link]]]:
-        """Yield, for each pair, its links from every layer 0..n of one encoding pass."""
-        return self._run(pairs, lambda batch: label_all_layers(self.encoder, batch, self.config))
+    def align_variants(self, pairs: Iterable[tuple[str, str]], variants: Sequence[AlignerConfig]) -> Iterator[list[list[Link]]]:
+        """Yield, for each pair, its links in several ways of one encoding; see `label_variants`."""
+        return self._run(pairs, lambda batch: label_variants(self.encoder, batch, variants))
 
     def score(self, gold_set: GoldSet) -> list[Counts]:
         """Align a gold set and return the counts of each pair."""
         found = self.align_corpus(gold_set.pairs())
         return [count(links, gold) for links, gold in zip(found, gold_set.gold, strict=True)]
 
-    def score_all_layers(self, gold_set: GoldSet) -> list[list[Counts]]:
-        """Align a gold set from every layer; return, for each layer 0..n, the counts of each pair."""
-        found = self.align_all_layers(gold_set.pairs())
-        counts = [[count(links, gold) for links in layers] for layers, gold in zip(found, gold_set.gold, strict=True)]
-        return [list(layer) for layer in zip(*counts, strict=True)]
+    def score_variants(self, gold_set: GoldSet, variants: Sequence[AlignerConfig]) -> list[list[Counts]]:
+        """Align a gold set in several ways of one encoding; return, for each of them, the counts of each pair."""
+        found = self.align_variants(gold_set.pairs(), variants)
+        counts = [[count(links, gold) for links in ways] for ways, gold in zip(found, gold_set.gold, strict=True)]
+        return [list(way) for way in zip(*counts, strict=True)]
+
+    def layers(self) -> list[AlignerConfig]:
+        """Return the variants that differ in the layer alone, 0..n."""
+        return [self.config.replace(align_layer=layer) for layer in range(self.encoder.config.layers + 1)]
 
     def _run(self, pairs: Iterable[tuple[str, str]], labeler: Callable[..., list[Labels]]) -> Iterator[list[list[Link]]]:
         stream = iter(pairs)

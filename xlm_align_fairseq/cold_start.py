@@ -59,7 +59,7 @@ class ColdStart:
     def write_companions(self, save_dir: Path, aligner: AlignerConfig) -> None:
         """Write dictionary, sentencepiece model and aligner configuration beside the checkpoints to come."""
         save_dir.mkdir(parents=True, exist_ok=True)
-        directory.write_files(save_dir, dataclasses.replace(self.model, aligner=aligner))
+        directory.write_companions(save_dir, self.model.vocabulary, self.model.sentencepiece, aligner)
 
 
 assert set(SIZES) | set(OF_THE_ENCODER) <= set(FLAGS)

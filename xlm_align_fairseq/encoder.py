@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 PAD = 1  # `<s>` 0, `<pad>` 1, `</s>` 2, `<unk>` 3: the order of fairseq and of Hugging Face's XLM-R
+LOWEST = torch.finfo(torch.float16).min  # an attention score that no piece survives, finite in every precision
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,15 +77,27 @@ class SelfAttention(nn.Module):
         self.v_proj = nn.Linear(config.width, config.width)
         self.out_proj = nn.Linear(config.width, config.width)
 
-    def forward(self, x: Tensor, keep: Tensor | None) -> Tensor:
+    def forward(self, x: Tensor, bias: Tensor) -> Tensor:
+        """Attend: (B, L, C) hidden states and (B, 1, 1, L) bias, 0 at pieces and very negative at padding."""
+
         def split(y: Tensor) -> Tensor:
             return y.unflatten(-1, (self.heads, -1)).transpose(1, 2)  # (B, heads, L, C / heads)
 
         dropout = self.dropout if self.training else 0.0
-        x = F.scaled_dot_product_attention(
-            split(self.q_proj(x)), split(self.k_proj(x)), split(self.v_proj(x)), attn_mask=keep, dropout_p=dropout
-        )
+        query, key, value = split(self.q_proj(x)), split(self.k_proj(x)), split(self.v_proj(x))
+        attend = _attend_on_cpu if x.device.type == "cpu" else F.scaled_dot_product_attention
+        x = attend(query, key, value, attn_mask=bias.to(query.dtype), dropout_p=dropout)
         return self.out_proj(x.transpose(1, 2).flatten(2))
+
+
+def _attend_on_cpu(query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor, dropout_p: float) -> Tensor:
+    """Do what `scaled_dot_product_attention` does: on CPUs its backward pass takes several times as long at sentence length."""
+    n_batch, heads, length, width = query.shape
+    bias = attn_mask.expand(n_batch, heads, 1, length).flatten(0, 1)
+    query, key, value = (side.flatten(0, 1) for side in (query, key, value))
+    scores = torch.baddbmm(bias, query, key.transpose(1, 2), alpha=1 / math.sqrt(width))
+    weights = F.dropout(scores.softmax(-1), dropout_p, training=dropout_p > 0)
+    return torch.bmm(weights, value).unflatten(0, (n_batch, heads))
 
 
 class Layer(nn.Module):
@@ -100,8 +113,8 @@ class Layer(nn.Module):
         self.dropout = nn.Dropout(config.dropout)
         self.activation_dropout = nn.Dropout(config.activation_dropout)
 
-    def forward(self, x: Tensor, keep: Tensor | None) -> Tensor:
-        x = self.self_attn_layer_norm(x + self.dropout(self.self_attn(x, keep)))
+    def forward(self, x: Tensor, bias: Tensor) -> Tensor:
+        x = self.self_attn_layer_norm(x + self.dropout(self.self_attn(x, bias)))
         y = self.activation_dropout(F.gelu(self.fc1(x)))
         return self.final_layer_norm(x + self.dropout(self.fc2(y)))
 
@@ -152,10 +165,10 @@ class Encoder(nn.Module):
         positions = keep.cumsum(1).mul(keep).add(PAD)
         x = self.layernorm_embedding(self.embed_tokens(tokens) + self.embed_positions(positions))
         x = self.dropout(x)
-        mask = keep[:, None, None, :].expand(-1, 1, tokens.size(1), -1)
+        bias = torch.where(keep, 0.0, LOWEST)[:, None, None, :]
         states = [x]
         for block in self.layers[:layer]:
-            x = block(x, mask)
+            x = block(x, bias)
             states = [*states, x] if keep_all else [x]
         return states
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import torch
@@ -64,13 +64,15 @@ def label(encoder: Encoder, pieces: PieceBatch, config: AlignerConfig) -> Labels
 
 
 @torch.no_grad()
-def label_all_layers(encoder: Encoder, pieces: PieceBatch, config: AlignerConfig) -> list[Labels]:
-    """Self-label B pairs from every layer 0..n of one encoding pass."""
-    n_layers = encoder.config.layers + 1
-    run = lambda tokens: torch.stack(encoder.all_layers(tokens), -2).flatten(-2)  # noqa: E731  (B, L, (n + 1) C)
-    source, target = encode_sides(run, pieces, config.encoding)
-    layers = zip(source.chunk(n_layers, -1), target.chunk(n_layers, -1), strict=True)
-    return [extract(src, tgt, pieces, config) for src, tgt in layers]
+def label_variants(encoder: Encoder, pieces: PieceBatch, variants: Sequence[AlignerConfig]) -> list[Labels]:
+    """Self-label B pairs in several ways from one encoding pass; the variants share `encoding`."""
+    encoding, top = variants[0].encoding, max(config.align_layer for config in variants)
+    if any(config.encoding != encoding for config in variants):
+        raise ValueError("variants of different encodings need a pass each")
+    run = lambda tokens: torch.stack(encoder.all_layers(tokens, top), 2)  # noqa: E731  (B, L, layers, C)
+    source, target = encode_sides(run, pieces, encoding)
+    layers = [config.align_layer for config in variants]
+    return [extract(source[:, :, n], target[:, :, n], pieces, config) for n, config in zip(layers, variants, strict=True)]
 
 
 def statistics(labels: Labels) -> dict[str, Tensor]:

@@ -126,10 +126,7 @@ class DenoisingWordAlignmentTask(FairseqTask):
         if self.cold_start and not from_checkpoint:
             self.cold_start.adapt(cfg)
         model = super().build_model(cfg, from_checkpoint)
-        if self.aligner_config.align_layer > model.encoder.config.layers:
-            raise InputError(
-                f"--align-layer {self.aligner_config.align_layer}: this model has layers 1..{model.encoder.config.layers}"
-            )
+        self.aligner_config.check_layer(model.encoder.config.layers)
         if self.cold_start and not from_checkpoint:
             self.cold_start.fill(model)
             if distributed_utils.get_global_rank() == 0 and self.cfg.save_dir:

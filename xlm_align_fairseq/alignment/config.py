@@ -86,6 +86,11 @@ class AlignerConfig:
         """Return a copy with some fields changed."""
         return dataclasses.replace(self, **changes)
 
+    def check_layer(self, layers: int) -> None:
+        """Refuse an `align_layer` that an encoder of `layers` layers does not have."""
+        if self.align_layer > layers:
+            raise InputError(f"--align-layer {self.align_layer}: this encoder has layers 1..{layers} (0 = embeddings)")
+
     def signature_items(self) -> dict[str, Any]:
         """Return the fields that can change an output, without those their siblings switch off."""
         items = dataclasses.asdict(self)

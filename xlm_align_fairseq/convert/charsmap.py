@@ -1,7 +1,7 @@
 """Read and build sentencepiece's precompiled normalisation map.
 
-The map is a uint32 length, a double-array trie of that many bytes (darts-clone) whose keys are UTF-8 sequences, and a blob of
-null-terminated replacements; the value of a key is the replacement's offset in the blob.
+The map is a uint32 length, a double-array trie of that many bytes (darts-clone) whose keys are UTF-8 sequences, and a
+blob of null-terminated replacements; the value of a key is the replacement's offset in the blob.
 """
 
 from __future__ import annotations

@@ -8,10 +8,9 @@ import importlib
 import os
 import pickle
 import re
-import typing
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 import numpy as np
 import torch
@@ -28,7 +27,7 @@ class Meter:
 
 
 def load_checkpoint(path: Path | str) -> dict[str, Any]:
-    """Read a checkpoint: tensors, numbers, text, and the few data classes that fairseq has put into its files since 2019.
+    """Read a checkpoint: tensors, numbers, text, and the few data classes of fairseq's files since 2019.
 
     Raises:
         InputError: the file is missing or damaged, or it asks for anything else to be called (it is then not run).
@@ -42,8 +41,8 @@ def load_checkpoint(path: Path | str) -> dict[str, Any]:
         found = re.search(r"GLOBAL (\S+)", str(error))
         what = f"wants to call {found[1]}" if found else "is not a plain checkpoint"
         raise InputError(
-            f"{path} {what}, which is no part of a checkpoint: refused, nothing was run. If you trust where it comes from, load it"
-            " in a sandbox and save its tensors alone as a .safetensors file"
+            f"{path} {what}, which is no part of a checkpoint: refused, nothing was run. If you trust its origin,"
+            " load it in a sandbox and save its tensors alone as a .safetensors file"
         ) from error
     except Exception as error:  # the unpickler fails in as many ways as a file can be broken
         first = str(error).split("\n")[0]
@@ -53,18 +52,24 @@ def load_checkpoint(path: Path | str) -> dict[str, Any]:
     return content
 
 
+def is_ours(content: Mapping[str, Any]) -> bool:
+    """Tell whether a checkpoint is of the model `xlm_align`, of whatever architecture name."""
+    flags = (content.get("cfg") or {}).get("model") or {}
+    return str(flags.get("_name")).startswith(NAMES["model"]) and "model" in content
+
+
 def _harmless() -> list[Callable | tuple[Callable, str]]:
     """List the data classes of fairseq checkpoints, under the names they had when the files were written."""
     numbers = [type(np.dtype(code)) for code in ("f8", "f4", "f2", "i8", "i4", "?")]
-    scalar = np.float64(0).__reduce__()[0]
-    array = np.zeros(1).__reduce__()[0]
-    harmless: list[Callable | tuple[Callable, str]] = [argparse.Namespace, np.dtype, np.ndarray, *numbers, scalar, array]
-    harmless += [(function, f"numpy.core.multiarray.{function.__name__}") for function in (scalar, array)]
+    scalar, array = cast(list[Callable], [np.float64(0).__reduce__()[0], np.zeros(1).__reduce__()[0]])
+    harmless: list[Callable | tuple[Callable, str]] = [argparse.Namespace, np.dtype, np.ndarray, *numbers]
+    for function in (scalar, array):  # numpy 2 renamed their module
+        harmless += [(function, f"numpy.{core}.multiarray.{function.__name__}") for core in ("core", "_core")]
     for module in ("fairseq.meters", "fairseq.logging.meters"):
         for name in ("AverageMeter", "StopwatchMeter", "SumMeter", "TimeMeter"):
             harmless.append((Meter, f"{module}.{name}"))
     harmless += [collections.defaultdict, dict, list, tuple, int, float, str, bool]
-    harmless.append((typing.cast(Callable, typing.Any), "typing.Any"))
+    harmless.append((cast(Callable, Any), "typing.Any"))
     try:
         for module, names in {
             "omegaconf.dictconfig": ("DictConfig",),
@@ -94,11 +99,12 @@ def save_checkpoint(path: Path, config: EncoderConfig, state: Mapping[str, Tenso
             "model": {"_name": NAMES["model"], **config.to_flags(), "hf_architecture": hf_architecture},
             "task": {"_name": NAMES["task"], "data": ""},  # whoever loads it gives the directory that holds dict.txt
             "criterion": {"_name": NAMES["criterion"]},
+            # what the task takes from other groups of the configuration
+            "common": {"seed": 1},
+            "checkpoint": {"save_dir": "", "restore_file": "checkpoint_last.pt"},
         },
         "model": {key: own(value) for key, value in state.items()},
-        "optimizer_history": [
-            {"criterion_name": "", "optimizer_name": "", "lr_scheduler_state": {}, "num_updates": 0}
-        ],
+        "optimizer_history": [{"criterion_name": "", "optimizer_name": "", "lr_scheduler_state": {}, "num_updates": 0}],
         "last_optimizer_state": None,
         "task_state": {},
         "extra_state": {"train_iterator": {"epoch": 1, "iterations_in_epoch": 0}, "val_loss": None},

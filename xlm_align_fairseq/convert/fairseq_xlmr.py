@@ -1,0 +1,116 @@
+"""Read XLM-R as fairseq wrote it: every key name since 2019, args as a Namespace or a configuration."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from xlm_align_fairseq.convert import checkpoint
+from xlm_align_fairseq.convert.directory import CHECKPOINTS, DICTIONARY, SENTENCEPIECE, open_model, read_aligner
+from xlm_align_fairseq.convert.model import Model
+from xlm_align_fairseq.data.vocabulary import Vocabulary, open_sentencepiece
+from xlm_align_fairseq.encoder import PAD, EncoderConfig
+from xlm_align_fairseq.errors import InputError
+
+ENCODER = re.compile(r"(?:(?:encoder|decoder)\.)?sentence_encoder\.(.+)")
+LM_HEAD = re.compile(r"(?:(?:encoder|decoder)\.)?lm_head\.(.+)")
+FUSED = re.compile(r"(.+\.self_attn\.)in_proj_(weight|bias)")
+
+# flag → the field it must agree with
+SIZES = {
+    "encoder_layers": "layers",
+    "encoder_embed_dim": "width",
+    "encoder_ffn_embed_dim": "ffn",
+    "max_positions": "max_positions",
+}
+
+
+def read(path: Path) -> Model:
+    """Read a fairseq directory: XLM-R (`model.pt`, `dict.txt`, `sentencepiece.bpe.model`), or one of ours.
+
+    Raises:
+        InputError: a file is missing or refused, or the checkpoint is not XLM-R.
+    """
+    if path.is_dir():
+        weights = next((path / name for name in CHECKPOINTS if (path / name).is_file()), path / CHECKPOINTS[0])
+    else:
+        weights = path
+    directory = weights.parent
+    for name in (weights.name, DICTIONARY, SENTENCEPIECE):
+        if not (directory / name).is_file():
+            raise InputError(f"{directory / name} is missing: a fairseq XLM-R directory has it beside the other files")
+    content = checkpoint.load_checkpoint(weights)
+    if checkpoint.is_ours(content):
+        return open_model(weights)
+    flags = _flags(content)
+    if flags is None or not isinstance(content.get("model"), Mapping):
+        raise InputError(f"{weights} holds no model with its args or cfg: it is not a fairseq checkpoint")
+    state = rename(content["model"], str(weights))
+    if flags.get("activation_fn", "gelu") != "gelu":
+        raise InputError(f"{weights}: activation_fn is {flags['activation_fn']!r}; XLM-R has gelu")
+    try:
+        config = _config(flags, state, str(weights))
+    except KeyError as error:
+        raise InputError(f"{weights} has no {error}: it is not XLM-R") from error
+    vocabulary = Vocabulary.read(directory / DICTIONARY)
+    open_sentencepiece(directory / SENTENCEPIECE)
+    aligner, chosen = read_aligner(directory, "xlm-roberta", config.layers)
+    sentencepiece = (directory / SENTENCEPIECE).read_bytes()
+    try:
+        return Model(config, state, "xlm-roberta", vocabulary, sentencepiece, aligner, chosen)
+    except InputError as error:
+        raise InputError(f"{weights}: {error}") from error
+
+
+def _flags(content: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    if content.get("args") is not None:
+        return vars(content["args"])
+    flags = (content.get("cfg") or {}).get("model")
+    return vars(flags) if hasattr(flags, "__dict__") and not isinstance(flags, Mapping) else flags
+
+
+def rename(theirs: Mapping[str, Tensor], name: str) -> dict[str, Tensor]:
+    """Return the encoder and the LM head under our keys; classification heads and counters are left out.
+
+    Raises:
+        InputError: the encoder has a tensor that XLM-R does not have.
+    """
+    state: dict[str, Tensor] = {}
+    for key, value in theirs.items():
+        if found := LM_HEAD.fullmatch(key):
+            state[f"lm_head.{found[1]}"] = value
+        if not (found := ENCODER.fullmatch(key)) or found[1] in ("version", "embed_positions._float_tensor"):
+            continue
+        ours = "encoder." + found[1].replace("emb_layer_norm.", "layernorm_embedding.")
+        if fused := FUSED.fullmatch(ours):
+            for part, rows in zip("qkv", value.chunk(3), strict=True):
+                state[f"{fused[1]}{part}_proj.{fused[2]}"] = rows
+        else:
+            state[ours] = value
+    weight = state.pop("lm_head.weight", None)
+    if weight is not None and not weight.equal(state.get("encoder.embed_tokens.weight", weight)):
+        raise InputError(
+            f"{name}: the output layer of its LM head is not the embedding table, which xlm_align needs it to be"
+        )
+    return state
+
+
+def _config(flags: Mapping[str, Any], state: Mapping[str, Tensor], name: str) -> EncoderConfig:
+    """Take the sizes from the tensors; the flags have to agree, and give the number of heads."""
+    vocabulary, width = state["encoder.embed_tokens.weight"].shape
+    config = EncoderConfig(
+        vocabulary=vocabulary,
+        layers=len({key.split(".")[2] for key in state if key.startswith("encoder.layers.")}),
+        width=width,
+        heads=flags["encoder_attention_heads"],
+        ffn=len(state["encoder.layers.0.fc1.bias"]),
+        max_positions=len(state["encoder.embed_positions.weight"]) - PAD - 1,
+    )
+    for flag, field in SIZES.items():
+        if flags.get(flag, getattr(config, field)) != getattr(config, field):
+            raise InputError(f"{name}: its {flag} is {flags[flag]}, its tensors say {getattr(config, field)}")
+    return config

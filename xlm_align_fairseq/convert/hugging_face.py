@@ -1,0 +1,264 @@
+"""Read and write Hugging Face directories: XLM-RoBERTa, and BERT with XLM-R's vocabulary (multilingual E5, MiniLM).
+
+What differs between the two is in `KINDS`. BERT counts positions from 0 and adds a token type everywhere; ours counts
+from 2, so its table moves down by two rows, and token type 0 is added into it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save
+from torch import Tensor
+
+from xlm_align_fairseq.convert import checkpoint, hugging_face_tokenizer
+from xlm_align_fairseq.convert.directory import read_aligner
+from xlm_align_fairseq.convert.model import Model
+from xlm_align_fairseq.encoder import PAD, EncoderConfig
+from xlm_align_fairseq.errors import InputError
+
+CONFIG = "config.json"
+WEIGHTS = "model.safetensors"
+POINTER = "pointer.safetensors"  # ours: Hugging Face knows no pointer head
+SOURCES = (WEIGHTS, f"{WEIGHTS}.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json")
+
+
+@dataclasses.dataclass(frozen=True)
+class Kind:
+    """What an architecture calls its parts.
+
+    Args:
+        prefix: of the encoder, in files with a head.
+        lm_head: their LM head → ours.
+        first_position: row of the first piece in their position table.
+        types: rows of the token type table that is written.
+        class_name: of transformers' classes, without their ending.
+    """
+
+    prefix: str
+    lm_head: Mapping[str, str]
+    first_position: int
+    types: int
+    class_name: str
+
+
+KINDS = {
+    "xlm-roberta": Kind(
+        "roberta.",
+        {"lm_head.dense": "dense", "lm_head.layer_norm": "layer_norm", "lm_head": ""},
+        PAD + 1,
+        1,
+        "XLMRoberta",
+    ),
+    "bert": Kind(
+        "bert.",
+        {
+            "cls.predictions.transform.dense": "dense",
+            "cls.predictions.transform.LayerNorm": "layer_norm",
+            "cls.predictions": "",
+        },
+        0,
+        2,
+        "Bert",
+    ),
+}
+OUTPUT_LAYERS = ("lm_head.decoder.weight", "cls.predictions.decoder.weight")
+
+LAYER = {
+    "attention.self.query": "self_attn.q_proj",
+    "attention.self.key": "self_attn.k_proj",
+    "attention.self.value": "self_attn.v_proj",
+    "attention.output.dense": "self_attn.out_proj",
+    "attention.output.LayerNorm": "self_attn_layer_norm",
+    "intermediate.dense": "fc1",
+    "output.dense": "fc2",
+    "output.LayerNorm": "final_layer_norm",
+}
+LAYER_KEY = re.compile(r"encoder\.layer\.(\d+)\.(.+)\.(weight|bias)")
+
+# their configuration → our field
+SIZES = {
+    "num_hidden_layers": "layers",
+    "hidden_size": "width",
+    "num_attention_heads": "heads",
+    "intermediate_size": "ffn",
+    "layer_norm_eps": "layer_norm_eps",
+}
+FIXED = {"hidden_act": "gelu", "position_embedding_type": "absolute", "is_decoder": False}
+
+
+def read(directory: Path) -> Model:
+    """Read a Hugging Face directory. The pooler and other heads are left out.
+
+    Raises:
+        InputError: a file is missing or refused, or the architecture is another one.
+    """
+    settings = _json(directory / CONFIG)
+    architecture = settings.get("model_type")
+    if architecture not in KINDS:
+        raise InputError(f"{directory / CONFIG}: model_type is {architecture!r}: allowed are {', '.join(KINDS)}")
+    for key, wanted in FIXED.items():
+        if settings.get(key, wanted) != wanted:
+            raise InputError(f"{directory / CONFIG}: {key} is {settings[key]!r}; only {wanted!r} can be converted")
+    sentencepiece, vocabulary = hugging_face_tokenizer.read(directory)
+    try:
+        state = _rename(_load(directory), KINDS[architecture], len(vocabulary))
+        config = EncoderConfig(
+            vocabulary=len(state["encoder.embed_tokens.weight"]),
+            max_positions=len(state["encoder.embed_positions.weight"]) - PAD - 1,
+            **{field: settings[key] for key, field in SIZES.items()},
+        )
+    except KeyError as error:
+        raise InputError(
+            f"{directory} has no {error}: its weights or its {CONFIG} are not those of {architecture}"
+        ) from error
+    if (directory / POINTER).is_file():
+        state |= {f"pointer.{key}": value for key, value in _load_safetensors(directory / POINTER).items()}
+    aligner, chosen = read_aligner(directory, architecture, config.layers)
+    try:
+        return Model(config, state, architecture, vocabulary, sentencepiece, aligner, chosen)
+    except InputError as error:
+        raise InputError(f"{directory}: {error}") from error
+
+
+def write(directory: Path, model: Model) -> None:
+    """Write a Hugging Face directory of the architecture that the encoder came from.
+
+    The tokenizer gives the ids of the model on every text whose pieces the vocabulary has; what a trimmed vocabulary
+    lacks is `<unk>` here and smaller pieces there. Pointer head and aligner configuration go into files of their own.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    settings = _settings(model)
+    text = json.dumps(settings, indent=2, sort_keys=True) + "\n"
+    (directory / CONFIG).write_text(text, encoding="utf-8")
+    hugging_face_tokenizer.write(directory, model.vocabulary, model.sentencepiece, model.config.max_positions)
+    model.aligner.write(directory)
+    for name in (*SOURCES, POINTER):  # those of a model that stood here before would be read with this one
+        (directory / name).unlink(missing_ok=True)
+    if pointer := model.head("pointer"):
+        _save(directory / POINTER, pointer)
+    _save(directory / WEIGHTS, _their_state(model))
+
+
+def _settings(model: Model) -> dict[str, Any]:
+    kind, config = KINDS[model.hf_architecture], model.config
+    return {
+        "model_type": model.hf_architecture,
+        "architectures": [kind.class_name + ("ForMaskedLM" if model.head("lm_head") else "Model")],
+        **{key: getattr(config, field) for key, field in SIZES.items()},
+        **FIXED,
+        "vocab_size": config.vocabulary,
+        "max_position_embeddings": config.max_positions + kind.first_position,
+        "type_vocab_size": kind.types,
+        "hidden_dropout_prob": 0.1,
+        "attention_probs_dropout_prob": 0.1,
+        "initializer_range": 0.02,
+        "tie_word_embeddings": True,
+        "bos_token_id": 0,
+        "pad_token_id": PAD,
+        "eos_token_id": 2,
+        "torch_dtype": str(next(iter(model.state.values())).dtype).removeprefix("torch."),
+    }
+
+
+def _rename(theirs: Mapping[str, Tensor], kind: Kind, vocabulary: int) -> dict[str, Tensor]:
+    """Return encoder and LM head under our keys, without the rows that pad the embedding table."""
+    for old, new in (("LayerNorm.gamma", "LayerNorm.weight"), ("LayerNorm.beta", "LayerNorm.bias")):
+        theirs = {key.replace(old, new): value for key, value in theirs.items()}
+    inner = {key.removeprefix(kind.prefix): value for key, value in theirs.items()}
+    words = inner["embeddings.word_embeddings.weight"]
+    table = inner["embeddings.position_embeddings.weight"][kind.first_position :]
+    table = table + inner["embeddings.token_type_embeddings.weight"][0]
+    state = {
+        "encoder.embed_tokens.weight": words[:vocabulary],
+        "encoder.embed_positions.weight": torch.cat([table.new_zeros(PAD + 1, table.size(1)), table]),
+        "encoder.layernorm_embedding.weight": inner["embeddings.LayerNorm.weight"],
+        "encoder.layernorm_embedding.bias": inner["embeddings.LayerNorm.bias"],
+    }
+    for key, value in inner.items():
+        if found := LAYER_KEY.fullmatch(key):
+            if found[2] not in LAYER:
+                raise InputError(f"{key}: no tensor of this architecture")
+            state[f"encoder.layers.{found[1]}.{LAYER[found[2]]}.{found[3]}"] = value
+    for key in OUTPUT_LAYERS:
+        if key in theirs and not theirs[key].equal(words):
+            raise InputError(f"{key} is not the embedding table, which xlm_align needs it to be")
+    for name, ours in kind.lm_head.items():
+        for part in ("weight", "bias"):
+            if (tensor := theirs.get(f"{name}.{part}")) is not None:
+                state[f"lm_head.{ours}.{part}" if ours else f"lm_head.{part}"] = tensor if ours else tensor[:vocabulary]
+    return state
+
+
+def _their_state(model: Model) -> dict[str, Tensor]:
+    kind, state = KINDS[model.hf_architecture], model.state
+    head = model.head("lm_head")
+    prefix = kind.prefix if head else ""
+    table = state["encoder.embed_positions.weight"]
+    theirs = {
+        "embeddings.word_embeddings.weight": state["encoder.embed_tokens.weight"],
+        "embeddings.position_embeddings.weight": table[PAD + 1 - kind.first_position :],
+        "embeddings.token_type_embeddings.weight": table.new_zeros(kind.types, table.size(1)),
+        "embeddings.LayerNorm.weight": state["encoder.layernorm_embedding.weight"],
+        "embeddings.LayerNorm.bias": state["encoder.layernorm_embedding.bias"],
+    }
+    for layer in range(model.config.layers):
+        for name, ours in LAYER.items():
+            for part in ("weight", "bias"):
+                theirs[f"encoder.layer.{layer}.{name}.{part}"] = state[f"encoder.layers.{layer}.{ours}.{part}"]
+    theirs = {prefix + key: value for key, value in theirs.items()}
+    for name, ours in kind.lm_head.items():
+        for part in ("weight", "bias"):
+            if (tensor := head.get(f"{ours}.{part}" if ours else part)) is not None:
+                theirs[f"{name}.{part}"] = tensor
+    return theirs
+
+
+def _load(directory: Path) -> dict[str, Tensor]:
+    """Load the weights, from one file or from the shards of an index."""
+    path = next((directory / name for name in SOURCES if (directory / name).is_file()), None)
+    if path is None:
+        raise InputError(f"{directory} has no {' or '.join(SOURCES)}: download the directory again, with its weights")
+    if path.suffix != ".json":
+        return _load_file(path)
+    tensors: dict[str, Tensor] = {}
+    for shard in sorted(set(_json(path).get("weight_map", {}).values())):
+        if Path(shard).name != shard or not (directory / shard).is_file():
+            raise InputError(f"{directory / shard} is missing: {path.name} names it; download the directory again")
+        tensors |= _load_file(directory / shard)
+    return tensors
+
+
+def _load_file(path: Path) -> dict[str, Tensor]:
+    return _load_safetensors(path) if path.suffix == ".safetensors" else checkpoint.load_checkpoint(path)
+
+
+def _load_safetensors(path: Path) -> dict[str, Tensor]:
+    try:
+        return load_file(path)
+    except (SafetensorError, OSError) as error:
+        raise InputError(f"{path} is not a safetensors file, or is damaged: {error}; download it again") from error
+
+
+def _save(path: Path, tensors: Mapping[str, Tensor]) -> None:
+    data = save({key: checkpoint.own(value) for key, value in tensors.items()}, metadata={"format": "pt"})
+    checkpoint.write_atomically(path, lambda file: file.write(data))
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"{path}: cannot read the file ({error.strerror}); a Hugging Face directory has it") from error
+    except ValueError as error:
+        raise InputError(f"{path} is not JSON: {error}; download it again") from error
+    if not isinstance(content, dict):
+        raise InputError(f"{path} is no JSON object; download it again")
+    return content

@@ -1,0 +1,95 @@
+"""Cut an encoder down to the pieces that some texts need, and put the others back exactly."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import torch
+from sentencepiece import SentencePieceProcessor
+from torch import Tensor
+from tqdm import tqdm
+
+from xlm_align_fairseq.convert.model import Model
+from xlm_align_fairseq.data.vocabulary import SPECIALS, Vocabulary, open_sentencepiece
+from xlm_align_fairseq.errors import InputError
+
+ROWS = ("encoder.embed_tokens.weight", "lm_head.bias")  # what has a row for each piece
+BATCH = 10_000
+
+
+def trim(model: Model, texts: Sequence[Path]) -> Model:
+    """Keep the specials and the pieces that occur in the texts; order and sentencepiece model stay.
+
+    Lines are encoded whole and word by word, so that either way of encoding finds its pieces.
+
+    Raises:
+        InputError: a text cannot be read, or none has a piece.
+    """
+    processor = open_sentencepiece(model.sentencepiece)
+    used = np.zeros(processor.get_piece_size(), bool)
+    for text in texts:
+        for pieces in _encode(processor, text):
+            used[pieces] = True
+    ids = np.unique(model.vocabulary.lookup(processor)[used])
+    ids = ids[(ids >= len(SPECIALS)) & (ids != model.vocabulary.mask)]
+    if not len(ids):
+        raise InputError(f"{', '.join(map(str, texts))}: no pieces in there; give texts in the languages to keep")
+    vocabulary = Vocabulary(model.vocabulary.pieces[i] for i in ids)
+    rows = torch.tensor([*range(len(SPECIALS)), *ids.tolist(), model.vocabulary.mask])
+    state = {key: value[rows] if key in ROWS else value for key, value in model.state.items()}
+    return _resized(model, vocabulary, state)
+
+
+def expand(model: Model, original: Model) -> Model:
+    """Undo `trim`: rows of the pieces that were kept are the model's, all others the original's.
+
+    An LM head that the original does not have gets bias 0, its value before training, for the pieces put back.
+
+    Raises:
+        InputError: the original lacks a piece of the model, or has another width.
+    """
+    missing = [piece for piece in model.vocabulary.pieces if piece not in original.vocabulary]
+    if missing:
+        raise InputError(
+            f"--expand-from: the original lacks {len(missing)} pieces of the model, the first is {missing[0]!r}: give"
+            " the model that was trimmed"
+        )
+    if original.config.width != model.config.width:
+        raise InputError(
+            f"--expand-from: the original has width {original.config.width}, the model {model.config.width}: give"
+            " the model that was trimmed"
+        )
+    rows = torch.tensor([original.vocabulary.index(piece) for piece in model.vocabulary.pieces])
+    state = dict(model.state)
+    for key in ROWS:
+        if key in state:
+            table = original.state.get(key, torch.zeros(len(original.vocabulary))).to(state[key].dtype, copy=True)
+            table[rows] = state[key]
+            state[key] = table
+    return dataclasses.replace(_resized(model, original.vocabulary, state), sentencepiece=original.sentencepiece)
+
+
+def _resized(model: Model, vocabulary: Vocabulary, state: dict[str, Tensor]) -> Model:
+    config = dataclasses.replace(model.config, vocabulary=len(vocabulary))
+    return dataclasses.replace(model, config=config, vocabulary=vocabulary, state=state)
+
+
+def _encode(processor: SentencePieceProcessor, text: Path) -> Iterator[list[int]]:
+    """Yield the pieces of the lines and of the words, each word once a batch."""
+    try:
+        with (
+            open(text, encoding="utf-8", newline="\n") as file,
+            tqdm(desc=str(text), unit=" lines", delay=3) as progress,
+        ):
+            while lines := [line.rstrip("\n") for line in islice(file, BATCH)]:
+                words = {word for line in lines for word in line.split(" ")}
+                yield from processor.encode([*lines, *sorted(words)])
+                progress.update(len(lines))
+    except OSError as error:
+        raise InputError(f"{text}: cannot read the text ({error.strerror}); check the path") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"{text}: the text is not UTF-8 ({error.reason}); convert it first") from error
