@@ -100,9 +100,7 @@ def _read(source: str, kind: str) -> "Model":
 def _aligner(model: "Model", args: argparse.Namespace):
     changes = {key: value for key in ("align_layer", "encoding") if (value := getattr(args, key)) is not None}
     if args.align_layer is not None and not 0 <= args.align_layer <= model.config.layers:
-        raise InputError(
-            f"--align-layer {args.align_layer}: this encoder has layers 1..{model.config.layers} (0 = embeddings)"
-        )
+        raise InputError(f"--align-layer {args.align_layer}: this encoder has layers 1..{model.config.layers} (0 = embeddings)")
     return model.aligner.replace(**changes)
 
 

@@ -42,9 +42,7 @@ def open_model(path: Path | str) -> Model:
     elif path.is_file():
         weights = path
     else:
-        raise InputError(
-            f"{path} is not there: give a model directory, a .pt file inside one or a Hugging Face directory"
-        )
+        raise InputError(f"{path} is not there: give a model directory, a .pt file inside one or a Hugging Face directory")
     return _read(weights)
 
 

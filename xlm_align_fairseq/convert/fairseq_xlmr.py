@@ -93,9 +93,7 @@ def rename(theirs: Mapping[str, Tensor], name: str) -> dict[str, Tensor]:
             state[ours] = value
     weight = state.pop("lm_head.weight", None)
     if weight is not None and not weight.equal(state.get("encoder.embed_tokens.weight", weight)):
-        raise InputError(
-            f"{name}: the output layer of its LM head is not the embedding table, which xlm_align needs it to be"
-        )
+        raise InputError(f"{name}: the output layer of its LM head is not the embedding table, which xlm_align needs it to be")
     return state
 
 

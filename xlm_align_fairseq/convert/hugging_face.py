@@ -116,9 +116,7 @@ def read(directory: Path) -> Model:
             **{field: settings[key] for key, field in SIZES.items()},
         )
     except KeyError as error:
-        raise InputError(
-            f"{directory} has no {error}: its weights or its {CONFIG} are not those of {architecture}"
-        ) from error
+        raise InputError(f"{directory} has no {error}: its weights or its {CONFIG} are not those of {architecture}") from error
     if (directory / POINTER).is_file():
         state |= {f"pointer.{key}": value for key, value in _load_safetensors(directory / POINTER).items()}
     aligner, chosen = read_aligner(directory, architecture, config.layers)

@@ -37,17 +37,13 @@ def read(directory: Path) -> tuple[bytes, Vocabulary]:
         return data, Vocabulary.from_sentencepiece(directory / SENTENCEPIECE)
     path = directory / TOKENIZER
     if not path.is_file():
-        raise InputError(
-            f"{directory} has neither {SENTENCEPIECE} nor {TOKENIZER}: download it again, with its tokenizer"
-        )
+        raise InputError(f"{directory} has neither {SENTENCEPIECE} nor {TOKENIZER}: download it again, with its tokenizer")
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         pieces = [(piece, float(score)) for piece, score in content["model"]["vocab"]]
         normaliser = content.get("normalizer")
     except (ValueError, KeyError, TypeError) as error:
-        raise InputError(
-            f"{path} is not a Unigram tokenizer ({error!r}): only XLM-R's vocabulary can be converted"
-        ) from error
+        raise InputError(f"{path} is not a Unigram tokenizer ({error!r}): only XLM-R's vocabulary can be converted") from error
     if tuple(piece for piece, _ in pieces[:4]) != SPECIALS:
         raise InputError(
             f"{path}: its first pieces are {[piece for piece, _ in pieces[:4]]}, not {list(SPECIALS)} as XLM-R's are"
@@ -101,17 +97,14 @@ def _tokenizer(pieces: list[tuple[str, float]], rule: bytes) -> dict[str, Any]:
             for i, (piece, _) in enumerate(pieces)
             if piece in (*SPECIALS, MASK)
         ],
-        "normalizer": {"type": "Precompiled", "precompiled_charsmap": base64.b64encode(rule).decode()}
-        if rule
-        else None,
+        "normalizer": {"type": "Precompiled", "precompiled_charsmap": base64.b64encode(rule).decode()} if rule else None,
         "pre_tokenizer": {"type": "Sequence", "pretokenizers": [{"type": "WhitespaceSplit"}, spaces]},
         "post_processor": {
             "type": "TemplateProcessing",
             "single": [start, first, end],
             "pair": [start, first, end, end, second, end],
             "special_tokens": {
-                piece: {"id": piece, "ids": [number], "tokens": [piece]}
-                for piece, number in (("<s>", BOS), ("</s>", EOS))
+                piece: {"id": piece, "ids": [number], "tokens": [piece]} for piece, number in (("<s>", BOS), ("</s>", EOS))
             },
         },
         "decoder": spaces,

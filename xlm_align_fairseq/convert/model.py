@@ -16,8 +16,8 @@ from xlm_align_fairseq.errors import InputError
 
 HEADS = ("lm_head", "pointer")
 
-# Where links are made until somebody measures: (encoding, align_layer / layers). Layer 8 of XLM-R base, one joint sequence,
-# is published (Chi et al. 2021); encoders that never saw two sentences in one sequence do better on each side alone.
+# Where links are made until somebody measures: (encoding, align_layer / layers). Layer 8 of XLM-R base, joint, is
+# published (Chi et al. 2021); encoders that never saw two sentences in one sequence do better on each side alone.
 ALIGNERS = {"xlm-roberta": ("joint", 8 / 12), "bert": ("separate", 6 / 12)}
 
 

@@ -110,11 +110,13 @@ class Cursor:
         self.data, self.at = data, at
 
     def take(self, form: str) -> tuple:
+        """Read the numbers of a struct format."""
         values = struct.unpack_from(form, self.data, self.at)
         self.at += struct.calcsize(form)
         return values
 
     def array(self, dtype: str, count: int) -> np.ndarray:
+        """Read an array."""
         values = np.frombuffer(self.data, dtype, count, self.at)
         self.at += values.nbytes
         return values
@@ -140,9 +142,7 @@ def _xlmr_rules(characters: dict[str, str]) -> dict[str, str]:
     changed = {key for key in single.keys() | characters.keys() if single.get(key) != characters.get(key)}
     changed |= {chr(code) for low, high in NEWER_BLOCKS for code in range(low, high + 1)}
     sequences = {
-        key: value
-        for key, value in today.items()
-        if len(key) > 1 and changed.isdisjoint(key) and changed.isdisjoint(value)
+        key: value for key, value in today.items() if len(key) > 1 and changed.isdisjoint(key) and changed.isdisjoint(value)
     }
     return {**sequences, **characters}
 

@@ -118,7 +118,7 @@ class IndexedWriter:
         """Complete both files under their temporary names; the end of the block does it too. No `add` afterwards."""
         if self.sha256:
             return
-        assert self._data is not None and self._sizes is not None
+        assert self._data is not None
         if not self.elements:
             # An empty file cannot be mapped into memory: fairseq could not open items that are all empty. No item
             # points to this element.

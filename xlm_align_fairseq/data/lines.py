@@ -110,8 +110,7 @@ def read_together(*texts: TextFile) -> Iterator[tuple[str, ...]]:
 
 def read_pairs(src: TextFile | Path | str, tgt: TextFile | Path | str) -> Iterator[tuple[str, str]]:
     """Yield the pairs of two parallel files; raises what `read_together` raises."""
-    for source, target in read_together(_text(src), _text(tgt)):
-        yield source, target
+    return ((source, target) for source, target in read_together(_text(src), _text(tgt)))
 
 
 def read_tsv(path: TextFile | Path | str) -> Iterator[tuple[str, str]]:

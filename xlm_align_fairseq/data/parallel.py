@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import signal
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -60,7 +62,16 @@ _function: Callable[[Any], Any] | None = None  # of a worker process
 def _start(make: Callable[[], Callable[[Any], Any]]) -> None:
     global _function
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the main process hears it too, and ends us
+    threading.Thread(target=_follow_parent, daemon=True).start()
     _function = make()
+
+
+def _follow_parent() -> None:
+    """End this process when the main one was killed; without it the wait for work would never end."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _work(item: Any) -> Any:

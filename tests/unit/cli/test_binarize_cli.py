@@ -84,7 +84,8 @@ def test_flags_arrive(model, work, capsys):
         "pieces": "words", "tokenizer": "13a", "max_pieces": 2000, "max_ratio": 99999.0, "max_positions": 4000,
         "replace_invalid": True,
     }  # fmt: skip
-    assert manifest["kept"] == 4 and manifest["split"] == "valid"
+    assert manifest["kept"] == 4
+    assert manifest["split"] == "valid"
     assert f"  links                         7 of words, {manifest['links']['pieces']} of pieces" in printed.err
 
 

@@ -54,7 +54,8 @@ def test_flags_change_the_aligner(source, tmp_path, capsys):
     assert (model.aligner.encoding, model.aligner.align_layer) == ("joint", 2)
     assert {value.dtype for value in model.state.values()} == {torch.float16}
     text = capsys.readouterr().out
-    assert "16-bit floats" in text and "links: joint encoding, layer 2 (of the source, changed by flags)" in text
+    assert "16-bit floats" in text
+    assert "links: joint encoding, layer 2 (of the source, changed by flags)" in text
 
 
 def test_a_default_says_that_it_is_one(source, tmp_path, capsys):

@@ -58,7 +58,8 @@ def test_old_meters_namespaces_and_numpy_scalars_are_read(tmp_path, monkeypatch)
         torch.save(content, tmp_path / "old.pt", _use_new_zipfile_serialization=False)
     loaded = checkpoint.load_checkpoint(tmp_path / "old.pt")
     assert loaded["args"].arch == "roberta_base"
-    assert loaded["extra_state"]["best"] == 2.5 and loaded["extra_state"]["n"] == 3
+    assert loaded["extra_state"]["best"] == 2.5
+    assert loaded["extra_state"]["n"] == 3
     assert loaded["extra_state"]["train_meters"]["loss"].avg == 3.5
     assert loaded["weights"].tolist() == [0, 1, 2]
 

@@ -43,7 +43,8 @@ def test_the_file_is_plain_data(tmp_path, make_model):
     write_model(tmp_path, make_model())
     assert torch.serialization.get_unsafe_globals_in_checkpoint(tmp_path / "model.pt") == []
     content = torch.load(tmp_path / "model.pt", weights_only=True)
-    assert content["cfg"]["model"]["_name"] == "xlm_align" and content["cfg"]["model"]["encoder_layers"] == 3
+    assert content["cfg"]["model"]["_name"] == "xlm_align"
+    assert content["cfg"]["model"]["encoder_layers"] == 3
     assert content["cfg"]["task"]["_name"] == "denoising_word_alignment"
     assert content["cfg"]["criterion"]["_name"] == "pointer_alignment"
 
@@ -120,7 +121,7 @@ def test_files_of_two_models_are_refused(tmp_path, make_model):
 def test_another_fairseq_model_is_refused(tmp_path, make_model):
     write_model(tmp_path, make_model())
     torch.save({"cfg": {"model": {"_name": "transformer"}}, "model": {}}, tmp_path / "model.pt")
-    with pytest.raises(InputError, match="is a checkpoint of another fairseq model than xlm_align: .*--from fairseq"):
+    with pytest.raises(InputError, match=r"is a checkpoint of another fairseq model than xlm_align: .*--from fairseq"):
         open_model(tmp_path)
 
 

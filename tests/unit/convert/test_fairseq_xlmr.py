@@ -119,9 +119,7 @@ def test_refusals(tmp_path, make_model):
     refused("model.pt: its encoder_layers is 12, its tensors say 3", encoder_layers=12)
     refused("model.pt: its encoder_embed_dim is 768, its tensors say 32", encoder_embed_dim=768)
     refused("model.pt: activation_fn is 'relu'; XLM-R has gelu", activation_fn="relu")
-    refused(
-        "model.pt has no 'encoder.embed_tokens.weight': it is not XLM-R", {"encoder.layers.0.fc1.weight": torch.ones(1)}
-    )
+    refused("model.pt has no 'encoder.embed_tokens.weight': it is not XLM-R", {"encoder.layers.0.fc1.weight": torch.ones(1)})
     refused(
         "encoder.layer_norm.weight is unknown",
         {**old_state(model), "decoder.sentence_encoder.layer_norm.weight": torch.ones(32)},

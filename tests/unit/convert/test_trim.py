@@ -60,7 +60,8 @@ def test_expand_keeps_what_was_trained(make_model, texts):
     assert others.any()
     assert big.state[name][kept].equal(trained[name])
     assert big.state[name][others].equal(original.state[name][others])
-    assert big.state["lm_head.bias"][kept].eq(5).all() and big.state["lm_head.bias"][others].eq(0).all()
+    assert big.state["lm_head.bias"][kept].eq(5).all()
+    assert big.state["lm_head.bias"][others].eq(0).all()
     assert big.state["encoder.layers.0.fc1.bias"].equal(trained["encoder.layers.0.fc1.bias"])
     assert original.state[name].equal(make_model(heads=()).state[name]), "expand changed the original"
 
@@ -75,7 +76,7 @@ def test_refusals(make_model, texts, tmp_path):
     with pytest.raises(InputError, match="--expand-from: the original has width 16, the model 32"):
         trim.expand(small, narrow)
     (tmp_path / "empty.txt").write_text("")
-    with pytest.raises(InputError, match="empty.txt: no pieces in there"):
+    with pytest.raises(InputError, match=r"empty.txt: no pieces in there"):
         trim.trim(model, [tmp_path / "empty.txt"])
     with pytest.raises(InputError, match=r"none.txt: cannot read the text \(No such file or directory\)"):
         trim.trim(model, [tmp_path / "none.txt"])

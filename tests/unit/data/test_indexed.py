@@ -41,7 +41,8 @@ def test_the_bytes_are_those_of_fairseq(tmp_path, dtype, monkeypatch):
     write_with_fairseq(tmp_path / "theirs", items, dtype)
     writer = write(tmp_path / "ours", items, dtype)
     assert both(tmp_path / "ours") == both(tmp_path / "theirs")
-    assert writer.items == 6 and writer.elements == sum(map(len, items))
+    assert writer.items == 6
+    assert writer.elements == sum(map(len, items))
     assert [writer.sha256[ending] for ending in ("bin", "idx")] == [
         hashlib.sha256(data).hexdigest() for data in both(tmp_path / "ours")
     ]
@@ -80,10 +81,15 @@ def test_best_dtype_is_that_of_fairseq(size):
 def test_an_interrupted_run_leaves_what_was_there(tmp_path, kind):
     write(tmp_path / "x", [[1, 2]], np.uint16)
     before = both(tmp_path / "x")
-    with pytest.raises(kind), IndexedWriter(tmp_path / "x", np.uint16) as writer:
-        writer.add(np.array([3]), np.array([1]))
-        writer.finish()
-        raise kind
+
+    def interrupted():
+        with IndexedWriter(tmp_path / "x", np.uint16) as writer:
+            writer.add(np.array([3]), np.array([1]))
+            writer.finish()
+            raise kind
+
+    with pytest.raises(kind):
+        interrupted()
     assert both(tmp_path / "x") == before
     assert sorted(path.name for path in tmp_path.iterdir()) == ["x.bin", "x.idx"]
 

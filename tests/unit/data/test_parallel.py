@@ -3,6 +3,11 @@
 import functools
 import operator
 import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
 
 import pytest
 
@@ -15,7 +20,8 @@ NEGATE = functools.partial(functools.partial, operator.neg)
 def test_one_process_reads_nothing_ahead():
     taken = []
     results = ordered_map(NEGATE, (taken.append(n) or n for n in range(5)), 1)
-    assert next(results) == 0 and taken == [0]
+    assert next(results) == 0
+    assert taken == [0]
     assert list(results) == [-1, -2, -3, -4]
 
 
@@ -44,3 +50,29 @@ def test_errors_come_through(workers):
 def test_a_killed_process_is_reported():
     with pytest.raises(InputError, match="--workers 2: one was killed, perhaps for want of memory; give fewer"):
         list(ordered_map(functools.partial(functools.partial, os._exit), [1], 2))
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="no /proc here")
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+def test_no_process_survives_the_main_one(number):
+    code = """
+import functools, os, signal, time
+from xlm_align_fairseq.data.parallel import ordered_map
+signal.signal(signal.SIGINT, signal.default_int_handler)
+pids = ordered_map(functools.partial(functools.partial, eval), ["__import__('os').getpid()"] * 100, 2)
+print(next(pids), flush=True)
+time.sleep(60)
+"""
+    main = subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, cwd=Path(__file__).parents[3]
+    )
+    worker = Path("/proc") / main.stdout.readline().decode().strip()
+    assert worker.is_dir()
+    main.send_signal(number)
+    assert main.wait(20) != 0
+    main.stdout.close()
+    for _ in range(100):
+        if not worker.is_dir():
+            break
+        time.sleep(0.1)
+    assert not worker.is_dir()

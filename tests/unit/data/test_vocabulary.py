@@ -11,7 +11,8 @@ def test_layout():
     assert vocabulary.pieces == ("<s>", "<pad>", "</s>", "<unk>", *PIECES, "<mask>")
     assert (len(vocabulary), vocabulary.mask) == (12, 11)
     assert (vocabulary.index("b"), vocabulary.index("no such"), vocabulary.index("</s>")) == (5, 3, 2)
-    assert "b" in vocabulary and "no such" not in vocabulary
+    assert "b" in vocabulary
+    assert "no such" not in vocabulary
 
 
 @pytest.mark.parametrize("extra", [[], ["<mask>"], ["<mask>", "later"]])
@@ -56,7 +57,7 @@ def test_missing_and_broken_files(tmp_path):
     (tmp_path / "dict.txt").write_bytes(b"a 1\n\xff 1\n")
     with pytest.raises(InputError, match=r"dict.txt: the dictionary is not UTF-8 \(byte 4\)"):
         Vocabulary.read(tmp_path / "dict.txt")
-    with pytest.raises(InputError, match="dict.txt is not a sentencepiece model"):
+    with pytest.raises(InputError, match=r"dict.txt is not a sentencepiece model"):
         open_sentencepiece(tmp_path / "dict.txt")
     with pytest.raises(InputError, match="cannot read the sentencepiece model"):
         open_sentencepiece(tmp_path / "none.model")

@@ -1,0 +1,71 @@
+"""However fairseq is led to the plugin, it finds our classes: identity is checked, since name clashes are silent."""
+
+import importlib.util
+import json
+import sys
+from pathlib import Path
+
+import pytest
+from world import ENVIRONMENT, ROOT, USER_DIR, run
+
+import xlm_align_fairseq
+
+INSTALLED = "site-packages" in str(Path(xlm_align_fairseq.__file__).resolve())
+PROBE = """
+import json, sys
+{before}
+from argparse import Namespace
+from fairseq import criterions, models, tasks, utils
+utils.import_user_module(Namespace(user_dir={user_dir!r}))
+from xlm_align_fairseq import criterion, model, task
+print(json.dumps([
+    tasks.TASK_REGISTRY.get("denoising_word_alignment") is task.DenoisingWordAlignmentTask,
+    criterions.CRITERION_REGISTRY.get("pointer_alignment") is criterion.PointerAlignmentCriterion,
+    models.MODEL_REGISTRY.get("xlm_align") is model.XlmAlignModel,
+    sorted(name for name, cls in models.ARCH_MODEL_REGISTRY.items() if cls is model.XlmAlignModel),
+]))
+"""
+ARCHITECTURES = ["xlm_align", "xlm_align_base", "xlm_align_large", "xlm_align_small", "xlm_align_tiny"]
+
+
+def check(user_dir, cwd, before=""):
+    done = run([sys.executable, "-c", PROBE.format(user_dir=str(user_dir), before=before)], cwd=cwd)
+    assert json.loads(done.stdout.splitlines()[-1]) == [True, True, True, ARCHITECTURES]
+
+
+@pytest.mark.skipif(INSTALLED, reason="the checkout's directory is another module than the installed one")
+@pytest.mark.parametrize("user_dir", ["xlm_align_fairseq", "./xlm_align_fairseq/", USER_DIR])
+def test_by_path_and_by_name_from_the_root(user_dir):
+    check(user_dir, ROOT)
+
+
+@pytest.mark.parametrize(
+    "before", ["import xlm_align_fairseq", "import fairseq, xlm_align_fairseq", "import xlm_align_fairseq.aligner"]
+)
+def test_by_path_when_already_imported(before, tmp_path):
+    check(Path(xlm_align_fairseq.__file__).parent, tmp_path, before)
+
+
+@pytest.mark.skipif(not INSTALLED, reason="by name from anywhere needs a non-editable install")
+def test_by_name_from_anywhere(tmp_path):
+    check("xlm_align_fairseq", tmp_path)
+
+
+def test_user_dir_command(tmp_path):
+    done = run([sys.executable, "-m", "xlm_align_fairseq.cli.main", "user-dir"], cwd=tmp_path)
+    check(done.stdout.strip(), tmp_path)
+
+
+@pytest.mark.parametrize("module", ["xlm_align_fairseq.model", "xlm_align_fairseq.criterion", "xlm_align_fairseq.task"])
+def test_each_registered_module_can_be_imported_first(module, tmp_path):
+    run([sys.executable, "-c", f"import {module}"], cwd=tmp_path)
+
+
+def test_the_door_alone_imports_neither_torch_nor_fairseq(tmp_path):
+    code = "import sys, xlm_align_fairseq; assert not {'torch', 'fairseq', 'numpy'} & set(sys.modules)"
+    run([sys.executable, "-c", code], cwd=tmp_path)
+
+
+def test_the_environment_of_these_tests():
+    assert ENVIRONMENT["OMP_NUM_THREADS"] == "1"
+    assert importlib.util.find_spec("fairseq")
