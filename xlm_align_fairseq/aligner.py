@@ -72,7 +72,7 @@ class Aligner:
         """Where the encoder is."""
         return self.encoder.embed_tokens.weight.device
 
-    def align_corpus(self, pairs: Iterable[tuple[str, str]]) -> Iterator[list[Link]]:
+    def align_corpus(self, pairs: Iterable[Sequence[str]]) -> Iterator[list[Link]]:
         """Yield the word links of each pair, in order; a word is what stands between single spaces.
 
         A pair that cannot be aligned gives an empty list, and `warnings` counts it by reason; so it does pairs of which only the
@@ -80,7 +80,7 @@ class Aligner:
         """
         return (links for (links,) in self._run(pairs, lambda batch: [label(self.encoder, batch, self.config)]))
 
-    def align_variants(self, pairs: Iterable[tuple[str, str]], variants: Sequence[AlignerConfig]) -> Iterator[list[list[Link]]]:
+    def align_variants(self, pairs: Iterable[Sequence[str]], variants: Sequence[AlignerConfig]) -> Iterator[list[list[Link]]]:
         """Yield, for each pair, its links in several ways of one encoding; see `label_variants`."""
         return self._run(pairs, lambda batch: label_variants(self.encoder, batch, variants))
 
@@ -99,7 +99,7 @@ class Aligner:
         """Return the variants that differ in the layer alone, 0..n."""
         return [self.config.replace(align_layer=layer) for layer in range(self.encoder.config.layers + 1)]
 
-    def _run(self, pairs: Iterable[tuple[str, str]], labeler: Callable[..., list[Labels]]) -> Iterator[list[list[Link]]]:
+    def _run(self, pairs: Iterable[Sequence[str]], labeler: Callable[..., list[Labels]]) -> Iterator[list[list[Link]]]:
         stream = iter(pairs)
         while chunk := list(itertools.islice(stream, BUFFERED_PAIRS)):
             encoded = [self._encode(source, target) for source, target in chunk]

@@ -114,6 +114,7 @@ class Layer(nn.Module):
         self.activation_dropout = nn.Dropout(config.activation_dropout)
 
     def forward(self, x: Tensor, bias: Tensor) -> Tensor:
+        """Map (B, L, C) to (B, L, C); see `SelfAttention` for the bias."""
         x = self.self_attn_layer_norm(x + self.dropout(self.self_attn(x, bias)))
         y = self.activation_dropout(F.gelu(self.fc1(x)))
         return self.final_layer_norm(x + self.dropout(self.fc2(y)))
@@ -158,9 +159,7 @@ class Encoder(nn.Module):
 
     def _run(self, tokens: Tensor, layer: int, keep_all: bool = False) -> list[Tensor]:
         if tokens.size(1) > self.config.max_positions:
-            raise ValueError(
-                f"a sequence of {tokens.size(1)} pieces: this encoder reads at most {self.config.max_positions}"
-            )
+            raise ValueError(f"a sequence of {tokens.size(1)} pieces: this encoder reads at most {self.config.max_positions}")
         keep = tokens.ne(PAD)
         positions = keep.cumsum(1).mul(keep).add(PAD)
         x = self.layernorm_embedding(self.embed_tokens(tokens) + self.embed_positions(positions))
@@ -176,7 +175,7 @@ class Encoder(nn.Module):
 class LMHead(nn.Module):
     """Predict pieces: dense, GELU, norm, then the embedding table as output layer."""
 
-    def __init__(self, config: EncoderConfig, weight: nn.Parameter):
+    def __init__(self, config: EncoderConfig, weight: Tensor):
         super().__init__()
         self.dense = nn.Linear(config.width, config.width)
         self.layer_norm = nn.LayerNorm(config.width, eps=config.layer_norm_eps)

@@ -71,9 +71,7 @@ def render_page(title: str, examples: Iterable[Example], notes: Sequence[Sequenc
     listed = list(examples)
     for n, row in enumerate(notes, 1):
         if len(row) != len(notes[0]):
-            raise InputError(
-                f"notes: row {n} has {len(row)} cells, but row 1 has {len(notes[0])}; give all rows as many"
-            )
+            raise InputError(f"notes: row {n} has {len(row)} cells, but row 1 has {len(notes[0])}; give all rows as many")
         for cell in row:
             _check_finite(cell, f"notes: row {n}")
     data: dict[str, Any] = {
@@ -89,9 +87,7 @@ def render_page(title: str, examples: Iterable[Example], notes: Sequence[Sequenc
         data["examples"].append(_as_json(example, example.number or counted[example.name], data["systems"]))
     blob = json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":")).translate(_JSON_ESCAPES)
     template = resources.files("xlm_align_fairseq").joinpath("picture.html").read_text(encoding="utf-8")
-    return string.Template(template).substitute(
-        title=html.escape(title), generator=f"xlm-align show {__version__}", data=blob
-    )
+    return string.Template(template).substitute(title=html.escape(title), generator=f"xlm-align show {__version__}", data=blob)
 
 
 def render_terminal(example: Example, system: str, colour: bool = False, width: int = 100) -> str:
@@ -117,9 +113,7 @@ def render_terminal(example: Example, system: str, colour: bool = False, width: 
     .  . #
     """
     if system not in example.systems:
-        raise InputError(
-            f"no system {system!r}; allowed are {', '.join(map(repr, example.systems)) or 'none: no systems'}"
-        )
+        raise InputError(f"no system {system!r}; allowed are {', '.join(map(repr, example.systems)) or 'none: no systems'}")
     _check_links(example, example.number or 1)
     marks = _marks(example.systems[system], example.gold)
     label = f"{example.name} {example.number}" if example.number else example.name
@@ -150,9 +144,7 @@ def _character_width(character: str) -> int:
 
 def _as_json(example: Example, number: int, systems: Sequence[str]) -> dict[str, Any]:
     if not example.systems:
-        raise InputError(
-            f"{example.name}:{number}: no systems, so no links to show; give one at least, it may be empty"
-        )
+        raise InputError(f"{example.name}:{number}: no systems, so no links to show; give one at least, it may be empty")
     _check_links(example, number)
     if example.score is not None:
         _check_finite(example.score, f"{example.name}:{number}: score")
@@ -228,6 +220,4 @@ def _paint(mark: str, colour: bool) -> str:
 
 def _printable(text: str) -> str:
     """Replace what could command a terminal or turn a line around; joiners inside words stay."""
-    return "".join(
-        "\ufffd" if unicodedata.category(c) in ("Cc", "Cs", "Zl", "Zp") or c in _BIDI_CONTROLS else c for c in text
-    )
+    return "".join("\ufffd" if unicodedata.category(c) in ("Cc", "Cs", "Zl", "Zp") or c in _BIDI_CONTROLS else c for c in text)

@@ -67,9 +67,7 @@ class DenoisingWordAlignmentConfig(FairseqDataclass):
     mono: Optional[str] = field(
         default=None, metadata={"help": "directory of monolingual blocks made by `xlm-align binarize --mono`"}
     )
-    mono_tokens: int = field(
-        default=2048, metadata={"help": "monolingual pieces beside each batch of pairs (with --mono)"}
-    )
+    mono_tokens: int = field(default=2048, metadata={"help": "monolingual pieces beside each batch of pairs (with --mono)"})
     valid_gold: Optional[str] = field(
         default=None,
         metadata={"help": "gold sets for AER on validation: SOURCE,TARGET,GOLD files; several separated by ';'"},
@@ -126,8 +124,10 @@ class DenoisingWordAlignmentTask(FairseqTask):
         if self.cold_start and not from_checkpoint:
             self.cold_start.adapt(cfg)
         model = super().build_model(cfg, from_checkpoint)
+        if from_checkpoint:
+            return model
         self.aligner_config.check_layer(model.encoder.config.layers)
-        if self.cold_start and not from_checkpoint:
+        if self.cold_start:
             self.cold_start.fill(model)
             if distributed_utils.get_global_rank() == 0 and self.cfg.save_dir:
                 self.cold_start.write_companions(Path(self.cfg.save_dir), self.aligner_config)
@@ -259,9 +259,9 @@ def _load_pairs(data: Path, split: str, lang_pairs: Optional[str], given_labels:
     for name in names:
         src, tgt = name.split("-")
         prefix = data / f"{split}.{name}"
-        sides = [data_utils.load_indexed_dataset(f"{prefix}.{lang}", None) for lang in (src, tgt)]
+        source, target = (data_utils.load_indexed_dataset(f"{prefix}.{lang}", None) for lang in (src, tgt))
         alignments = data_utils.load_indexed_dataset(str(data / f"{split}.align.{name}"), None) if given_labels else None
         if given_labels and alignments is None:
             raise InputError(f"{data / f'{split}.align.{name}'}.idx is missing: --given-labels needs alignments for every pair")
-        pairs.append(Pair(name, *sides, alignments))
+        pairs.append(Pair(name, source, target, alignments))
     return pairs

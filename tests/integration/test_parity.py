@@ -56,9 +56,7 @@ def test_reference_align(oracle, size):
     for scores, mask, cases in batches(oracle, size):
         plan = reference_plan(scores, mask, config.rounds, config.clamp)
         links = mutual_argmax(plan.rows, plan.columns, mask)
-        different |= {
-            case["id"] for b, case in enumerate(cases) if links[b].nonzero().tolist() != sorted(case["aligner"])
-        }
+        different |= {case["id"] for b, case in enumerate(cases) if links[b].nonzero().tolist() != sorted(case["aligner"])}
     assert different <= (TIED_TO_THE_LAST_BIT if size > 1 else set())
 
 

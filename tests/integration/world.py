@@ -4,7 +4,6 @@ import json
 import logging
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import torch
@@ -16,25 +15,6 @@ from xlm_align_fairseq.data.vocabulary import Vocabulary
 from xlm_align_fairseq.encoder import Encoder, EncoderConfig, init_weights
 
 ROOT = Path(__file__).resolve().parents[2]
-"""What the tests of whole programs share: a random tiny encoder, running programs, training in this process."""
-
-import json
-import logging
-import os
-import subprocess
-import sys
-from pathlib import Path
-
-import torch
-
-from xlm_align_fairseq.alignment.config import AlignerConfig
-from xlm_align_fairseq.convert import directory
-from xlm_align_fairseq.convert.model import Model
-from xlm_align_fairseq.data.vocabulary import Vocabulary
-from xlm_align_fairseq.encoder import Encoder, EncoderConfig, init_weights
-
-ROOT = Path(__file__).resolve().parents[2]
-SHIPPED = ROOT / "examples" / "quickstart" / "data"
 USER_DIR = str(ROOT / "xlm_align_fairseq")
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
 

@@ -217,9 +217,7 @@ def _read_rows(path: PathLike, lines: list[str]) -> dict[int, list[tuple[Link, b
     return rows
 
 
-def _arrange(
-    rows: dict[int, list[tuple[Link, bool]]], n_lines: int | None, name: str, counted_in: str
-) -> tuple[list[Gold], str]:
+def _arrange(rows: dict[int, list[tuple[Link, bool]]], n_lines: int | None, name: str, counted_in: str) -> tuple[list[Gold], str]:
     if n_lines is None or len(rows) == n_lines:
         return [_gold(row) for row in rows.values()], "order"
     if all(1 <= number <= n_lines for number in rows):

@@ -111,9 +111,7 @@ def bootstrap(counts: Sequence[Counts], *, samples: int = 1000, seed: int = 1234
     return _interval(rates)
 
 
-def paired_bootstrap(
-    counts_a: Sequence[Counts], counts_b: Sequence[Counts], *, samples: int = 1000, seed: int = 12345
-) -> Paired:
+def paired_bootstrap(counts_a: Sequence[Counts], counts_b: Sequence[Counts], *, samples: int = 1000, seed: int = 12345) -> Paired:
     """Compare two systems on the same sentence pairs, drawn again together.
 
     With d the difference on the corpus, d_k that on sample k of K and m the mean of all d_k, the p-value of "no

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import sys
 from collections.abc import Iterator, Sequence
 
@@ -80,17 +81,19 @@ def _align(args) -> None:
     from xlm_align_fairseq.alignment.links import format_pharaoh
     from xlm_align_fairseq.data import lines
 
-    pairs, total = _from_stdin(), None
+    pairs: Iterator[tuple[str, ...]] = _from_stdin()
+    total = None
     if args.src:
         texts = [lines.TextFile(file, replace_invalid=True) for file in (args.src, args.tgt)]
         pairs = lines.read_together(*texts)
         if None not in [text.size() for text in texts]:  # no pipes: different lengths are refused before the work, not after
             total = sum(1 for _ in lines.read_together(*texts))
     aligner = open_aligner(args)
-    out = sys.stdout if args.out == "-" else open(args.out, "w", encoding="utf-8", newline="\n")
-    bar = tqdm(aligner.align_corpus(pairs), total=total, unit=" pairs", disable=args.quiet, file=sys.stderr)
-    with out if out is not sys.stdout else bar:
-        for links in bar:
+    with contextlib.ExitStack() as stack:
+        out = sys.stdout
+        if args.out != "-":
+            out = stack.enter_context(open(args.out, "w", encoding="utf-8", newline="\n"))
+        for links in tqdm(aligner.align_corpus(pairs), total=total, unit=" pairs", disable=args.quiet, file=sys.stderr):
             out.write(format_pharaoh(links) + "\n")
         out.flush()
     report(aligner)

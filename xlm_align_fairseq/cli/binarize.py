@@ -100,9 +100,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     from xlm_align_fairseq.data.chunks import Options
 
-    options = Options(
-        args.pieces, args.tokenizer, args.max_pieces, args.max_ratio, args.max_positions, args.replace_invalid
-    )
+    options = Options(args.pieces, args.tokenizer, args.max_pieces, args.max_ratio, args.max_positions, args.replace_invalid)
     common: dict[str, Any] = {"split": args.split, "options": options, "workers": args.workers}
     files = _piece_files(Path(args.model))
 

@@ -6,6 +6,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
+from xlm_align_fairseq.alignment.config import AlignerConfig
 from xlm_align_fairseq.cli.align import add_compute_flags, open_aligner
 
 WAYS: dict[str, dict] = {
@@ -24,9 +25,7 @@ def parser() -> argparse.ArgumentParser:
         "the best into the model's aligner.json. Report results on other sets than these.",
     )
     p.add_argument("--model", required=True, metavar="DIR", help="directory of a converted encoder or of a training run")
-    p.add_argument(
-        "--gold-set", required=True, nargs="+", metavar="SRC,TGT,GOLD", help="development sets, three files each"
-    )
+    p.add_argument("--gold-set", required=True, nargs="+", metavar="SRC,TGT,GOLD", help="development sets, three files each")
     p.add_argument("--encoding", choices=("joint", "separate", "both"), default="both", help="(default: both)")
     p.add_argument("--ways", nargs="+", choices=list(WAYS), default=list(WAYS), help="scalings to try (default: all)")
     p.add_argument("--dry-run", action="store_true", help="print only, leave aligner.json as it is")
@@ -47,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     aligner = open_aligner(args)
     encodings = ("joint", "separate") if args.encoding == "both" else (args.encoding,)
     ways = [(name, WAYS[name]) for name in args.ways]
-    table = {}
+    table: dict[tuple[str, int, str], tuple[float, AlignerConfig]] = {}
     for encoding in encodings:
         variants = {
             (layer.align_layer, name): layer.replace(encoding=encoding, **way) for layer in aligner.layers() for name, way in ways

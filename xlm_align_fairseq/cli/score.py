@@ -75,9 +75,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     _check_lengths(lengths)
     gold = load_gold(args.gold, one_based=args.gold_one_based or None, n_lines=lengths[0][1], counted_in=lengths[0][0])
     if not any(sentence.possible for sentence in gold.sentences):
-        raise InputError(
-            f"{args.gold}: no gold links in {len(gold.sentences)} sentence pairs; nothing to score against"
-        )
+        raise InputError(f"{args.gold}: no gold links in {len(gold.sentences)} sentence pairs; nothing to score against")
     if args.src is not None:
         sizes = [(_n_words(s), _n_words(t)) for s, t in zip(source, target, strict=True)]
         for n, (sentence, size) in enumerate(zip(gold.sentences, sizes, strict=True), 1):
@@ -135,9 +133,7 @@ def _report(
     for name, system in list(zip(names, counts, strict=True))[1:]:
         test = paired_bootstrap(counts[0], system, **draws)
         interval = [100 * test.low, 100 * test.high]
-        paired.append(
-            {"name": name, "difference": 100 * test.difference, "interval": interval, "p_value": test.p_value}
-        )
+        paired.append({"name": name, "difference": 100 * test.difference, "interval": interval, "p_value": test.p_value})
     label = {
         "metric": "aer",
         "sentences": len(gold.sentences),

@@ -65,9 +65,7 @@ def _names(given: str | None, paths: Sequence[str]) -> list[str]:
     if len(names) != len(paths):
         raise InputError(f"--names {given}: {len(names)} names for {len(paths)} --alignments; give one name for each")
     if repeated := [name for name in names if names.count(name) > 1 or not name]:
-        raise InputError(
-            f"--names: {repeated[0]!r} is empty or names two systems; give each a name of its own by --names"
-        )
+        raise InputError(f"--names: {repeated[0]!r} is empty or names two systems; give each a name of its own by --names")
     return names
 
 
@@ -107,8 +105,7 @@ def _only(given: str | None, n_lines: int) -> list[int]:
     for item in given.split(","):
         if not (item.isascii() and item.isdigit() and len(item) < 10 and 1 <= int(item) <= n_lines):
             raise InputError(
-                f"--only {given}: {item!r} is not the number of a sentence pair; allowed are 1..{n_lines}, separated by"
-                " commas"
+                f"--only {given}: {item!r} is not the number of a sentence pair; allowed are 1..{n_lines}, separated by commas"
             )
         numbers.append(int(item))
     return list(dict.fromkeys(numbers))

@@ -5,12 +5,11 @@ from __future__ import annotations
 import argparse
 import collections
 import importlib
-import os
 import pickle
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -18,6 +17,7 @@ from torch import Tensor
 
 from xlm_align_fairseq.encoder import EncoderConfig
 from xlm_align_fairseq.errors import InputError
+from xlm_align_fairseq.files import write_atomically
 
 NAMES = {"model": "xlm_align", "task": "denoising_word_alignment", "criterion": "pointer_alignment"}
 
@@ -116,16 +116,3 @@ def own(value: Tensor) -> Tensor:
     """Return the tensor with a memory of its own: a view would be stored with all that it is a view of."""
     value = value.detach().contiguous()
     return value.clone() if value.untyped_storage().nbytes() != value.nbytes else value
-
-
-def write_atomically(path: Path, write: Callable[[BinaryIO], Any]) -> None:
-    """Call `write` on a new file that takes the place of `path` once it is complete."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with open(temporary, "wb") as file:
-            write(file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)

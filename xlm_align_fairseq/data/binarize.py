@@ -7,7 +7,6 @@ import dataclasses
 import functools
 import hashlib
 import json
-import os
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -26,6 +25,7 @@ from xlm_align_fairseq.data.tokenize import describe
 from xlm_align_fairseq.data.vocabulary import FILE_NAME as DICTIONARY
 from xlm_align_fairseq.data.vocabulary import Vocabulary, open_sentencepiece
 from xlm_align_fairseq.errors import InputError
+from xlm_align_fairseq.files import write_atomically
 from xlm_align_fairseq.version import __version__
 
 FORMAT, VERSION = "xlm-align bitext", 1
@@ -101,9 +101,7 @@ def binarize_pairs(
         raise ValueError(f"{len(texts)} text files; allowed are source and target, or one TSV file")
 
     names = ("source", "target") if len(texts) == 2 else ("pairs",)
-    inputs = {
-        name: TextFile(path, replace_invalid=options.replace_invalid) for name, path in zip(names, texts, strict=True)
-    }
+    inputs = {name: TextFile(path, replace_invalid=options.replace_invalid) for name, path in zip(names, texts, strict=True)}
     rows: Iterable[tuple[str, ...]]
     if alignments is not None:
         inputs["alignments"] = TextFile(alignments)
@@ -177,16 +175,15 @@ class _Job:
             # goes first and comes last.
             for old in (path, *stale):
                 old.unlink(missing_ok=True)
-        _write_file(self.out / DICTIONARY, self.files.dictionary)
-        _write_file(path, f"{json.dumps(manifest, indent=2, ensure_ascii=False)}\n".encode())
+        write_atomically(self.out / DICTIONARY, lambda file: file.write(self.files.dictionary))
+        text = f"{json.dumps(manifest, indent=2, ensure_ascii=False)}\n"
+        write_atomically(path, lambda file: file.write(text.encode()))
         return Binarized(path, manifest)
 
     def _check_dictionary(self) -> None:
         there = self.out / DICTIONARY
         if there.exists() and there.read_bytes() != self.files.dictionary:
-            raise InputError(
-                f"{there} differs from the model's dictionary, its ids mean other pieces; give another --out"
-            )
+            raise InputError(f"{there} differs from the model's dictionary, its ids mean other pieces; give another --out")
 
     def _make_directory(self) -> None:
         try:
@@ -230,8 +227,7 @@ class _Job:
         }
         options = dataclasses.asdict(self.options)
         inputs = {
-            name: {"name": text.path.name, "sha256": text.sha256, "lines": text.lines}
-            for name, text in self.inputs.items()
+            name: {"name": text.path.name, "sha256": text.sha256, "lines": text.lines} for name, text in self.inputs.items()
         }
         label = {
             "split": self.name,
@@ -260,9 +256,7 @@ class _Job:
             "options": options,
             "sha256": hashes,
             "outputs": {
-                writer.path(ending).name: writer.sha256[ending]
-                for writer in self.writers.values()
-                for ending in ENDINGS
+                writer.path(ending).name: writer.sha256[ending] for writer in self.writers.values() for ending in ENDINGS
             },
         }
         if "links" in self.writers:
@@ -280,12 +274,3 @@ def _rows_with_links(inputs: dict[str, TextFile]) -> Iterator[tuple[str, ...]]:
 def _check_name(what: str, name: str, allowed: str, pattern: str) -> None:
     if not re.fullmatch(pattern, name):
         raise InputError(f"{what} {name!r}: allowed are {allowed}; it becomes part of file names")
-
-
-def _write_file(path: Path, data: bytes) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        temporary.write_bytes(data)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)

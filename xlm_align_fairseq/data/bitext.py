@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -22,9 +22,9 @@ class Pair:
     """The binarised bitext of one language pair; each item of a side ends with `</s>`, as fairseq-preprocess writes it."""
 
     name: str  # "de-en"
-    source: Sequence  # of (length + 1,) int tensors; has .sizes
-    target: Sequence
-    alignments: Sequence | None = None  # of flat (2 × links,) int tensors, source and target piece in turn
+    source: Any  # indexed dataset of (length + 1,) int tensors, with .sizes
+    target: Any
+    alignments: Any = None  # of flat (2 × links,) int tensors, source and target piece in turn
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,7 +51,7 @@ class BitextDataset(FairseqDataset):
     are counted by reason and left out.
     """
 
-    def __init__(self, pairs: list[Pair], config: StreamConfig, mono: Sequence | None = None):
+    def __init__(self, pairs: list[Pair], config: StreamConfig, mono: Any = None):
         self.pairs, self.config, self.mono = pairs, config, mono
         self.epoch = 1
         counts = []
@@ -123,9 +123,7 @@ class BitextDataset(FairseqDataset):
 
     def _mask(self, tokens: np.ndarray, generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         config = self.config
-        return mask_pieces(
-            tokens, generator, config.mask_id, config.mask_probability, config.leave_unmasked, config.random_piece
-        )
+        return mask_pieces(tokens, generator, config.mask_id, config.mask_probability, config.leave_unmasked, config.random_piece)
 
     def num_tokens(self, index):
         return self.sizes[index] if index < len(self) else self.config.block

@@ -145,9 +145,7 @@ class IndexedWriter:
             index.write(np.concatenate([[begin], ends[:-1]]).astype(np.int64).tobytes())
             begin = int(ends[-1])
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
         try:
             if kind is None:
                 self.finish()

@@ -11,9 +11,7 @@ from xlm_align_fairseq.alignment.sinkhorn import reference_plan
 # eighths: sums and ties are exact in float32 and in Python alike, before the divisions
 cells = st.integers(-8, 40).map(lambda n: n / 8)
 matrices = st.integers(1, 8).flatmap(
-    lambda s: st.integers(1, 8).flatmap(
-        lambda t: st.lists(st.lists(cells, min_size=t, max_size=t), min_size=s, max_size=s)
-    )
+    lambda s: st.integers(1, 8).flatmap(lambda t: st.lists(st.lists(cells, min_size=t, max_size=t), min_size=s, max_size=s))
 )
 
 

@@ -151,8 +151,7 @@ def test_gold_refuses_sure_links_that_are_not_possible():
 def test_gold_round_trips_through_pharaoh(tmp_path_factory, golds, one_based):
     path = tmp_path_factory.mktemp("gold") / "gold"
     shifted = [
-        gold([(i + 1, j + 1) for i, j in g.sure], [(i + 1, j + 1) for i, j in g.possible]) if one_based else g
-        for g in golds
+        gold([(i + 1, j + 1) for i, j in g.sure], [(i + 1, j + 1) for i, j in g.possible]) if one_based else g for g in golds
     ]
     path.write_text("".join(format_gold(g) + "\n" for g in shifted), encoding="utf-8")
     assert read_gold(path, one_based=one_based, n_lines=len(golds)) == golds
@@ -194,9 +193,7 @@ def test_ids_that_do_not_fit_are_refused(write, content, n_lines):
     assert f"do not fit the {n_lines} lines in test.de; allowed are" in text
 
 
-@pytest.mark.parametrize(
-    "row", ["1 0 1 S", "1 1 0", "1 1", "1 1 1 X", "1 1 1 S 0.5", "1 1 1 S\r", "x 1 1", "1 -1 1", " "]
-)
+@pytest.mark.parametrize("row", ["1 0 1 S", "1 1 0", "1 1", "1 1 1 X", "1 1 1 S 0.5", "1 1 1 S\r", "x 1 1", "1 -1 1", " "])
 def test_rows_that_are_refused(write, row):
     path = write(f"1 1 1 S\n{row}\n")
     with pytest.raises(InputError) as error:

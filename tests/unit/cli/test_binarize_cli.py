@@ -63,9 +63,7 @@ def test_pairs(model, work, capsys):
         "  mismatched lengths            0   0.00 %",
     ]
     manifest = json.loads(Path("out/manifest.train.de-en.json").read_text(encoding="utf-8"))
-    assert table[6:] == [
-        f"  pieces {lang:<11} {manifest['pieces'][lang]:>12}, 0.00 % of them <unk>" for lang in ("de", "en")
-    ]
+    assert table[6:] == [f"  pieces {lang:<11} {manifest['pieces'][lang]:>12}, 0.00 % of them <unk>" for lang in ("de", "en")]
     assert sorted(path.name for path in Path("out").iterdir()) == [
         "dict.txt",
         "manifest.train.de-en.json",

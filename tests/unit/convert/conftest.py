@@ -86,9 +86,7 @@ def randomise(module, seed=1):
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for name, value in sorted(module.named_parameters()):
-            value.copy_(
-                torch.randn(value.shape, generator=generator) * 0.2 + (0.5 if "orm" in name and "weight" in name else 0)
-            )
+            value.copy_(torch.randn(value.shape, generator=generator) * 0.2 + (0.5 if "orm" in name and "weight" in name else 0))
     return module.eval()
 
 

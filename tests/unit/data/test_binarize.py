@@ -151,11 +151,7 @@ def reason(source, target, options):
         return "empty_source"
     if target == 0:
         return "empty_target"
-    if (
-        source > options.max_pieces
-        or target > options.max_pieces
-        or 1 + source + 1 + target + 1 > options.max_positions
-    ):
+    if source > options.max_pieces or target > options.max_pieces or 1 + source + 1 + target + 1 > options.max_positions:
         return "too_long"
     if max(source, target) > 10 and max(source, target) / min(source, target) > options.max_ratio:
         return "mismatched_lengths"

@@ -65,9 +65,7 @@ def test_any_items_in_any_portions(tmp_path, items, step, block):
 @pytest.mark.parametrize("items", [[[1, 2], [], [3]], [[], [1]], [[1], []], [[], []], []])
 def test_fairseq_reads_empty_items_wherever_they_are(tmp_path, items):
     write(tmp_path / "x", items, np.uint16)
-    read = fairseq_indexed.make_dataset(
-        str(tmp_path / "x"), impl=fairseq_indexed.infer_dataset_impl(str(tmp_path / "x"))
-    )
+    read = fairseq_indexed.make_dataset(str(tmp_path / "x"), impl=fairseq_indexed.infer_dataset_impl(str(tmp_path / "x")))
     assert [read[i].tolist() for i in range(len(read))] == items
     assert read.sizes.tolist() == [len(item) for item in items]
 

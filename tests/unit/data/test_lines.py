@@ -86,9 +86,7 @@ def test_bytes_that_are_not_utf8(tmp_path):
 
 
 def test_files_that_cannot_be_read(tmp_path):
-    with pytest.raises(
-        InputError, match=r"nowhere: cannot read the file \(No such file or directory\); check the path"
-    ):
+    with pytest.raises(InputError, match=r"nowhere: cannot read the file \(No such file or directory\); check the path"):
         list(TextFile(tmp_path / "nowhere"))
     with pytest.raises(InputError, match=r"cannot read the file \(No such file"):
         TextFile(tmp_path / "nowhere").size()
@@ -102,9 +100,7 @@ def test_files_that_cannot_be_read(tmp_path):
 @pytest.mark.parametrize("spoil", [lambda data: data[:-9], lambda data: b"plain text"])
 def test_spoilt_packed_files(tmp_path, ending, pack, spoil):
     path = file(tmp_path, spoil(pack(os.urandom(3000).hex().encode())), f"x{ending}")
-    with pytest.raises(
-        InputError, match=rf"x{ending}: not a complete {ending} file \(.+\); copy it again, or rename it"
-    ):
+    with pytest.raises(InputError, match=rf"x{ending}: not a complete {ending} file \(.+\); copy it again, or rename it"):
         list(TextFile(path))
 
 

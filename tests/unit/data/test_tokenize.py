@@ -47,16 +47,12 @@ def test_no_empty_word_and_no_loss_at_none(name, line):
 
 @pytest.mark.parametrize("name", ["spm", "flores101", "flores200", "spBLEU-1K"])
 def test_nothing_is_downloaded(name):
-    with pytest.raises(
-        InputError, match=rf"tokeniser '{name}' makes pieces with a model that it would download; allowed"
-    ):
+    with pytest.raises(InputError, match=rf"tokeniser '{name}' makes pieces with a model that it would download; allowed"):
         tokenize.tokenizer(name)
 
 
 def test_an_unknown_name_lists_the_allowed_ones():
-    with pytest.raises(
-        InputError, match="no tokeniser 'moses'; allowed are none, 13a, intl, zh, char, ja-mecab, ko-mecab"
-    ):
+    with pytest.raises(InputError, match="no tokeniser 'moses'; allowed are none, 13a, intl, zh, char, ja-mecab, ko-mecab"):
         tokenize.tokenizer("moses")
 
 
@@ -64,9 +60,7 @@ def test_an_unknown_name_lists_the_allowed_ones():
 def test_a_missing_extra_says_what_to_install(name, monkeypatch):
     module = importlib.import_module(f"sacrebleu.tokenizers.tokenizer_{name.replace('-', '_')}")
     monkeypatch.setattr(module, "MeCab", None)
-    with pytest.raises(
-        InputError, match=rf"tokeniser '{name}' needs an extra .* pip install 'sacrebleu\[{name[:2]}\]'"
-    ):
+    with pytest.raises(InputError, match=rf"tokeniser '{name}' needs an extra .* pip install 'sacrebleu\[{name[:2]}\]'"):
         tokenize.tokenizer(name)
 
 

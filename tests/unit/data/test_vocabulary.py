@@ -18,9 +18,7 @@ def test_layout():
 @pytest.mark.parametrize("extra", [[], ["<mask>"], ["<mask>", "later"]])
 def test_read_agrees_with_fairseq(tmp_path, extra):
     dictionary = pytest.importorskip("fairseq.data").Dictionary
-    (tmp_path / "dict.txt").write_text(
-        "".join(f"{piece} {7 * n}\n" for n, piece in enumerate(PIECES + extra)), encoding="utf-8"
-    )
+    (tmp_path / "dict.txt").write_text("".join(f"{piece} {7 * n}\n" for n, piece in enumerate(PIECES + extra)), encoding="utf-8")
     theirs = dictionary.load(str(tmp_path / "dict.txt"))
     mask = theirs.add_symbol("<mask>")
     ours = Vocabulary.read(tmp_path / "dict.txt")
