@@ -22,6 +22,7 @@ from xlm_align_fairseq.convert.directory import open_model
 from xlm_align_fairseq.convert.model import load_encoder
 from xlm_align_fairseq.data.gold_set import GoldSet
 from xlm_align_fairseq.data.pieces import PieceEncoder, batch_pieces
+from xlm_align_fairseq.data.vocabulary import UNK
 from xlm_align_fairseq.encoder import Encoder
 from xlm_align_fairseq.labeling import Labels, label, label_variants
 
@@ -118,6 +119,8 @@ class Aligner:
             self.warnings["pairs with a blank side: left without links"] += 1
         elif max(len(src_ids), len(tgt_ids)) > limit:
             self.warnings[f"pairs longer than {limit} pieces a side: links only up to there"] += 1
+        if UNK in src_ids or UNK in tgt_ids:
+            self.warnings["pairs with pieces outside the vocabulary: a trimmed model aligns other text badly"] += 1
         return (src_ids[:limit], src_words[:limit]), (tgt_ids[:limit], tgt_words[:limit])
 
     def _batches(self, encoded: Sequence[Encoded]) -> Iterator[list[int]]:

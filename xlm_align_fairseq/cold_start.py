@@ -54,6 +54,8 @@ class ColdStart:
         """Load the weights; heads that the encoder lacks keep their fresh ones."""
         state = {key: value.float() for key, value in self.model.state.items()}
         model.load_state_dict(state, strict=True)
+        if not self.model.head("pointer"):
+            model.pointer.start_from_similarity(model.encoder.layers[-1].final_layer_norm)
         logger.info(f"cold start from {self.path}: {self.model.parameters():,} parameters")
 
     def write_companions(self, save_dir: Path, aligner: AlignerConfig) -> None:

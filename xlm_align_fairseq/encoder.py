@@ -199,6 +199,22 @@ class PointerHead(nn.Module):
         """Return q Kᵀ / √C for every query: (B, N, C) and (B, K, C) → (B, N, K) logits."""
         return self.query(queries) @ self.key(keys).transpose(1, 2) / math.sqrt(queries.size(-1))
 
+    @torch.no_grad()
+    def start_from_similarity(self, norm: nn.LayerNorm, sharpness: float = 10.0) -> None:
+        """Make an untrained head point at similar pieces, so that it can teach a pretrained encoder from the first update.
+
+        Both maps become multiples of the identity: a hidden state of the expected length gives itself the logit `sharpness`.
+
+        Args:
+            norm: the last LayerNorm before the head; Σ γ² + β² is the expected squared length of what it puts out.
+            sharpness: logit of a piece with itself, 1 / temperature of a softmax over cosines.
+        """
+        squared_length = norm.weight.square().sum() + norm.bias.square().sum()
+        scale = (sharpness * math.sqrt(norm.weight.numel()) / squared_length).sqrt()
+        for linear in (self.query, self.key):
+            linear.weight.copy_(torch.eye(len(linear.weight)) * scale)
+            linear.bias.zero_()
+
 
 def init_weights(module: nn.Module) -> None:
     """Initialise as BERT does: normal(0, 0.02) weights, zero biases and padding rows (Devlin et al. 2019)."""

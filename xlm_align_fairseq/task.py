@@ -17,9 +17,8 @@ from xlm_align_fairseq.aligner import Aligner
 from xlm_align_fairseq.alignment.config import CHOICES, AlignerConfig
 from xlm_align_fairseq.alignment.spans import PieceBatch
 from xlm_align_fairseq.cold_start import ColdStart
-from xlm_align_fairseq.data.bitext import BitextDataset, Pair, StreamConfig
+from xlm_align_fairseq.data import bitext, mono  # modules: either may be the first import, half done when this one runs
 from xlm_align_fairseq.data.gold_set import read_gold_sets
-from xlm_align_fairseq.data.mono import MonoBlocks
 from xlm_align_fairseq.data.pieces import PieceEncoder
 from xlm_align_fairseq.data.vocabulary import MASK, Vocabulary
 from xlm_align_fairseq.errors import InputError
@@ -94,7 +93,7 @@ class DenoisingWordAlignmentTask(FairseqTask):
         super().__init__(cfg)
         self.dictionary, self.cold_start, self.aligner_config = dictionary, cold_start, aligner_config
         self.gold_sets = read_gold_sets(cfg.valid_gold or "")
-        self.pieces: Optional[PieceEncoder] = None
+        self.pieces = self._load_pieces() if self.gold_sets else None
         self.gold_counts = {}
 
     @classmethod
@@ -138,7 +137,7 @@ class DenoisingWordAlignmentTask(FairseqTask):
     def load_dataset(self, split, combine=False, **kwargs):
         """Load a split: every `SPLIT.SRC-TGT` of the data directory, or those of --lang-pairs."""
         training = split == "train"
-        config = StreamConfig(
+        config = bitext.StreamConfig(
             seed=self.cfg.seed,
             mask_id=self.dictionary.index(MASK),
             mask_probability=self.cfg.mask_prob,
@@ -150,9 +149,9 @@ class DenoisingWordAlignmentTask(FairseqTask):
             shuffle=training,
             mono_tokens=self.cfg.mono_tokens,
         )
-        mono = MonoBlocks(Path(self.cfg.mono), split, config.block) if self.cfg.mono else None
+        blocks = mono.MonoBlocks(Path(self.cfg.mono), split, config.block) if self.cfg.mono else None
         pairs = _load_pairs(Path(self.cfg.data), split, self.cfg.lang_pairs, self.cfg.given_labels)
-        self.datasets[split] = BitextDataset(pairs, config, mono)
+        self.datasets[split] = bitext.BitextDataset(pairs, config, blocks)
 
     def get_batch_iterator(self, dataset, *args, **kwargs):
         """Make the iterator; without workers no thread may collate ahead (it can abort the process at exit)."""
@@ -206,8 +205,6 @@ class DenoisingWordAlignmentTask(FairseqTask):
         if not self.gold_sets:
             return
         model.eval()
-        if self.pieces is None:
-            self.pieces = self._load_pieces()
         aligner = Aligner(model.encoder, self.pieces, self.aligner_config, autocast=AUTOCAST[_plain(self.cfg.autocast)])
         self.gold_counts = {gold_set.name: sum(aligner.score(gold_set)) for gold_set in self.gold_sets}
 
@@ -241,13 +238,13 @@ def _load_dictionary(data: Path) -> Dictionary:
         if other.symbols != dictionaries[0].symbols:
             raise InputError(
                 f"{file} differs from {files[0]}: all languages share one dictionary; "
-                "give fairseq-preprocess both --srcdict and --joined-dictionary"
+                "give fairseq-preprocess the dict.txt of the model twice, --srcdict and --tgtdict"
             )
     dictionaries[0].add_symbol(MASK)
     return dictionaries[0]
 
 
-def _load_pairs(data: Path, split: str, lang_pairs: Optional[str], given_labels: bool) -> list[Pair]:
+def _load_pairs(data: Path, split: str, lang_pairs: Optional[str], given_labels: bool) -> "list[bitext.Pair]":
     found = sorted({file.name.split(".")[1] for file in data.glob(f"{split}.*-*.*.idx")})
     names = [name.strip() for name in lang_pairs.split(",")] if lang_pairs else found
     missing = sorted(set(names) - set(found))
@@ -263,5 +260,5 @@ def _load_pairs(data: Path, split: str, lang_pairs: Optional[str], given_labels:
         alignments = data_utils.load_indexed_dataset(str(data / f"{split}.align.{name}"), None) if given_labels else None
         if given_labels and alignments is None:
             raise InputError(f"{data / f'{split}.align.{name}'}.idx is missing: --given-labels needs alignments for every pair")
-        pairs.append(Pair(name, source, target, alignments))
+        pairs.append(bitext.Pair(name, source, target, alignments))
     return pairs

@@ -56,9 +56,9 @@ def test_user_dir_command(tmp_path):
     check(done.stdout.strip(), tmp_path)
 
 
-@pytest.mark.parametrize("module", ["xlm_align_fairseq.model", "xlm_align_fairseq.criterion", "xlm_align_fairseq.task"])
+@pytest.mark.parametrize("module", ["model", "criterion", "task", "data.bitext", "data.mono"])
 def test_each_registered_module_can_be_imported_first(module, tmp_path):
-    run([sys.executable, "-c", f"import {module}"], cwd=tmp_path)
+    run([sys.executable, "-c", f"import xlm_align_fairseq.{module}"], cwd=tmp_path)
 
 
 def test_the_door_alone_imports_neither_torch_nor_fairseq(tmp_path):

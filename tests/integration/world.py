@@ -15,14 +15,16 @@ from xlm_align_fairseq.data.vocabulary import Vocabulary
 from xlm_align_fairseq.encoder import Encoder, EncoderConfig, init_weights
 
 ROOT = Path(__file__).resolve().parents[2]
+SHIPPED = ROOT / "examples" / "quickstart" / "data"
 USER_DIR = str(ROOT / "xlm_align_fairseq")
+CLOCK = {f"{split}{name}" for split in ("", "train_", "valid_") for name in ("wps", "ups", "wall", "train_wall")}
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
 
 
-def write_random_model(path, spm, seed=0):
+def write_random_model(path, spm, seed=0, max_positions=128):
     """Write a model directory with a randomly initialised encoder of the size `xlm_align_tiny`."""
     vocabulary = Vocabulary.from_sentencepiece(spm)
-    config = EncoderConfig(len(vocabulary), layers=2, width=64, heads=4, ffn=128, max_positions=128)
+    config = EncoderConfig(len(vocabulary), layers=2, width=64, heads=4, ffn=128, max_positions=max_positions)
     torch.manual_seed(seed)
     encoder = Encoder(config).apply(init_weights)
     state = encoder.state_dict(prefix="encoder.")
@@ -51,14 +53,36 @@ def train_flags(world, save_dir, *more, data=None, cold_start=True):
 
 
 def train(caplog, arguments):
-    """Run fairseq's training in this process and return what it logged for each update, as dictionaries of numbers."""
-    from fairseq import options
+    """Run fairseq's training in this process and return what it logged for each update, as dictionaries of numbers.
+
+    One thread, as in programs that are started with `ENVIRONMENT`: the numbers are the same to the last bit.
+    """
+    from fairseq import checkpoint_utils, options
     from fairseq.dataclass.utils import convert_namespace_to_omegaconf
     from fairseq_cli.train import main
 
     caplog.clear()
+    torch.set_num_threads(1)
+    vars(checkpoint_utils.save_checkpoint).pop("best", None)  # fairseq keeps the best score of the process there
     parser = options.get_training_parser()
     with caplog.at_level(logging.INFO):
         main(convert_namespace_to_omegaconf(options.parse_args_and_arch(parser, arguments)))
-    logs = [json.loads(record.message) for record in caplog.records if record.name == "train_inner"]
-    return [{key: float(value) for key, value in log.items()} for log in logs]
+    return logged(caplog, "train_inner")
+
+
+def logged(caplog, name):
+    """Return what fairseq logged as JSON under a name: `train_inner` (updates), `train` (epochs), `valid`."""
+    logs = [json.loads(record.message) for record in caplog.records if record.name == name]
+    return [{key: float(value) for key, value in log.items() if key not in CLOCK} for log in logs]
+
+
+def parameters(checkpoint):
+    """Return the weights that a checkpoint holds."""
+    return torch.load(checkpoint, weights_only=True)["model"]
+
+
+def assert_same_parameters(first, second):
+    """Check that two checkpoints hold the same weights, bit by bit."""
+    first, second = parameters(first), parameters(second)
+    assert first.keys() == second.keys()
+    assert not [key for key in first if not torch.equal(first[key], second[key])]

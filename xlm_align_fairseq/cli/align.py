@@ -6,6 +6,7 @@ import argparse
 import contextlib
 import sys
 from collections.abc import Iterator, Sequence
+from typing import TextIO
 
 from xlm_align_fairseq.alignment.config import CHOICES
 
@@ -88,15 +89,24 @@ def _align(args) -> None:
         pairs = lines.read_together(*texts)
         if None not in [text.size() for text in texts]:  # no pipes: different lengths are refused before the work, not after
             total = sum(1 for _ in lines.read_together(*texts))
-    aligner = open_aligner(args)
+    aligner = open_aligner(args, aligner_changes(args))
     with contextlib.ExitStack() as stack:
         out = sys.stdout
         if args.out != "-":
-            out = stack.enter_context(open(args.out, "w", encoding="utf-8", newline="\n"))
+            out = stack.enter_context(_open_output(args.out))
         for links in tqdm(aligner.align_corpus(pairs), total=total, unit=" pairs", disable=args.quiet, file=sys.stderr):
             out.write(format_pharaoh(links) + "\n")
         out.flush()
     report(aligner)
+
+
+def _open_output(path: str) -> TextIO:
+    from xlm_align_fairseq.errors import InputError
+
+    try:
+        return open(path, "w", encoding="utf-8", newline="\n")
+    except OSError as error:
+        raise InputError(f"--out {path}: cannot write the file ({error.strerror}); check the path") from error
 
 
 def _from_stdin() -> Iterator[tuple[str, str]]:
@@ -111,17 +121,29 @@ def report(aligner) -> None:
         print(f"warning: {number} {reason}", file=sys.stderr)
 
 
-def open_aligner(args):
-    """Load the model that the flags name, with the changes to its aligner configuration that they ask for."""
+def aligner_changes(args) -> dict:
+    """Return the fields of the aligner configuration that the flags change."""
+    return {flag: getattr(args, flag) for flag in ALIGNER_FLAGS if getattr(args, flag) is not None}
+
+
+def open_aligner(args, changes: dict):
+    """Load the model that the flags name, with some fields of its aligner configuration changed."""
     import torch
 
     from xlm_align_fairseq.aligner import Aligner
+    from xlm_align_fairseq.errors import InputError
 
-    if args.threads:
+    if args.threads is not None:
+        if args.threads < 1:
+            raise InputError(f"--threads {args.threads}: allowed are 1 and more")
         torch.set_num_threads(args.threads)
     device = args.device if args.device != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
-    dtype = (torch.bfloat16 if device == "cpu" else torch.float16) if args.half else None
-    changes = {flag: getattr(args, flag) for flag in ALIGNER_FLAGS if getattr(args, flag, None) is not None}
+    try:
+        torch.zeros(1, device=device).item()
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).split("\n")[0]
+        raise InputError(f"--device {device}: {reason}; allowed are cpu and, where torch finds a GPU, cuda, cuda:1 …") from error
+    dtype = (torch.bfloat16 if device.startswith("cpu") else torch.float16) if args.half else None
     return Aligner.load(args.model, device, changes, batch_tokens=args.batch_tokens, autocast=dtype)
 
 
@@ -132,7 +154,7 @@ def _score(args) -> int:
     from xlm_align_fairseq.version import __version__
 
     gold_set = read_gold_set(f"{args.src},{args.tgt},{args.gold}")
-    aligner = open_aligner(args)
+    aligner = open_aligner(args, aligner_changes(args))
     if args.all_layers:
         layers = dict(enumerate(aligner.score_variants(gold_set, aligner.layers())))
     else:

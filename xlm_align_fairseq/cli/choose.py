@@ -43,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from xlm_align_fairseq.data.gold_set import read_gold_sets
 
     gold_sets = read_gold_sets(";".join(args.gold_set))
-    aligner = open_aligner(args)
+    aligner = open_aligner(args, {})
     encodings = ("joint", "separate") if args.encoding == "both" else (args.encoding,)
     ways = [(name, WAYS[name]) for name in args.ways]
     table: dict[tuple[str, int, str], tuple[float, AlignerConfig]] = {}

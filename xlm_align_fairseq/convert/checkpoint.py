@@ -39,9 +39,9 @@ def load_checkpoint(path: Path | str) -> dict[str, Any]:
         raise InputError(f"{path}: cannot read the file ({error.strerror}); check the path") from error
     except pickle.UnpicklingError as error:
         found = re.search(r"GLOBAL (\S+)", str(error))
-        what = f"wants to call {found[1]}" if found else "is not a plain checkpoint"
+        what = f"wants to call {found[1]}, which is no part of a checkpoint" if found else "is not a plain checkpoint"
         raise InputError(
-            f"{path} {what}, which is no part of a checkpoint: refused, nothing was run. If you trust its origin,"
+            f"{path} {what}: refused, nothing was run. If you trust its origin,"
             " load it in a sandbox and save its tensors alone as a .safetensors file"
         ) from error
     except Exception as error:  # the unpickler fails in as many ways as a file can be broken

@@ -60,7 +60,7 @@ def test_old_meters_namespaces_and_numpy_scalars_are_read(tmp_path, monkeypatch)
     assert loaded["args"].arch == "roberta_base"
     assert loaded["extra_state"]["best"] == 2.5
     assert loaded["extra_state"]["n"] == 3
-    assert loaded["extra_state"]["train_meters"]["loss"].avg == 3.5
+    assert vars(loaded["extra_state"]["train_meters"]["loss"])["avg"] == 3.5  # whether fairseq is loaded or not
     assert loaded["weights"].tolist() == [0, 1, 2]
 
 

@@ -1,0 +1,57 @@
+# make quickstart   train a real encoder for a few minutes, align before and after, make pictures
+# make test         style, types and the whole suite
+# Both make their own virtual environment first and can be repeated.
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV ?= .venv
+BIN = $(VENV)/bin
+TORCH ?= $(shell sed -n 's/^torch==\(.*\)/torch==\1+cpu/p' constraints.txt)
+TORCH_CPU_INDEX ?= https://download.pytorch.org/whl/cpu
+export OMP_NUM_THREADS ?= $(shell nproc)
+
+.PHONY: quickstart test lint install wheel-test clean
+.DEFAULT_GOAL := help
+
+help:
+	@sed -n 's/^# //p' Makefile
+
+install: $(VENV)/installed
+
+# torch comes first and as a CPU build, so that nobody is given gigabytes of CUDA unasked; for a GPU: make install TORCH=torch
+# torchaudio is named by ve-fairseq, is not used, and its wheel does not load beside a CPU torch: transformers would trip over it
+$(VENV)/installed: setup.py constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip setuptools -c constraints.txt
+	$(BIN)/python -m pip install --quiet "$(TORCH)" -c constraints.txt \
+	  || $(BIN)/python -m pip install --quiet "$(TORCH)" -c constraints.txt --index-url $(TORCH_CPU_INDEX)
+	$(BIN)/python -m pip install --quiet -e ".[test,quickstart]" -c constraints.txt
+	$(BIN)/python -m pip uninstall --quiet --yes torchaudio
+	touch $@
+
+quickstart: install
+	PATH="$(CURDIR)/$(BIN):$$PATH" bash examples/quickstart/run.sh
+
+lint: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+test: lint
+	$(BIN)/python -m pytest
+
+# the suite against the wheel, installed non-editable in an environment of its own
+wheel-test:
+	$(PYTHON) -m venv $(VENV)-wheel
+	$(VENV)-wheel/bin/python -m pip install --quiet --upgrade pip setuptools -c constraints.txt
+	$(VENV)-wheel/bin/python -m pip install --quiet "$(TORCH)" -c constraints.txt \
+	  || $(VENV)-wheel/bin/python -m pip install --quiet "$(TORCH)" -c constraints.txt --index-url $(TORCH_CPU_INDEX)
+	$(VENV)-wheel/bin/python -m pip wheel --quiet --no-deps --wheel-dir dist .
+	$(VENV)-wheel/bin/python -m pip install --quiet --force-reinstall --no-deps dist/xlm_align_fairseq-*.whl
+	$(VENV)-wheel/bin/python -m pip install --quiet "xlm-align-fairseq[test,quickstart]" -c constraints.txt
+	$(VENV)-wheel/bin/python -m pip uninstall --quiet --yes torchaudio
+	rm -rf build/wheel-test && mkdir -p build/wheel-test
+	cp -r tests examples scripts pyproject.toml README.md build/wheel-test/
+	cd build/wheel-test && $(CURDIR)/$(VENV)-wheel/bin/python -m pytest
+
+clean:
+	rm -rf outputs build dist *.egg-info

@@ -1,0 +1,64 @@
+"""Print AER before and after training, with paired bootstrap intervals, and draw the alignments: `python report.py OUT`."""
+
+import sys
+from pathlib import Path
+
+from xlm_align_fairseq.alignment.links import read_gold, read_lines, read_pharaoh
+from xlm_align_fairseq.alignment.metrics import count, paired_bootstrap
+from xlm_align_fairseq.picture import Example, render_page
+
+DATA = Path(__file__).parent / "data"
+PAIRS = ("de-en", "fr-en", "ro-en")
+ENCODINGS = ("joint", "separate")
+
+
+def compare(out: Path, pair: str, encoding: str) -> tuple[list, list]:
+    """Return the counts of each sentence pair, before and after."""
+    gold = read_gold(DATA / pair / "gold")
+    found = [read_pharaoh(out / f"{when}.{encoding}.{pair}") for when in ("before", "after")]
+    before, after = ([count(links, one) for links, one in zip(system, gold, strict=True)] for system in found)
+    return before, after
+
+
+def verdict(low: float, high: float) -> str:
+    """Say what an interval of the difference allows to say."""
+    return "better" if high < 0 else "worse" if low > 0 else "no claim"
+
+
+def examples(out: Path, encoding: str) -> list[Example]:
+    """Return every sentence pair of the gold sets with its alignments before and after."""
+    drawn = []
+    for pair in PAIRS:
+        source, target = (read_lines(DATA / pair / f"test.{lang}") for lang in pair.split("-"))
+        before, after = (read_pharaoh(out / f"{when}.{encoding}.{pair}") for when in ("before", "after"))
+        rows = zip(source, target, before, after, read_gold(DATA / pair / "gold"), strict=True)
+        for src, tgt, old, new, gold in rows:
+            drawn.append(Example(src.split(" "), tgt.split(" "), {"before": old, "after": new}, gold, name=pair))
+    return drawn
+
+
+def main() -> None:
+    """Print the table and write the page."""
+    out = Path(sys.argv[1])
+    notes: list[list] = [["language pair", "encoding", "AER before %", "AER after %", "difference", "95 % interval", "verdict"]]
+    print(f"{'pair':6} {'encoding':9} {'before':>7} {'after':>7} {'difference':>11} {'95 % interval':>17}")
+    for encoding in ENCODINGS:
+        pooled: tuple[list, list] = ([], [])
+        for pair in (*PAIRS, "all"):
+            before, after = compare(out, pair, encoding) if pair != "all" else pooled
+            if pair != "all":
+                pooled[0].extend(before)
+                pooled[1].extend(after)
+            paired = paired_bootstrap(before, after)
+            difference, low, high = (100 * value for value in (paired.difference, paired.low, paired.high))
+            aer = [100 * sum(counts).aer for counts in (before, after)]
+            interval, word = f"{low:+.2f} … {high:+.2f}", verdict(low, high)
+            print(f"{pair:6} {encoding:9} {aer[0]:>7.2f} {aer[1]:>7.2f} {difference:>+11.2f} {interval:>17}  {word}")
+            notes.append([pair, encoding, *aer, f"{difference:+.2f}", interval, word])
+    page = out / "alignments.html"
+    page.write_text(render_page("XLM-Align quickstart: joint encoding", examples(out, "joint"), notes), encoding="utf-8")
+    print(f"\nAER in %, lower is better; an improvement is claimed where the paired bootstrap interval excludes 0.\nPictures: {page}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,195 @@
+"""`xlm-align align` as a program: whatever bytes come in, one line goes out for each, and every link is in range."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from world import ENVIRONMENT, SHIPPED
+
+from xlm_align_fairseq.cli.main import main as xlm_align
+
+PROGRAM = Path(sys.executable).with_name("xlm-align")
+GOLD = SHIPPED / "ro-en"
+LONG = " ".join(["Wörter"] * 70)  # the model reads 60 pieces a side
+
+# (source, target, has links)
+PAIRS = [
+    ("\ufeffbom first".encode(), b"bom first", True),
+    (b"Guten Morgen", b"Good morning", True),
+    (b"", b"Good", False),
+    (b"Hallo", b"", False),
+    (b"", b"", False),
+    (b"  ", b"   ", False),
+    ("\u3000".encode(), b"wide", False),
+    (b"a", b"b", True),
+    (b"word", b"several words here", True),
+    (b"several words here", b"word", True),
+    (LONG.encode(), b"short", True),
+    (b"short", LONG.encode(), True),
+    (b"  leading  and double   spaces trailing  ", b"  same  here ", True),
+    (b"nul\x00byte here", b"nul \x00 byte", True),
+    (b"bad \xff\xfe utf", b"bad \xc3 utf", True),
+    ("sep\u2028arator x\u2028y\u2028".encode(), "\u2029 y\x85z \x0b\x0c w\x1c".encode(), True),
+    ("nbsp\u00a0joined word".encode(), "\u00a0 nbsp\u00a0 two".encode(), True),
+    (b"crlf line\r", b"ending \r", True),
+    (b"\ttab\there", b"tab \t here\t", True),
+    (b"a |||b", b"c ||| d", True),
+    ("😀👨‍👩‍👧 𐍈 ㋿".encode(), "नमस्ते दुनिया".encode(), True),
+    (b"no newline", b"at the end", True),
+]
+WITHOUT_SEPARATOR = [b"one two three", b"a |||b", b"|||", b"a\t|||\tb"]
+BLANK = sum(not linked for _, _, linked in PAIRS)
+
+
+def align(model, text, *more):
+    """Give bytes to the program and return (exit code, output, what it says)."""
+    command = [str(PROGRAM), "align", "--model", str(model), *map(str, more)]
+    done = subprocess.run(command, input=text, capture_output=True, env=ENVIRONMENT, timeout=300)
+    return done.returncode, done.stdout, done.stderr.decode()
+
+
+def check_range(lines, pairs):
+    for number, (line, (source, target, linked)) in enumerate(zip(lines, pairs, strict=True)):
+        words = [side.decode("utf-8", "replace").split(" ") for side in (source, target)]
+        links = [tuple(map(int, link.split("-"))) for link in line.decode("ascii").split()]
+        assert bool(links) == linked, (number, source)
+        assert links == sorted(set(links))
+        for i, j in links:
+            assert words[0][i]  # in range, and a word
+            assert words[1][j]
+
+
+def test_any_bytes_on_stdin(world):
+    text = b"".join(source + b" ||| " + target + b"\n" for source, target, _ in PAIRS[:-1])
+    text += b"".join(line + b"\n" for line in WITHOUT_SEPARATOR)
+    text += PAIRS[-1][0] + b" ||| " + PAIRS[-1][1]
+    code, out, err = align(world / "model", text)
+    assert code == 0
+    assert out.endswith(b"\n")
+    lines = out.removesuffix(b"\n").split(b"\n")
+    check_range(lines, [*PAIRS[:-1], *((line, b"", False) for line in WITHOUT_SEPARATOR), PAIRS[-1]])
+    assert f"warning: {BLANK + len(WITHOUT_SEPARATOR)} pairs with a blank side: left without links\n" in err
+    assert "warning: 2 pairs longer than 60 pieces a side: links only up to there\n" in err
+    assert "Traceback" not in err
+
+
+def test_any_bytes_in_files_and_no_dependence_on_neighbours(world, tmp_path, capsys):
+    """All together, then each pair in a batch of its own."""
+    sides = [tmp_path / name for name in ("source", "target")]
+    for k, file in enumerate(sides):
+        file.write_bytes(b"\n".join(pair[k] for pair in PAIRS))
+    command = ["align", "--model", world / "model", "--src", sides[0], "--tgt", sides[1], "--quiet"]
+    assert xlm_align(list(map(str, [*command, "--out", tmp_path / "out"]))) == 0
+    out = (tmp_path / "out").read_bytes()
+    assert out.endswith(b"\n")
+    lines = out.removesuffix(b"\n").split(b"\n")
+    check_range(lines, PAIRS)
+    said = capsys.readouterr().err.splitlines()
+    assert all(line.startswith("warning: ") for line in said)
+    assert f"warning: {BLANK} pairs with a blank side: left without links" in said
+    assert "warning: 2 pairs longer than 60 pieces a side: links only up to there" in said
+    assert xlm_align(list(map(str, [*command, "--batch-tokens", "1", "--out", tmp_path / "one by one"]))) == 0
+    assert (tmp_path / "one by one").read_bytes() == out
+
+
+def test_files_of_different_lengths_are_refused_before_the_work(world, tmp_path, capsys):
+    source, target = tmp_path / "text.de", tmp_path / "text.en"
+    source.write_text("a\nb\nc\n")
+    target.write_text("a\nb\n")
+    arguments = ["align", "--model", world / "model", "--src", source, "--tgt", target, "--out", tmp_path / "out"]
+    assert xlm_align(list(map(str, arguments))) == 2
+    assert f"error: {target}: 2 lines, but 3 lines in {source}; line n of every file is" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_nothing_in_nothing_out(world, tmp_path):
+    assert align(world / "model", b"", "--quiet") == (0, b"", "")
+    empty = tmp_path / "empty"
+    empty.touch()
+    arguments = ["align", "--model", world / "model", "--src", empty, "--tgt", empty, "--out", tmp_path / "out", "--quiet"]
+    assert xlm_align(list(map(str, arguments))) == 0
+    assert (tmp_path / "out").read_bytes() == b""
+
+
+def test_a_reader_that_goes_away(world):
+    """As `| head -1` does. The output is larger than a buffer, and so it is written before the end, to nobody."""
+    command = [PROGRAM, "align", "--model", world / "model", "--quiet"]
+    options = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "env": ENVIRONMENT}
+    with subprocess.Popen(list(map(str, command)), **options) as process:
+        process.stdout.close()
+        process.stdin.write(b"a b c d e f ||| a b c d e f\n" * 800)
+        process.stdin.close()
+        assert process.stderr.read() == b""
+        assert process.wait() == 1
+
+
+# AER
+
+
+def table(capsys):
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split() == ["layer", "AER", "%", "95", "%", "interval", "precision", "recall", "links"]
+    rows = [line.split() for line in lines[1:-1]]
+    return {int(row[0]): {"aer": float(row[1]), "links": int(row[-1])} for row in rows}, lines[-1]
+
+
+def test_gold_prints_what_score_finds(world, tmp_path, capsys):
+    command = ["align", "--model", world / "model", "--src", GOLD / "test.ro", "--tgt", GOLD / "test.en", "--quiet"]
+    command = list(map(str, command))
+    assert xlm_align([*command, "--gold", str(GOLD / "gold")]) == 0
+    one, signature = table(capsys)
+    assert list(one) == [1]
+    assert signature.startswith("aer:ro-en|sentences:60|encoding:separate|align_layer:1|")
+    assert xlm_align([*command, "--gold", str(GOLD / "gold"), "--all-layers"]) == 0
+    layers, signature = table(capsys)
+    assert list(layers) == [0, 1, 2]
+    assert layers[1] == one[1]
+    assert layers[1] != layers[2]
+    assert "align_layer" not in signature
+    for layer, row in layers.items():
+        assert xlm_align([*command, "--align-layer", str(layer), "--out", str(tmp_path / "links")]) == 0
+        assert xlm_align(["score", str(tmp_path / "links"), "--gold", str(GOLD / "gold"), "--json"]) == 0
+        (system,) = json.loads(capsys.readouterr().out)["systems"]
+        assert (round(system["aer"], 2), system["counts"]["hypothesis"]) == (row["aer"], row["links"])
+
+
+# refusals
+
+
+@pytest.mark.parametrize(
+    ("flags", "text"),
+    [
+        (["--align-layer", "3"], "--align-layer 3: this encoder has layers 1..2 (0 = embeddings)"),
+        (["--align-layer", "-1"], "align_layer is -1: allowed is a number from 0 to 1000"),
+        (["--device", "nonsense"], "--device nonsense: Expected one of cpu, cuda"),
+        (["--device", "cuda:93"], "--device cuda:93: "),
+        (["--threads", "0"], "--threads 0: allowed are 1 and more"),
+        (
+            ["--out", "no/such/directory/links"],
+            "--out no/such/directory/links: cannot write the file (No such file or directory)",
+        ),
+        (["--gold", "no-gold"], "no-gold: cannot read the file (No such file or directory)"),
+        (["--all-layers"], "--all-layers needs --gold: it prints the AER of every layer"),
+        (["--tgt", "no-target"], "no-target: cannot read the file (No such file or directory); check the path"),
+        (["--model", "no-model"], "no-model is not there: give a model directory, a .pt file inside one or a Hugging Face"),
+    ],
+)
+def test_refused_flags(world, tmp_path, capsys, flags, text):
+    threads = torch.get_num_threads()
+    command = ["align", "--model", str(world / "model"), "--src", str(GOLD / "test.ro"), "--tgt", str(GOLD / "test.en")]
+    assert xlm_align([*command, *flags]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("xlm-align align: error: ")
+    assert text in err
+    assert err.count("\n") == 1
+    assert torch.get_num_threads() == threads
+
+
+@pytest.mark.parametrize("flags", [["--src", "a"], ["--tgt", "a"], ["--gold", "g"]])
+def test_one_file_alone_is_refused(world, capsys, flags):
+    assert xlm_align(["align", "--model", str(world / "model"), *flags]) == 2
+    assert "--src and --tgt" in capsys.readouterr().err
