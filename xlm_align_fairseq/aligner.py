@@ -120,7 +120,7 @@ class Aligner:
         elif max(len(src_ids), len(tgt_ids)) > limit:
             self.warnings[f"pairs longer than {limit} pieces a side: links only up to there"] += 1
         if UNK in src_ids or UNK in tgt_ids:
-            self.warnings["pairs with pieces outside the vocabulary: a trimmed model aligns other text badly"] += 1
+            self.warnings["pairs with pieces that the model's vocabulary lacks: read as <unk> (many of them: is the model trimmed?)"] += 1
         return (src_ids[:limit], src_words[:limit]), (tgt_ids[:limit], tgt_words[:limit])
 
     def _batches(self, encoded: Sequence[Encoded]) -> Iterator[list[int]]:

@@ -7,7 +7,7 @@ cd "$(dirname "$0")"
 : "${BITEXT:?directory of the bitext}" "${GOLD:?directory of the gold sets}"
 export OMP_NUM_THREADS=${OMP_NUM_THREADS:-2} PYTHONWARNINGS=ignore
 OUT=${OUT:-../../outputs/one_hour}
-UPDATES=${UPDATES:-1500}
+UPDATES=${UPDATES:-1000}
 DEV=""
 for lang in bg es it nl pt; do
   set_dir=$GOLD/en-$lang.xlwa-dev

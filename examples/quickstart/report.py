@@ -57,7 +57,8 @@ def main() -> None:
             notes.append([pair, encoding, *aer, f"{difference:+.2f}", interval, word])
     page = out / "alignments.html"
     page.write_text(render_page("XLM-Align quickstart: joint encoding", examples(out, "joint"), notes), encoding="utf-8")
-    print(f"\nAER in %, lower is better; an improvement is claimed where the paired bootstrap interval excludes 0.\nPictures: {page}")
+    print("\nAER in %, lower is better; an improvement is claimed where the paired bootstrap interval excludes 0.")
+    print(f"Pictures: {page}")
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from xlm_align_fairseq.cli.main import main as xlm_align
 
 PROGRAM = Path(sys.executable).with_name("xlm-align")
 GOLD = SHIPPED / "ro-en"
-LONG = " ".join(["Wörter"] * 70)  # the model reads 60 pieces a side
+LONG = " ".join((GOLD / "test.ro").read_text("utf-8").split()[:70])  # the model reads 60 pieces a side
 
 # (source, target, has links)
 PAIRS = [

@@ -1,0 +1,11 @@
+#!/usr/bin/env python3
+"""Run `xlm-align convert` from a checkout: `python scripts/convert.py --help`."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from xlm_align_fairseq.cli.main import main
+
+sys.exit(main(["convert", *sys.argv[1:]]))

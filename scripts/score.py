@@ -1,0 +1,11 @@
+#!/usr/bin/env python3
+"""Run `xlm-align score` from a checkout: `python scripts/score.py --help`."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from xlm_align_fairseq.cli.main import main
+
+sys.exit(main(["score", *sys.argv[1:]]))
