@@ -9,7 +9,7 @@ ROOT = Path(__file__).parent
 VERSION = re.search(r"__version__ = \"(.+)\"", (ROOT / "xlm_align_fairseq" / "version.py").read_text())[1]
 
 # ve-fairseq is fairseq main with the dataclass defaults that Python 3.11 refuses repaired: the official 0.12.2 does not
-# import there. Any other importable fairseq works too: install it and then this package with --no-deps.
+# import there. Builds of fairseq that load checkpoints with weights_only=False run code from them: do not use those.
 FAIRSEQ = ["ve-fairseq==0.12.3", "hydra-core>=1.3.2,<1.4", "omegaconf>=2.3,<2.4"]
 
 EXTRAS = {

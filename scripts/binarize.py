@@ -8,4 +8,5 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from xlm_align_fairseq.cli.main import main
 
-sys.exit(main(["binarize", *sys.argv[1:]]))
+if __name__ == "__main__":  # workers import this file again
+    sys.exit(main(["binarize", *sys.argv[1:]]))

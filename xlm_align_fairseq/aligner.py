@@ -83,7 +83,7 @@ class Aligner:
 
     def align_variants(self, pairs: Iterable[Sequence[str]], variants: Sequence[AlignerConfig]) -> Iterator[list[list[Link]]]:
         """Yield, for each pair, its links in several ways of one encoding; see `label_variants`."""
-        return self._run(pairs, lambda batch: label_variants(self.encoder, batch, variants))
+        return self._run(pairs, lambda batch: label_variants(self.encoder, batch, variants), len(variants))
 
     def score(self, gold_set: GoldSet) -> list[Counts]:
         """Align a gold set and return the counts of each pair."""
@@ -100,17 +100,17 @@ class Aligner:
         """Return the variants that differ in the layer alone, 0..n."""
         return [self.config.replace(align_layer=layer) for layer in range(self.encoder.config.layers + 1)]
 
-    def _run(self, pairs: Iterable[Sequence[str]], labeler: Callable[..., list[Labels]]) -> Iterator[list[list[Link]]]:
+    def _run(
+        self, pairs: Iterable[Sequence[str]], labeler: Callable[..., list[Labels]], ways: int = 1
+    ) -> Iterator[list[list[Link]]]:
         stream = iter(pairs)
         while chunk := list(itertools.islice(stream, BUFFERED_PAIRS)):
             encoded = [self._encode(source, target) for source, target in chunk]
-            n_results = 1
             results: dict[int, list[list[Link]]] = {}
             for numbers in self._batches(encoded):
                 found = self._align([encoded[n] for n in numbers], labeler)
-                n_results = len(found)
                 results |= zip(numbers, map(list, zip(*found, strict=True)), strict=True)
-            yield from (results.get(n, [[] for _ in range(n_results)]) for n in range(len(chunk)))
+            yield from (results.get(n, [[] for _ in range(ways)]) for n in range(len(chunk)))
 
     def _encode(self, source: str, target: str) -> Encoded:
         limit = min(self.config.max_pieces, (self.encoder.config.max_positions - SPECIALS) // 2)
@@ -120,7 +120,7 @@ class Aligner:
         elif max(len(src_ids), len(tgt_ids)) > limit:
             self.warnings[f"pairs longer than {limit} pieces a side: links only up to there"] += 1
         if UNK in src_ids or UNK in tgt_ids:
-            self.warnings["pairs with pieces that the model's vocabulary lacks: read as <unk> (many of them: is the model trimmed?)"] += 1
+            self.warnings["pairs with pieces that the vocabulary lacks, read as <unk> (many: is the model trimmed?)"] += 1
         return (src_ids[:limit], src_words[:limit]), (tgt_ids[:limit], tgt_words[:limit])
 
     def _batches(self, encoded: Sequence[Encoded]) -> Iterator[list[int]]:

@@ -6,7 +6,7 @@ import dataclasses
 import logging
 from pathlib import Path
 
-from xlm_align_fairseq.alignment.config import AlignerConfig
+from xlm_align_fairseq.alignment.config import FILE_NAME, AlignerConfig
 from xlm_align_fairseq.convert import directory
 from xlm_align_fairseq.convert.model import Model
 from xlm_align_fairseq.data.vocabulary import Vocabulary
@@ -16,6 +16,11 @@ from xlm_align_fairseq.errors import InputError
 logger = logging.getLogger(__name__)
 SIZES = ("encoder_layers", "encoder_embed_dim", "encoder_attention_heads", "encoder_ffn_embed_dim")
 OF_THE_ENCODER = ("layer_norm_eps", "max_positions")  # follow the weights, not the architecture's name
+
+
+def beside(checkpoint: str | None) -> str | None:
+    """Return a checkpoint that has companions beside it, so that training can start from it as from a cold start."""
+    return checkpoint if checkpoint and (Path(checkpoint).parent / FILE_NAME).is_file() else None
 
 
 @dataclasses.dataclass
@@ -47,6 +52,8 @@ class ColdStart:
         if wrong:
             raise InputError(f"--cold-start {self.path} does not fit the architecture: {', '.join(wrong)}")
         for flag in OF_THE_ENCODER:
+            if cfg[flag] != ours[flag]:
+                logger.info(f"{flag} is {ours[flag]}, as the weights of the cold start need it (not {cfg[flag]})")
             cfg[flag] = ours[flag]
         cfg["hf_architecture"] = self.model.hf_architecture
 
@@ -57,9 +64,12 @@ class ColdStart:
         if not self.model.head("pointer"):
             model.pointer.start_from_similarity(model.encoder.layers[-1].final_layer_norm)
         logger.info(f"cold start from {self.path}: {self.model.parameters():,} parameters")
+        self.model.state.clear()  # the model has them now
 
     def write_companions(self, save_dir: Path, aligner: AlignerConfig) -> None:
         """Write dictionary, sentencepiece model and aligner configuration beside the checkpoints to come."""
+        if save_dir.resolve() == (path := Path(self.path).resolve()) or (save_dir.resolve() == path.parent and path.is_file()):
+            raise InputError(f"--save-dir {save_dir} is the directory of the cold start: give another, its files would mix")
         save_dir.mkdir(parents=True, exist_ok=True)
         directory.write_companions(save_dir, self.model.vocabulary, self.model.sentencepiece, aligner)
 

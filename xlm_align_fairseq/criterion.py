@@ -1,5 +1,6 @@
 """The criterion `pointer_alignment`: weighted sums of masked-language, translation-language and pointer losses."""
 
+import math
 from dataclasses import dataclass, field
 
 import torch.nn.functional as F
@@ -10,7 +11,7 @@ from fairseq.logging import metrics
 from xlm_align_fairseq.alignment.pointer import pointer_loss
 from xlm_align_fairseq.alignment.spans import length_mask, split_sides
 
-NATS = 1 / 0.6931471805599453  # nats → bits, fairseq's unit for logged losses
+BITS_PER_NAT = 1 / math.log(2)  # fairseq logs losses in bits
 
 
 @dataclass
@@ -75,13 +76,14 @@ class PointerAlignmentCriterion(FairseqCriterion):
             if total.get(count):
                 metrics.log_scalar(name, value / total[count], total[count], round=digits)
 
-        mean("loss", total.get("loss", 0.0) * NATS, "sample_size")
+        mean("loss", total.get("loss", 0.0) * BITS_PER_NAT, "sample_size")
         for name in ("dwa", "tlm", "mlm"):
-            mean(f"{name}_loss", total.get(f"{name}_loss", 0.0) * NATS, f"{name}_count")
+            mean(f"{name}_loss", total.get(f"{name}_loss", 0.0) * BITS_PER_NAT, f"{name}_count")
         mean("pointer_accuracy", total.get("correct", 0.0) * 100, "queries", 2)
         mean("links_per_pair", total.get("links", 0.0), "pairs", 2)
         mean("linked", total.get("linked", 0.0) * 100, "pieces", 1)
-        mean("agreement", total.get("agreement", 0.0) * 100, "pairs", 1)
+        if "agreement" in total:  # given labels have none
+            mean("agreement", total["agreement"] * 100, "pairs", 1)
 
     @staticmethod
     def logging_outputs_can_be_summed():

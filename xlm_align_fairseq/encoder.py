@@ -197,7 +197,7 @@ class PointerHead(nn.Module):
 
     def forward(self, queries: Tensor, keys: Tensor) -> Tensor:
         """Return q Kᵀ / √C for every query: (B, N, C) and (B, K, C) → (B, N, K) logits."""
-        return self.query(queries) @ self.key(keys).transpose(1, 2) / math.sqrt(queries.size(-1))
+        return (self.query(queries) / math.sqrt(queries.size(-1))) @ self.key(keys).transpose(1, 2)
 
     @torch.no_grad()
     def start_from_similarity(self, norm: nn.LayerNorm, sharpness: float = 10.0) -> None:

@@ -75,13 +75,17 @@ def label_variants(encoder: Encoder, pieces: PieceBatch, variants: Sequence[Alig
     return [extract(source[:, :, n], target[:, :, n], pieces, config) for n, config in zip(layers, variants, strict=True)]
 
 
-def statistics(labels: Labels) -> dict[str, Tensor]:
-    """Return additive counts of a batch: pairs, links, pieces, linked pieces, and summed agreement of the two directions."""
-    src_mask, tgt_mask = labels.mask.any(2), labels.mask.any(1)
+def link_statistics(links: Tensor, src_lengths: Tensor, tgt_lengths: Tensor) -> dict[str, Tensor]:
+    """Return additive counts of (B, S, T) links: pairs, links, pieces, and pieces that are linked."""
     return {
-        "pairs": src_mask.any(1).sum(),
-        "links": labels.links.sum(),
-        "pieces": src_mask.sum() + tgt_mask.sum(),
-        "linked": labels.links.any(2).sum() + labels.links.any(1).sum(),
-        "agreement": extraction.agreement(labels.plan.rows, labels.plan.columns, labels.mask).sum(),
+        "pairs": (src_lengths > 0).sum(),
+        "links": links.sum(),
+        "pieces": src_lengths.sum() + tgt_lengths.sum(),
+        "linked": links.any(2).sum() + links.any(1).sum(),
     }
+
+
+def statistics(labels: Labels, pieces: PieceBatch) -> dict[str, Tensor]:
+    """Return `link_statistics` and the summed agreement of the two argmax directions."""
+    agreement = extraction.agreement(labels.plan.rows, labels.plan.columns, labels.mask).sum()
+    return {**link_statistics(labels.links, pieces.src_lengths, pieces.tgt_lengths), "agreement": agreement}

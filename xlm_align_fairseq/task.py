@@ -1,5 +1,6 @@
 """The fairseq task `denoising_word_alignment`: configuration, data, labels joined to batches, AER on validation."""
 
+import contextlib
 import logging
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,22 +15,22 @@ from fairseq.tasks import FairseqTask, register_task
 from omegaconf import II, MISSING
 
 from xlm_align_fairseq.aligner import Aligner
-from xlm_align_fairseq.alignment.config import CHOICES, AlignerConfig
+from xlm_align_fairseq.alignment.config import CHOICES, MODES, AlignerConfig
 from xlm_align_fairseq.alignment.spans import PieceBatch
-from xlm_align_fairseq.cold_start import ColdStart
+from xlm_align_fairseq.cold_start import ColdStart, beside
 from xlm_align_fairseq.data import bitext, mono  # modules: either may be the first import, half done when this one runs
 from xlm_align_fairseq.data.gold_set import read_gold_sets
 from xlm_align_fairseq.data.pieces import PieceEncoder
 from xlm_align_fairseq.data.vocabulary import MASK, Vocabulary
 from xlm_align_fairseq.errors import InputError
-from xlm_align_fairseq.labeling import label, statistics
+from xlm_align_fairseq.labeling import label, link_statistics, statistics
 
 logger = logging.getLogger(__name__)
 
-AUTOCAST = {"none": None, "bfloat16": torch.bfloat16, "float16": torch.float16}
+AUTOCAST = {"none": None, "bfloat16": torch.bfloat16}  # float16 needs a loss scale: fairseq's --fp16 and --amp have it
 
 
-def _aligner_field(help_text, choices=None):
+def _aligner_field(help_text):
     return field(default=None, metadata={"help": f"{help_text} (default: that of the cold start)"})
 
 
@@ -43,6 +44,9 @@ class DenoisingWordAlignmentConfig(FairseqDataclass):
         default=None, metadata={"help": "directory of a converted encoder: weights, dictionary, aligner configuration"}
     )
     # the E-step
+    label_mode: Optional[ChoiceEnum(list(MODES))] = field(  # type: ignore[valid-type]
+        default=None, metadata={"help": "label as the authors' released code does; the flags below change it further"}
+    )
     encoding: Optional[ChoiceEnum(list(CHOICES["encoding"]))] = _aligner_field("how the E-step encodes a pair")  # type: ignore[valid-type]
     align_layer: Optional[int] = _aligner_field("layer of the E-step's hidden states, 1..n; 0 = embeddings")
     similarity: Optional[ChoiceEnum(list(CHOICES["similarity"]))] = _aligner_field("similarity of two pieces")  # type: ignore[valid-type]
@@ -79,6 +83,8 @@ class DenoisingWordAlignmentConfig(FairseqDataclass):
     seed: int = II("common.seed")
     save_dir: str = II("checkpoint.save_dir")
     restore_file: str = II("checkpoint.restore_file")
+    finetune_from_model: Optional[str] = II("checkpoint.finetune_from_model")
+    cpu: bool = II("common.cpu")
     # read by fairseq's get_batch_iterator: every epoch is drawn anew, and no worker keeps the data of an earlier one
     rebuild_batches: bool = True
     reuse_dataloader: bool = False
@@ -95,15 +101,19 @@ class DenoisingWordAlignmentTask(FairseqTask):
         self.gold_sets = read_gold_sets(cfg.valid_gold or "")
         self.pieces = self._load_pieces() if self.gold_sets else None
         self.gold_counts = {}
+        self.longest = cfg.max_positions  # pieces of a sequence; `build_model` lowers it to what the encoder reads
 
     @classmethod
     def setup_task(cls, cfg, **kwargs):
         """Check what was given, read the dictionary, and take the aligner configuration of the cold start."""
-        if cfg.restore_file not in ("checkpoint_last.pt", None) and not Path(cfg.restore_file).is_file():
-            raise InputError(f"--restore-file {cfg.restore_file}: no such file; fairseq would start from random weights")
+        restored = cfg.restore_file if cfg.restore_file != "checkpoint_last.pt" else None
+        if restored and not Path(restored).is_file():
+            raise InputError(f"--restore-file {restored}: no such file; fairseq would start from random weights")
         dictionary = _load_dictionary(Path(cfg.data))
-        cold_start = ColdStart.read(cfg.cold_start, Vocabulary(dictionary.symbols[4:])) if cfg.cold_start else None
+        start = cfg.cold_start or beside(restored) or beside(cfg.finetune_from_model)
+        cold_start = ColdStart.read(start, Vocabulary(dictionary.symbols[4:])) if start else None
         given = {
+            "mode": cfg.label_mode,
             "encoding": cfg.encoding,
             "align_layer": cfg.align_layer,
             "similarity": cfg.similarity,
@@ -123,6 +133,7 @@ class DenoisingWordAlignmentTask(FairseqTask):
         if self.cold_start and not from_checkpoint:
             self.cold_start.adapt(cfg)
         model = super().build_model(cfg, from_checkpoint)
+        self.longest = min(self.cfg.max_positions, model.encoder.config.max_positions)
         if from_checkpoint:
             return model
         self.aligner_config.check_layer(model.encoder.config.layers)
@@ -144,12 +155,21 @@ class DenoisingWordAlignmentTask(FairseqTask):
             leave_unmasked=self.cfg.leave_unmasked_prob,
             random_piece=self.cfg.random_token_prob,
             exponent=self.cfg.sampling_exponent,
-            max_positions=self.cfg.max_positions,
+            max_positions=self.longest,
+            block=min(256, self.longest),
             both_orders=training and not self.cfg.one_order,
             shuffle=training,
             mono_tokens=self.cfg.mono_tokens,
         )
-        blocks = mono.MonoBlocks(Path(self.cfg.mono), split, config.block) if self.cfg.mono else None
+        blocks = None
+        if self.cfg.mono and (training or mono.has_split(Path(self.cfg.mono), split)):
+            if self.cfg.mono_tokens < config.block:
+                raise InputError(f"--mono-tokens {self.cfg.mono_tokens}: allowed is one block of {config.block} pieces or more")
+            blocks = mono.MonoBlocks(Path(self.cfg.mono), split, config.block)
+            if _load_dictionary(Path(self.cfg.mono)).symbols != self.dictionary.symbols:
+                raise InputError(
+                    f"--mono {self.cfg.mono}: its dictionary is not that of {self.cfg.data}; binarise both with one model"
+                )
         pairs = _load_pairs(Path(self.cfg.data), split, self.cfg.lang_pairs, self.cfg.given_labels)
         self.datasets[split] = bitext.BitextDataset(pairs, config, blocks)
 
@@ -160,7 +180,7 @@ class DenoisingWordAlignmentTask(FairseqTask):
         return super().get_batch_iterator(dataset, *args, **kwargs)
 
     def max_positions(self):
-        return self.cfg.max_positions
+        return self.longest
 
     @property
     def source_dictionary(self):
@@ -174,9 +194,10 @@ class DenoisingWordAlignmentTask(FairseqTask):
 
     def autocast(self):
         """Return the context in which the model computes."""
-        device = "cuda" if torch.cuda.is_available() else "cpu"
         dtype = AUTOCAST[_plain(self.cfg.autocast)]
-        return torch.autocast(device, dtype, enabled=dtype is not None)
+        if dtype is None:  # fairseq's own --amp stays in force
+            return contextlib.nullcontext()
+        return torch.autocast("cuda" if torch.cuda.is_available() and not self.cfg.cpu else "cpu", dtype)
 
     def train_step(self, sample, model, criterion, optimizer, update_num, ignore_grad=False):
         self.label(sample, model)
@@ -188,15 +209,18 @@ class DenoisingWordAlignmentTask(FairseqTask):
 
     def label(self, sample, model):
         """Give the pairs of a batch their links: the E-step with the weights of this moment, or the given alignments."""
-        if not sample or self.cfg.given_labels:
+        if not sample:
+            return
+        pairs = sample["pairs"]
+        if self.cfg.given_labels:
+            sample["label_statistics"] = link_statistics(pairs["links"], pairs["src_lengths"], pairs["tgt_lengths"])
             return
         model.eval()
-        pairs = sample["pairs"]
         batch = PieceBatch(*(pairs[name] for name in PieceBatch._fields))
         with self.autocast():
             labels = label(model.encoder, batch, self.aligner_config)
         pairs["links"] = labels.links
-        sample["label_statistics"] = statistics(labels)
+        sample["label_statistics"] = statistics(labels, batch)
 
     # AER on validation
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import torch
 
+import xlm_align_fairseq
 from xlm_align_fairseq.alignment.config import AlignerConfig
 from xlm_align_fairseq.convert import directory
 from xlm_align_fairseq.convert.model import Model
@@ -16,7 +17,7 @@ from xlm_align_fairseq.encoder import Encoder, EncoderConfig, init_weights
 
 ROOT = Path(__file__).resolve().parents[2]
 SHIPPED = ROOT / "examples" / "quickstart" / "data"
-USER_DIR = str(ROOT / "xlm_align_fairseq")
+USER_DIR = str(Path(xlm_align_fairseq.__file__).resolve().parent)
 CLOCK = {f"{split}{name}" for split in ("", "train_", "valid_") for name in ("wps", "ups", "wall", "train_wall")}
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
 

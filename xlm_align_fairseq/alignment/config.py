@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from xlm_align_fairseq.errors import InputError
+from xlm_align_fairseq.files import write_atomically
 
 VERSION = 1
 FILE_NAME = "aligner.json"
@@ -17,6 +18,13 @@ CHOICES = {
     "similarity": ("dot", "cosine"),
     "scaling": ("reference", "entropic"),
     "extraction": ("argmax", "filter"),
+}
+
+_REFERENCE = {"similarity": "dot", "scaling": "reference", "rounds": 2}
+# what the authors' released code does: its training labeller, and its aligner
+MODES: dict[str, dict[str, Any]] = {
+    "reference-label": {**_REFERENCE, "clamp": 1e-6, "extraction": "filter", "filter_rounds": 2, "alpha": 0.9},
+    "reference-align": {**_REFERENCE, "clamp": None, "extraction": "argmax"},
 }
 
 
@@ -64,27 +72,24 @@ class AlignerConfig:
             "max_pieces": (1, 1_000_000),
         }.items():
             value = getattr(self, field)
-            if isinstance(value, bool) or not isinstance(value, (int, float)) or not low <= value <= high:
-                raise InputError(f"{field} is {value!r}: allowed is a number from {low:g} to {high:g}")
+            whole = isinstance(low, int)
+            if isinstance(value, bool) or not isinstance(value, int if whole else (int, float)) or not low <= value <= high:
+                kind = "a whole number" if whole else "a number"
+                raise InputError(f"{field} is {value!r}: allowed is {kind} from {low:g} to {high:g}")
+        if self.clamp is not None and not (isinstance(self.clamp, (int, float)) and self.clamp > 0):
+            raise InputError(f"clamp is {self.clamp!r}: allowed is a number above 0, or null for no clamp")
 
     @classmethod
     def named(cls, mode: str, **changes: Any) -> AlignerConfig:
-        """Return a named mode, with changes.
-
-        Args:
-            mode: `reference-label` (the released training code) or `reference-align` (the released aligner).
-        """
-        modes: dict[str, dict[str, Any]] = {
-            "reference-label": {"extraction": "filter", "clamp": 1e-6},
-            "reference-align": {"extraction": "argmax", "clamp": None},
-        }
-        if mode not in modes:
-            raise InputError(f"no mode {mode!r}: allowed are {', '.join(modes)}")
-        return cls(**{**modes[mode], **changes})
+        """Return a named mode of `MODES`, with changes."""
+        return cls().replace(mode=mode, **changes)
 
     def replace(self, **changes: Any) -> AlignerConfig:
-        """Return a copy with some fields changed."""
-        return dataclasses.replace(self, **changes)
+        """Return a copy with some fields changed; `mode` sets those of a named mode first."""
+        mode = changes.pop("mode", None)
+        if mode is not None and mode not in MODES:
+            raise InputError(f"no mode {mode!r}: allowed are {', '.join(MODES)}")
+        return dataclasses.replace(self, **{**(MODES[mode] if mode else {}), **changes})
 
     def check_layer(self, layers: int) -> None:
         """Refuse an `align_layer` that an encoder of `layers` layers does not have."""
@@ -105,7 +110,8 @@ class AlignerConfig:
     def write(self, directory: Path) -> None:
         """Write `aligner.json` into a model directory."""
         record = {"version": VERSION, **dataclasses.asdict(self)}
-        (directory / FILE_NAME).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+        text = json.dumps(record, indent=2) + "\n"
+        write_atomically(directory / FILE_NAME, lambda file: file.write(text.encode()))
 
     @classmethod
     def read(cls, directory: Path) -> AlignerConfig:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -16,6 +17,8 @@ def similarity(source: Tensor, target: Tensor, kind: str = "dot") -> Tensor:
     Returns:
         (B, S, T) float32; the caller masks what is padding.
     """
-    if kind == "cosine":
-        source, target = F.normalize(source.float(), dim=-1), F.normalize(target.float(), dim=-1)
-    return (source @ target.transpose(1, 2)).float()
+    with torch.autocast(source.device.type, enabled=False):  # a sum of products can exceed what float16 holds
+        source, target = source.float(), target.float()
+        if kind == "cosine":
+            source, target = F.normalize(source, dim=-1), F.normalize(target, dim=-1)
+        return source @ target.transpose(1, 2)

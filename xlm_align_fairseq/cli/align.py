@@ -5,10 +5,11 @@ from __future__ import annotations
 import argparse
 import contextlib
 import sys
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import TextIO
 
-from xlm_align_fairseq.alignment.config import CHOICES
+from xlm_align_fairseq.alignment.config import CHOICES, MODES
 
 SEPARATOR = " ||| "
 
@@ -34,6 +35,7 @@ def parser() -> argparse.ArgumentParser:
 def add_aligner_flags(p: argparse.ArgumentParser) -> None:
     """Add the flags that change the aligner configuration of the model."""
     group = p.add_argument_group("how links are made (default: what the model's aligner.json says)")
+    group.add_argument("--mode", choices=MODES, help="what the authors' released code does; other flags change it further")
     for name in CHOICES:
         group.add_argument(f"--{name}", choices=CHOICES[name])
     group.add_argument("--align-layer", type=int, metavar="N", help="layer of the hidden states, 1..n; 0 = embeddings")
@@ -46,7 +48,7 @@ def add_aligner_flags(p: argparse.ArgumentParser) -> None:
     group.add_argument("--max-pieces", type=int, metavar="N", help="pieces of a side that are read")
 
 
-ALIGNER_FLAGS = (*CHOICES, "align_layer", "rounds", "temperature", "filter_rounds", "alpha", "max_pieces")
+ALIGNER_FLAGS = ("mode", *CHOICES, "align_layer", "rounds", "temperature", "filter_rounds", "alpha", "max_pieces")
 
 
 def add_compute_flags(p: argparse.ArgumentParser) -> None:
@@ -82,7 +84,8 @@ def _align(args) -> None:
     from xlm_align_fairseq.alignment.links import format_pharaoh
     from xlm_align_fairseq.data import lines
 
-    pairs: Iterator[tuple[str, ...]] = _from_stdin()
+    missing: Counter = Counter()
+    pairs: Iterator[tuple[str, ...]] = _from_stdin(missing)
     total = None
     if args.src:
         texts = [lines.TextFile(file, replace_invalid=True) for file in (args.src, args.tgt)]
@@ -97,6 +100,7 @@ def _align(args) -> None:
         for links in tqdm(aligner.align_corpus(pairs), total=total, unit=" pairs", disable=args.quiet, file=sys.stderr):
             out.write(format_pharaoh(links) + "\n")
         out.flush()
+    aligner.warnings.update(+missing)
     report(aligner)
 
 
@@ -109,9 +113,10 @@ def _open_output(path: str) -> TextIO:
         raise InputError(f"--out {path}: cannot write the file ({error.strerror}); check the path") from error
 
 
-def _from_stdin() -> Iterator[tuple[str, str]]:
+def _from_stdin(missing: Counter) -> Iterator[tuple[str, str]]:
     for line in sys.stdin.buffer:  # bytes: split on "\n" alone
-        source, _, target = line.removesuffix(b"\n").decode("utf-8", "replace").partition(SEPARATOR)
+        source, separator, target = line.removesuffix(b"\n").decode("utf-8", "replace").partition(SEPARATOR)
+        missing[f"of these lines have no {SEPARATOR!r} between source and target"] += not separator
         yield source, target
 
 

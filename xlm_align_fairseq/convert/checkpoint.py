@@ -55,7 +55,8 @@ def load_checkpoint(path: Path | str) -> dict[str, Any]:
 def is_ours(content: Mapping[str, Any]) -> bool:
     """Tell whether a checkpoint is of the model `xlm_align`, of whatever architecture name."""
     flags = (content.get("cfg") or {}).get("model") or {}
-    return str(flags.get("_name")).startswith(NAMES["model"]) and "model" in content
+    name = flags.get("_name") if isinstance(flags, Mapping) else None  # a Namespace is a model of fairseq's older kind
+    return str(name).startswith(NAMES["model"]) and "model" in content
 
 
 def _harmless() -> list[Callable | tuple[Callable, str]]:
@@ -100,8 +101,8 @@ def save_checkpoint(path: Path, config: EncoderConfig, state: Mapping[str, Tenso
             "task": {"_name": NAMES["task"], "data": ""},  # whoever loads it gives the directory that holds dict.txt
             "criterion": {"_name": NAMES["criterion"]},
             # what the task takes from other groups of the configuration
-            "common": {"seed": 1},
-            "checkpoint": {"save_dir": "", "restore_file": "checkpoint_last.pt"},
+            "common": {"seed": 1, "cpu": False},
+            "checkpoint": {"save_dir": "", "restore_file": "checkpoint_last.pt", "finetune_from_model": None},
         },
         "model": {key: own(value) for key, value in state.items()},
         "optimizer_history": [{"criterion_name": "", "optimizer_name": "", "lr_scheduler_state": {}, "num_updates": 0}],

@@ -12,6 +12,7 @@ from xlm_align_fairseq.data.vocabulary import FILE_NAME as DICTIONARY
 from xlm_align_fairseq.data.vocabulary import Vocabulary, open_sentencepiece
 from xlm_align_fairseq.encoder import EncoderConfig
 from xlm_align_fairseq.errors import InputError
+from xlm_align_fairseq.files import write_atomically
 
 __all__ = ["Model", "load_encoder", "load_heads", "open_model", "write_model"]
 
@@ -98,5 +99,5 @@ def write_model(directory: Path, model: Model) -> None:
 def write_companions(directory: Path, vocabulary: Vocabulary, sentencepiece: bytes, aligner: AlignerConfig) -> None:
     """Write what stands beside the weights: `dict.txt`, `sentencepiece.bpe.model`, `aligner.json`."""
     vocabulary.write(directory / DICTIONARY)
-    checkpoint.write_atomically(directory / SENTENCEPIECE, lambda file: file.write(sentencepiece))
+    write_atomically(directory / SENTENCEPIECE, lambda file: file.write(sentencepiece))
     aligner.write(directory)

@@ -23,6 +23,7 @@ from xlm_align_fairseq.convert.directory import read_aligner
 from xlm_align_fairseq.convert.model import Model
 from xlm_align_fairseq.encoder import PAD, EncoderConfig
 from xlm_align_fairseq.errors import InputError
+from xlm_align_fairseq.files import write_atomically
 
 CONFIG = "config.json"
 WEIGHTS = "model.safetensors"
@@ -247,7 +248,7 @@ def _load_safetensors(path: Path) -> dict[str, Tensor]:
 
 def _save(path: Path, tensors: Mapping[str, Tensor]) -> None:
     data = save({key: checkpoint.own(value) for key, value in tensors.items()}, metadata={"format": "pt"})
-    checkpoint.write_atomically(path, lambda file: file.write(data))
+    write_atomically(path, lambda file: file.write(data))
 
 
 def _json(path: Path) -> dict[str, Any]:

@@ -9,10 +9,11 @@ from typing import Any
 
 from sentencepiece import sentencepiece_model_pb2
 
-from xlm_align_fairseq.convert import charsmap, checkpoint
+from xlm_align_fairseq.convert import charsmap
 from xlm_align_fairseq.convert.directory import SENTENCEPIECE
 from xlm_align_fairseq.data.vocabulary import BOS, EOS, MASK, SPECIALS, UNK, Vocabulary
 from xlm_align_fairseq.errors import InputError
+from xlm_align_fairseq.files import write_atomically
 
 TOKENIZER = "tokenizer.json"
 ROLES = {
@@ -74,7 +75,7 @@ def write(directory: Path, vocabulary: Vocabulary, sentencepiece: bytes, max_pos
     pieces = [(piece, scores.get(piece, lowest)) for piece in vocabulary.pieces[len(SPECIALS) :] if piece != MASK]
     if [piece for piece, _ in pieces] != [piece.piece for piece in proto.pieces[3:]]:
         sentencepiece = charsmap.assemble(pieces, rule)
-    checkpoint.write_atomically(directory / SENTENCEPIECE, lambda file: file.write(sentencepiece))
+    write_atomically(directory / SENTENCEPIECE, lambda file: file.write(sentencepiece))
     specials = [(special, 0.0) for special in SPECIALS]
     _write_json(directory / TOKENIZER, _tokenizer([*specials, *pieces, (MASK, 0.0)], rule))
     settings = {"tokenizer_class": "XLMRobertaTokenizer", "model_max_length": max_positions, **ROLES}
@@ -114,4 +115,4 @@ def _tokenizer(pieces: list[tuple[str, float]], rule: bytes) -> dict[str, Any]:
 
 def _write_json(path: Path, content: Any) -> None:
     data = json.dumps(content, ensure_ascii=False, indent=None if path.name == TOKENIZER else 2) + "\n"
-    checkpoint.write_atomically(path, lambda file: file.write(data.encode()))
+    write_atomically(path, lambda file: file.write(data.encode()))

@@ -58,6 +58,8 @@ class BitextDataset(FairseqDataset):
         for pair in pairs:
             if len(pair.source) != len(pair.target):
                 raise InputError(f"{pair.name}: {len(pair.source)} source but {len(pair.target)} target sentences")
+            if pair.alignments is not None and len(pair.alignments) != len(pair.source):
+                raise InputError(f"{pair.name}: {len(pair.alignments)} alignments but {len(pair.source)} sentence pairs")
             counts.append(len(pair.source))
         self.starts = np.concatenate([[0], np.cumsum(counts)])
         src_sizes = np.concatenate([np.asarray(pair.source.sizes) for pair in pairs]) - 1
@@ -99,6 +101,11 @@ class BitextDataset(FairseqDataset):
         pair, line = self.locate(index)
         sides = [np.asarray(side[line])[:-1] for side in (pair.source, pair.target)]
         links = None if pair.alignments is None else np.asarray(pair.alignments[line]).reshape(-1, 2)
+        if links is not None and len(links) and (links.min() < 0 or (links.max(0) >= [len(side) for side in sides]).any()):
+            raise InputError(
+                f"{pair.name}, pair {line + 1}: a link reaches {links.max(0).tolist()}, the sides have "
+                f"{[len(side) for side in sides]} pieces: alignments are 0-based pairs of pieces, not of words"
+            )
         generator = rng(self.config.seed, self.epoch, index)
         swapped = self.config.both_orders and bool(generator.random() < 0.5)
         if swapped:
@@ -152,7 +159,9 @@ class BitextDataset(FairseqDataset):
         return np.concatenate(rounds)[:n] if rounds else ids[:0]
 
     def filter_indices_by_size(self, indices, max_sizes):
-        return indices, []  # what cannot be used was left out and counted from the start
+        """Leave out pairs over `max_sizes` pieces (fairseq gives --max-tokens, too); return the ids kept and left out."""
+        fits = self.sizes[indices] <= max_sizes
+        return indices[fits], indices[~fits].tolist()
 
     def batch_by_size(self, indices, max_tokens=None, max_sentences=None, required_batch_size_multiple=1):
         """Form batches of pairs by tokens, each followed by its monolingual blocks."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections import Counter
 from pathlib import Path
 
 from xlm_align_fairseq.alignment.links import Gold, check_range, read_gold, read_lines
@@ -49,8 +50,10 @@ def read_gold_set(spec: str) -> GoldSet:
 def read_gold_sets(specs: str) -> list[GoldSet]:
     """Read gold sets separated by `;`; a name that comes twice is numbered from the second on."""
     sets: list[GoldSet] = []
+    seen: Counter[str] = Counter()
     for spec in filter(None, specs.split(";")):
         gold_set = read_gold_set(spec)
-        same = sum(other.name.split("_")[0] == gold_set.name for other in sets)
-        sets.append(dataclasses.replace(gold_set, name=f"{gold_set.name}_{same + 1}") if same else gold_set)
+        seen[gold_set.name] += 1
+        number = seen[gold_set.name]
+        sets.append(dataclasses.replace(gold_set, name=f"{gold_set.name}_{number}") if number > 1 else gold_set)
     return sets

@@ -9,6 +9,7 @@ import numpy as np
 from sentencepiece import SentencePieceProcessor
 
 from xlm_align_fairseq.errors import InputError
+from xlm_align_fairseq.files import write_atomically
 
 FILE_NAME = "dict.txt"
 SPECIALS = ("<s>", "<pad>", "</s>", "<unk>")  # ids 0..3
@@ -94,7 +95,8 @@ class Vocabulary:
         body = self.pieces[len(SPECIALS) :]
         if body[-1] == MASK:
             body = body[:-1]
-        Path(path).write_bytes("".join(f"{piece} 1\n" for piece in body).encode())
+        text = "".join(f"{piece} 1\n" for piece in body)
+        write_atomically(Path(path), lambda file: file.write(text.encode()))
 
     @classmethod
     def from_sentencepiece(cls, model: Path | str | bytes) -> Vocabulary:

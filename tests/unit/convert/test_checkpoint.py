@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+from xlm_align_fairseq import files
 from xlm_align_fairseq.convert import checkpoint
 from xlm_align_fairseq.errors import InputError
 
@@ -93,7 +94,7 @@ def test_a_failed_write_leaves_the_old_file(tmp_path):
         raise OSError("disk full")
 
     with pytest.raises(OSError, match="disk full"):
-        checkpoint.write_atomically(tmp_path / "model.pt", fail)
+        files.write_atomically(tmp_path / "model.pt", fail)
     assert (tmp_path / "model.pt").read_bytes() == b"old"
     assert os.listdir(tmp_path) == ["model.pt"]
 
