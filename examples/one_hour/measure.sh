@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
 # Layers chosen on the development sets, one for each encoding, before and after; results on the test sets, with paired tests.
 set -euo pipefail
+GOLD=$(realpath "${GOLD:?directory of the gold sets}")
+OUT=$(realpath -m "${OUT:-outputs/one_hour}")
+export OUT
 cd "$(dirname "$0")"
-: "${GOLD:?directory of the gold sets}"
 export OMP_NUM_THREADS=${OMP_NUM_THREADS:-2}
-OUT=${OUT:-../../outputs/one_hour}
 DEV=""
 for lang in bg es it nl pt; do
   set_dir=$GOLD/en-$lang.xlwa-dev
