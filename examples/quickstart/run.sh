@@ -52,7 +52,11 @@ fairseq-train "$OUT/data" --user-dir "$(xlm-align user-dir)" --cpu \
   --optimizer adam --adam-betas '(0.9, 0.98)' --adam-eps 1e-6 --weight-decay 0.01 --clip-norm 1.0 \
   --lr 1e-4 --lr-scheduler polynomial_decay --warmup-updates 20 --total-num-update "$UPDATES" --max-update "$UPDATES" \
   --batch-size 32 --num-workers 0 --validate-interval 1000 --no-epoch-checkpoints \
-  --log-format tqdm --log-interval 10 --save-dir "$OUT/model" 2> >(tee "$OUT/train.log" >&2)
+  --log-format tqdm --log-interval 10 --save-dir "$OUT/model" > "$OUT/train.log" || {
+  tail -n 20 "$OUT/train.log"
+  exit 1
+}
+grep -E "train_inner" "$OUT/train.log" | sed -n 's/.*| \(epoch.*\), links_per_pair.*num_updates=\([0-9]*\).*/update \2: \1/p' | sed -n '1p;$p'
 
 say "5. Alignments after training"
 align "$OUT/model" after
