@@ -163,7 +163,7 @@ def test_gold_prints_what_score_finds(world, tmp_path, capsys):
     ("flags", "text"),
     [
         (["--align-layer", "3"], "--align-layer 3: this encoder has layers 1..2 (0 = embeddings)"),
-        (["--align-layer", "-1"], "align_layer is -1: allowed is a number from 0 to 1000"),
+        (["--align-layer", "-1"], "align_layer is -1: allowed is a whole number from 0 to 1000"),
         (["--device", "nonsense"], "--device nonsense: Expected one of cpu, cuda"),
         (["--device", "cuda:93"], "--device cuda:93: "),
         (["--threads", "0"], "--threads 0: allowed are 1 and more"),
