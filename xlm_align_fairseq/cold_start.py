@@ -68,7 +68,10 @@ class ColdStart:
 
     def write_companions(self, save_dir: Path, aligner: AlignerConfig) -> None:
         """Write dictionary, sentencepiece model and aligner configuration beside the checkpoints to come."""
-        if save_dir.resolve() == (path := Path(self.path).resolve()) or (save_dir.resolve() == path.parent and path.is_file()):
+        start = Path(self.path).resolve()
+        if start.is_file() and start.parent == save_dir.resolve():
+            return  # a run that goes on from one of its own checkpoints has its companions
+        if start == save_dir.resolve():
             raise InputError(f"--save-dir {save_dir} is the directory of the cold start: give another, its files would mix")
         save_dir.mkdir(parents=True, exist_ok=True)
         directory.write_companions(save_dir, self.model.vocabulary, self.model.sentencepiece, aligner)

@@ -42,7 +42,7 @@ def aer(aligner, directory: Path, pair, **config):
 @pytest.mark.parametrize("row", GOLDEN["aer"], ids=lambda row: f"{row['encoding']}-{row['align_layer']}")
 def test_shipped_gold(aligner, row, pair):
     way = {key: row[key] for key in ("encoding", "align_layer")}
-    assert aer(aligner, SHIPPED / pair, pair, **way) == pytest.approx(row[pair], abs=0.15)
+    assert aer(aligner, SHIPPED / pair, pair, **way) == pytest.approx(row[pair], abs=0.05)
 
 
 @pytest.mark.skipif(not SHARED.is_dir(), reason="shared/data/gold is not beside the repository")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import os
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -83,7 +84,10 @@ def _align(args) -> None:
 
     from xlm_align_fairseq.alignment.links import format_pharaoh
     from xlm_align_fairseq.data import lines
+    from xlm_align_fairseq.errors import InputError
 
+    if args.out != "-" and args.src and {os.path.realpath(args.src), os.path.realpath(args.tgt)} & {os.path.realpath(args.out)}:
+        raise InputError(f"--out {args.out} is one of the inputs: it would be emptied before it is read; give another file")
     missing: Counter = Counter()
     pairs: Iterator[tuple[str, ...]] = _from_stdin(missing)
     total = None
