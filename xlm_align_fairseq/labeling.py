@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -73,6 +74,13 @@ def label_variants(encoder: Encoder, pieces: PieceBatch, variants: Sequence[Alig
     source, target = encode_sides(run, pieces, encoding)
     layers = [config.align_layer for config in variants]
     return [extract(source[:, :, n], target[:, :, n], pieces, config) for n, config in zip(layers, variants, strict=True)]
+
+
+def dense_links(counts: np.ndarray, cells: np.ndarray, pieces: PieceBatch) -> Tensor:
+    """Return the (B, S, T) bool links of B pairs that have `counts` (B,) links each, `cells` (links, 2), pair after pair."""
+    links = torch.zeros(pieces.source.size(0), pieces.source.size(1), pieces.target.size(1), dtype=torch.bool)
+    links[np.repeat(np.arange(len(counts)), counts), cells[:, 0], cells[:, 1]] = True
+    return links.to(pieces.source.device)
 
 
 def link_statistics(links: Tensor, src_lengths: Tensor, tgt_lengths: Tensor) -> dict[str, Tensor]:

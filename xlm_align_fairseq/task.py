@@ -4,10 +4,11 @@ import contextlib
 import logging
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Optional
+from typing import List, Optional  # noqa: UP035  (fairseq reads the annotations)
 
+import numpy as np
 import torch
-from fairseq.data import Dictionary, data_utils
+from fairseq.data import Dictionary
 from fairseq.dataclass import ChoiceEnum, FairseqDataclass
 from fairseq.distributed import utils as distributed_utils
 from fairseq.logging import metrics
@@ -16,14 +17,18 @@ from omegaconf import II, MISSING
 
 from xlm_align_fairseq.aligner import Aligner
 from xlm_align_fairseq.alignment.config import CHOICES, MODES, AlignerConfig
-from xlm_align_fairseq.alignment.spans import PieceBatch
+from xlm_align_fairseq.alignment.spans import PieceBatch, swap_links
 from xlm_align_fairseq.cold_start import ColdStart, beside
 from xlm_align_fairseq.data import bitext, mono  # modules: either may be the first import, half done when this one runs
+from xlm_align_fairseq.data.corpus import Corpus
 from xlm_align_fairseq.data.gold_set import read_gold_sets
+from xlm_align_fairseq.data.labels import LabelStore, looks_like_words, prefix, read_manifest
 from xlm_align_fairseq.data.pieces import PieceEncoder
 from xlm_align_fairseq.data.vocabulary import MASK, Vocabulary
+from xlm_align_fairseq.em import EM, SPLIT, Schedule
 from xlm_align_fairseq.errors import InputError
-from xlm_align_fairseq.labeling import label, link_statistics, statistics
+from xlm_align_fairseq.iterator import TrainingIterator
+from xlm_align_fairseq.labeling import dense_links, label, link_statistics, statistics
 
 logger = logging.getLogger(__name__)
 
@@ -56,8 +61,35 @@ class DenoisingWordAlignmentConfig(FairseqDataclass):
     extraction: Optional[ChoiceEnum(list(CHOICES["extraction"]))] = _aligner_field("how links are read from the plan")  # type: ignore[valid-type]
     filter_rounds: Optional[int] = _aligner_field("rounds of iterative filtering")
     filter_alpha: Optional[float] = _aligner_field("factor of half-linked cells in iterative filtering, 0..1")
-    given_labels: bool = field(
-        default=False, metadata={"help": "use the alignments that stand beside the bitext instead of self-labels"}
+    # EM
+    label_schedule: str = field(
+        default="online",
+        metadata={
+            "help": "when the E-step labels: online = every batch with the weights of that moment; updates:N or epochs:N = the"
+            " coming N updates or epochs with frozen weights; fixed = never, --initial-labels are all there is"
+        },
+    )
+    label_scope: ChoiceEnum(["stretch", "corpus"]) = field(  # type: ignore[valid-type]
+        default="stretch", metadata={"help": "what a periodic pass labels: what is read until the next one, or everything"}
+    )
+    label_teacher: ChoiceEnum(["live", "ema"]) = field(  # type: ignore[valid-type]
+        default="live",
+        metadata={"help": "whose weights label: those in training, or their moving average (needs --store-ema; --ema-decay)"},
+    )
+    label_tokens: int = field(default=8192, metadata={"help": "pieces of a batch in a periodic pass, padding included"})
+    initial_labels: Optional[str] = field(
+        default=None,
+        metadata={
+            "help": "directory of the labels of EM iteration 0, as train.align.SRC-TGT.{bin,idx}; for fixed the data directory by"
+            " default"
+        },
+    )
+    takeover_aer: Optional[float] = field(
+        default=None,
+        metadata={
+            "help": "keep the initial labels until the mean AER on --valid-gold, in percent, is below this; then self-labels take"
+            " over (default: after the first stretch)"
+        },
     )
     # the stream
     sampling_exponent: float = field(
@@ -85,6 +117,10 @@ class DenoisingWordAlignmentConfig(FairseqDataclass):
     restore_file: str = II("checkpoint.restore_file")
     finetune_from_model: Optional[str] = II("checkpoint.finetune_from_model")
     cpu: bool = II("common.cpu")
+    update_freq: List[int] = II("optimization.update_freq")  # noqa: UP006
+    max_update: int = II("optimization.max_update")
+    max_epoch: int = II("optimization.max_epoch")
+    store_ema: bool = II("ema.store_ema")
     # read by fairseq's get_batch_iterator: every epoch is drawn anew, and no worker keeps the data of an earlier one
     rebuild_batches: bool = True
     reuse_dataloader: bool = False
@@ -101,11 +137,16 @@ class DenoisingWordAlignmentTask(FairseqTask):
         self.gold_sets = read_gold_sets(cfg.valid_gold or "")
         self.pieces = self._load_pieces() if self.gold_sets else None
         self.gold_counts = {}
+        self.schedule = Schedule.parse(cfg.label_schedule)
+        self.uses_ema = _plain(cfg.label_teacher) == "ema"  # fairseq then hands the average to train_step
+        self.em = self.iterator = None
+        self.given = {}  # the initial labels of splits that are not trained on
         self.longest = cfg.max_positions  # pieces of a sequence; `build_model` lowers it to what the encoder reads
 
     @classmethod
     def setup_task(cls, cfg, **kwargs):
         """Check what was given, read the dictionary, and take the aligner configuration of the cold start."""
+        _check_flags(cfg)
         restored = cfg.restore_file if cfg.restore_file != "checkpoint_last.pt" else None
         if restored and not Path(restored).is_file():
             raise InputError(f"--restore-file {restored}: no such file; fairseq would start from random weights")
@@ -155,7 +196,6 @@ class DenoisingWordAlignmentTask(FairseqTask):
             leave_unmasked=self.cfg.leave_unmasked_prob,
             random_piece=self.cfg.random_token_prob,
             exponent=self.cfg.sampling_exponent,
-            max_positions=self.longest,
             block=min(256, self.longest),
             both_orders=training and not self.cfg.one_order,
             shuffle=training,
@@ -170,14 +210,58 @@ class DenoisingWordAlignmentTask(FairseqTask):
                 raise InputError(
                     f"--mono {self.cfg.mono}: its dictionary is not that of {self.cfg.data}; binarise both with one model"
                 )
-        pairs = _load_pairs(Path(self.cfg.data), split, self.cfg.lang_pairs, self.cfg.given_labels)
-        self.datasets[split] = bitext.BitextDataset(pairs, config, blocks)
+        corpus = Corpus.open(Path(self.cfg.data), split, self.cfg.lang_pairs, self.longest)
+        self.datasets[split] = bitext.BitextDataset(corpus, config, blocks, split)
+        if split == SPLIT:
+            self.em = self._make_em(corpus)
+        elif self.schedule.unit == "fixed":
+            self._load_given(split, corpus)
+
+    def _make_em(self, corpus):
+        """Open or prepare the labels of training; None when they are made online."""
+        if self.schedule.unit == "online":
+            return None
+        initial = self._initial_labels()
+        if initial and not read_manifest(initial, SPLIT):
+            starts_word = np.array([symbol.startswith("▁") for symbol in self.dictionary.symbols])
+            pair = looks_like_words(LabelStore(initial, SPLIT, corpus), starts_word)
+            if pair:
+                raise InputError(
+                    f"{initial / prefix(SPLIT, pair)}: no link reaches beyond the number of words, so these seem to link words:"
+                    " labels link pieces; `xlm-align binarize --pieces words --alignments` makes them of word links"
+                )
+        return EM(
+            self.schedule,
+            corpus,
+            Path(self.cfg.save_dir) / "labels",
+            self.aligner_config,
+            initial,
+            self.cfg.takeover_aer,
+            _plain(self.cfg.label_scope) == "corpus",
+            self.cfg.label_tokens,
+            AUTOCAST[_plain(self.cfg.autocast)],
+        )
+
+    def _initial_labels(self):
+        given = self.cfg.initial_labels or (self.cfg.data if self.schedule.unit == "fixed" else None)
+        return Path(given) if given else None
+
+    def _load_given(self, split, corpus):
+        directory = self._initial_labels()
+        if all((directory / f"{prefix(split, pair.name)}.idx").is_file() for pair in corpus.pairs):
+            self.given[split] = LabelStore(directory, split, corpus)
+        else:
+            logger.info(f"{directory} has no labels for all of {split}: its pointer loss is measured on self-labels")
 
     def get_batch_iterator(self, dataset, *args, **kwargs):
         """Make the iterator; without workers no thread may collate ahead (it can abort the process at exit)."""
         if kwargs.get("num_workers", 0) == 0:
             kwargs["data_buffer_size"] = 0
-        return super().get_batch_iterator(dataset, *args, **kwargs)
+        iterator = super().get_batch_iterator(dataset, *args, **kwargs)
+        if dataset is not self.datasets.get(SPLIT):
+            return iterator
+        self.iterator = TrainingIterator(iterator, self.cfg.update_freq, self.em)
+        return self.iterator
 
     def max_positions(self):
         return self.longest
@@ -199,28 +283,47 @@ class DenoisingWordAlignmentTask(FairseqTask):
             return contextlib.nullcontext()
         return torch.autocast("cuda" if torch.cuda.is_available() and not self.cfg.cpu else "cpu", dtype)
 
-    def train_step(self, sample, model, criterion, optimizer, update_num, ignore_grad=False):
-        self.label(sample, model)
+    def train_step(self, sample, model, criterion, optimizer, update_num, ignore_grad=False, ema_model=None):
+        if self.em:
+            epoch = self.iterator.epoch
+            self.em.advance(epoch, update_num, lambda: self._coming(epoch, update_num), (ema_model or model).encoder)
+        self.label(sample, (ema_model or model).encoder, self.em.store if self.em else None)
         return super().train_step(sample, model, criterion, optimizer, update_num, ignore_grad)
 
+    def _coming(self, epoch, update):
+        """Return the ids that are read before the next pass."""
+        every, left = self.schedule.every, self.cfg.max_update - update
+        if self.schedule.unit == "updates":
+            updates = every - update % every
+            return self.iterator.coming(updates=min(updates, left) if left > 0 else updates)
+        epochs, left = every - (epoch - 1) % every, self.cfg.max_epoch - epoch + 1
+        return self.iterator.coming(epochs=min(epochs, left) if left > 0 else epochs)
+
     def valid_step(self, sample, model, criterion):
-        self.label(sample, model)
+        self.label(sample, model.encoder, self.given.get(sample["split"]) if sample else None)
         return super().valid_step(sample, model, criterion)
 
-    def label(self, sample, model):
-        """Give the pairs of a batch their links: the E-step with the weights of this moment, or the given alignments."""
+    def label(self, sample, encoder, store=None):
+        """Give the pairs of a batch their links: from a store, or from the E-step with the weights of this moment."""
         if not sample:
             return
         pairs = sample["pairs"]
-        if self.cfg.given_labels:
-            sample["label_statistics"] = link_statistics(pairs["links"], pairs["src_lengths"], pairs["tgt_lengths"])
-            return
-        model.eval()
-        batch = PieceBatch(*(pairs[name] for name in PieceBatch._fields))
-        with self.autocast():
-            labels = label(model.encoder, batch, self.aligner_config)
-        pairs["links"] = labels.links
-        sample["label_statistics"] = statistics(labels, batch)
+        src_lengths, tgt_lengths = (
+            torch.where(pairs["swapped"], pairs[there], pairs[here])
+            for here, there in (("src_lengths", "tgt_lengths"), ("tgt_lengths", "src_lengths"))
+        )
+        batch = PieceBatch(pairs["source"], pairs["target"], src_lengths, tgt_lengths)
+        if store is None:
+            training = encoder.training
+            encoder.eval()
+            with self.autocast():
+                labels = label(encoder, batch, self.aligner_config)
+            encoder.train(training)
+            links, sample["label_statistics"] = labels.links, statistics(labels, batch)
+        else:
+            links = dense_links(*store.links(sample["id"].cpu().numpy()), batch)
+            sample["label_statistics"] = link_statistics(links, src_lengths, tgt_lengths)
+        pairs["links"] = swap_links(links, pairs["swapped"], int(pairs["src_lengths"].max()), int(pairs["tgt_lengths"].max()))
 
     # AER on validation
 
@@ -231,6 +334,8 @@ class DenoisingWordAlignmentTask(FairseqTask):
         model.eval()
         aligner = Aligner(model.encoder, self.pieces, self.aligner_config, autocast=AUTOCAST[_plain(self.cfg.autocast)])
         self.gold_counts = {gold_set.name: sum(aligner.score(gold_set)) for gold_set in self.gold_sets}
+        if self.em:
+            self.em.judge(sum(100 * counts.aer for counts in self.gold_counts.values()) / len(self.gold_counts))
 
     def reduce_metrics(self, logging_outputs, criterion):
         super().reduce_metrics(logging_outputs, criterion)
@@ -268,21 +373,14 @@ def _load_dictionary(data: Path) -> Dictionary:
     return dictionaries[0]
 
 
-def _load_pairs(data: Path, split: str, lang_pairs: Optional[str], given_labels: bool) -> "list[bitext.Pair]":
-    found = sorted({file.name.split(".")[1] for file in data.glob(f"{split}.*-*.*.idx")})
-    names = [name.strip() for name in lang_pairs.split(",")] if lang_pairs else found
-    missing = sorted(set(names) - set(found))
-    if missing or not names:
-        raise InputError(
-            f"{data} has no {split} bitext for {', '.join(missing) or 'any pair'}: it has {', '.join(found) or 'none'}"
-        )
-    pairs = []
-    for name in names:
-        src, tgt = name.split("-")
-        prefix = data / f"{split}.{name}"
-        source, target = (data_utils.load_indexed_dataset(f"{prefix}.{lang}", None) for lang in (src, tgt))
-        alignments = data_utils.load_indexed_dataset(str(data / f"{split}.align.{name}"), None) if given_labels else None
-        if given_labels and alignments is None:
-            raise InputError(f"{data / f'{split}.align.{name}'}.idx is missing: --given-labels needs alignments for every pair")
-        pairs.append(bitext.Pair(name, source, target, alignments))
-    return pairs
+def _check_flags(cfg):
+    """Refuse flags that contradict each other, and launches that would train something else than they seem to."""
+    schedule = Schedule.parse(cfg.label_schedule)
+    if cfg.initial_labels and schedule.unit == "online":
+        raise InputError("--initial-labels: --label-schedule online makes its own; give fixed, updates:N or epochs:N")
+    if cfg.takeover_aer is not None and not (cfg.initial_labels and schedule.periodic and cfg.valid_gold):
+        raise InputError("--takeover-aer needs --initial-labels, --valid-gold and --label-schedule updates:N or epochs:N")
+    if _plain(cfg.label_teacher) == "ema" and not cfg.store_ema:
+        raise InputError("--label-teacher ema needs --store-ema, which keeps the moving average (see --ema-decay)")
+    if cfg.label_tokens < 1:
+        raise InputError(f"--label-tokens {cfg.label_tokens}: allowed are 1 and more pieces")

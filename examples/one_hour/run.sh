@@ -9,14 +9,8 @@ export GOLD
 OUT=$(realpath -m "${OUT:-outputs/one_hour}")
 export OUT
 cd "$(dirname "$0")"
-export OMP_NUM_THREADS=${OMP_NUM_THREADS:-2} PYTHONWARNINGS=ignore
+export OMP_NUM_THREADS=${OMP_NUM_THREADS:-2}
 UPDATES=${UPDATES:-1000}
-DEV=""
-for lang in bg es it nl pt; do
-  set_dir=$GOLD/en-$lang.xlwa-dev
-  DEV="$DEV $set_dir/test.en,$set_dir/test.$lang,$set_dir/gold"
-done
-
 mkdir -p "$OUT"
 
 echo "== text: the last 100 pairs of each language pair are for validation"
@@ -43,14 +37,7 @@ for pair in de-en fr-en ro-en; do
 done
 
 echo "== training"
-fairseq-train "$OUT/data" --user-dir "$(xlm-align user-dir)" --cpu \
-  --task denoising_word_alignment --criterion pointer_alignment --arch xlm_align_small --cold-start "$OUT/e5-trimmed" \
-  --encoding separate --align-layer 7 --autocast bfloat16 --tlm-weight 0 \
-  --optimizer adam --adam-betas '(0.9, 0.98)' --adam-eps 1e-6 --weight-decay 0.01 --clip-norm 1.0 \
-  --lr 1e-4 --lr-scheduler polynomial_decay --warmup-updates 50 --total-num-update "$UPDATES" --max-update "$UPDATES" \
-  --batch-size 32 --num-workers 0 --valid-gold "$(echo $DEV | tr ' ' ';')" --best-checkpoint-metric aer \
-  --validate-interval-updates 250 --save-interval-updates 250 --keep-interval-updates 1 --max-valid-steps 4 --no-epoch-checkpoints \
-  --log-format simple --log-interval 25 --save-dir "$OUT/model"
+bash train.sh "$OUT/data" "$OUT/e5-trimmed" "$OUT/model" "$UPDATES"
 
 echo "== the vocabulary back to its full size"
 xlm-align convert "$OUT/model/checkpoint_last.pt" --to fairseq "$OUT/trained" --force --expand-from "$OUT/e5"

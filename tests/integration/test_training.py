@@ -140,7 +140,7 @@ def test_gradients_are_there_and_finite(build, empty):
     task, model, trainer = build()
     dataset = task.datasets["train"]
     batch = dataset.collater([dataset[i] for i in range(4)])
-    task.label(batch, model)
+    task.label(batch, model.encoder)
     assert batch["pairs"]["links"].any()
     if empty == "links":
         batch["pairs"]["links"].zero_()
@@ -322,7 +322,10 @@ def other_dictionary(world, tmp_path_factory):
         (["--valid-gold", "a,b"], r"gold set 'a,b': allowed is SOURCE_FILE,TARGET_FILE,GOLD_FILE"),
         (["--align-layer", "3"], r"--align-layer 3: this encoder has layers 1..2 \(0 = embeddings\)"),
         (["--filter-alpha", "1.5"], r"alpha is 1.5: allowed is a number from 0 to 1"),
-        (["--given-labels"], r"train.align.de-en.idx is missing: --given-labels needs alignments for every pair"),
+        (
+            ["--label-schedule", "fixed"],
+            r"train.align.de-en.idx is missing: labels are needed for every language pair",
+        ),
     ],
 )
 def test_refused_flags(world, tmp_path, caplog, flags, text):

@@ -74,3 +74,19 @@ def split_sides(joint: Tensor, src_lengths: Tensor, tgt_lengths: Tensor) -> tupl
     columns = columns.clamp(max=joint.size(1) - 1)
     index = columns.view(*columns.shape, *[1] * (joint.dim() - 2)).expand(-1, -1, *joint.shape[2:])
     return source, joint.gather(1, index)
+
+
+def swap_links(links: Tensor, swapped: Tensor, n_source: int, n_target: int) -> Tensor:
+    """Exchange source and target in the links of some pairs.
+
+    Args:
+        links: (B, S, T) bool.
+        swapped: (B,) bool, True for pairs whose sides change places.
+        n_source, n_target: longest side of each kind afterwards.
+
+    Returns:
+        (B, n_source, n_target) bool.
+    """
+    size = max(links.shape[1:])
+    square = torch.nn.functional.pad(links, (0, size - links.size(2), 0, size - links.size(1)))
+    return torch.where(swapped[:, None, None], square.transpose(1, 2), square)[:, :n_source, :n_target]

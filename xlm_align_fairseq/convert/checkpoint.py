@@ -102,6 +102,8 @@ def save_checkpoint(path: Path, config: EncoderConfig, state: Mapping[str, Tenso
             "criterion": {"_name": NAMES["criterion"]},
             # what the task takes from other groups of the configuration
             "common": {"seed": 1, "cpu": False},
+            "optimization": {"update_freq": [1], "max_update": 0, "max_epoch": 0},
+            "ema": {"store_ema": False},
             "checkpoint": {"save_dir": "", "restore_file": "checkpoint_last.pt", "finetune_from_model": None},
         },
         "model": {key: own(value) for key, value in state.items()},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import logging
 from typing import Any
 
@@ -10,21 +11,12 @@ import numpy as np
 import torch
 from fairseq.data import FairseqDataset, data_utils
 
-from xlm_align_fairseq.alignment.spans import BOS, EOS, PAD, SPECIALS
+from xlm_align_fairseq.alignment.spans import BOS, EOS, PAD
+from xlm_align_fairseq.data.corpus import Corpus
 from xlm_align_fairseq.data.masking import mask_pieces, rng
 from xlm_align_fairseq.errors import InputError
 
 logger = logging.getLogger(__name__)
-
-
-@dataclasses.dataclass
-class Pair:
-    """The binarised bitext of one language pair; each item of a side ends with `</s>`, as fairseq-preprocess writes it."""
-
-    name: str  # "de-en"
-    source: Any  # indexed dataset of (length + 1,) int tensors, with .sizes
-    target: Any
-    alignments: Any = None  # of flat (2 × links,) int tensors, source and target piece in turn
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,7 +29,6 @@ class StreamConfig:
     leave_unmasked: float = 0.1
     random_piece: float = 0.1
     exponent: float = 0.7
-    max_positions: int = 512
     both_orders: bool = True
     shuffle: bool = True
     block: int = 256  # pieces of a monolingual block, specials included
@@ -48,36 +39,26 @@ class BitextDataset(FairseqDataset):
     """Pairs as masked joint sequences; an index is a sentence id, counted over all pairs, and never changes.
 
     The order of the two sides, the masks and the draw of an epoch depend on (seed, epoch, id) alone. Pairs that cannot be used
-    are counted by reason and left out.
+    are counted by reason and left out. Links come later: the task looks them up by id, always for the pair as it is stored.
     """
 
-    def __init__(self, pairs: list[Pair], config: StreamConfig, mono: Any = None):
-        self.pairs, self.config, self.mono = pairs, config, mono
+    def __init__(self, corpus: Corpus, config: StreamConfig, mono: Any = None, split: str = "train"):
+        self.corpus, self.config, self.mono, self.split = corpus, config, mono, split
         self.epoch = 1
-        counts = []
-        for pair in pairs:
-            if len(pair.source) != len(pair.target):
-                raise InputError(f"{pair.name}: {len(pair.source)} source but {len(pair.target)} target sentences")
-            if pair.alignments is not None and len(pair.alignments) != len(pair.source):
-                raise InputError(f"{pair.name}: {len(pair.alignments)} alignments but {len(pair.source)} sentence pairs")
-            counts.append(len(pair.source))
-        self.starts = np.concatenate([[0], np.cumsum(counts)])
-        src_sizes = np.concatenate([np.asarray(pair.source.sizes) for pair in pairs]) - 1
-        tgt_sizes = np.concatenate([np.asarray(pair.target.sizes) for pair in pairs]) - 1
-        self.sizes = (src_sizes + tgt_sizes + SPECIALS).astype(np.int64)
-        self.usable = (src_sizes > 0) & (tgt_sizes > 0) & (self.sizes <= config.max_positions)
-        self._report(src_sizes, tgt_sizes)
+        self.sizes = corpus.lengths.astype(np.int64)
+        self._report()
 
-    def _report(self, src_sizes: np.ndarray, tgt_sizes: np.ndarray) -> None:
-        for pair, start, end in zip(self.pairs, self.starts[:-1], self.starts[1:], strict=True):
-            part = slice(start, end)
-            empty = int(((src_sizes[part] <= 0) | (tgt_sizes[part] <= 0)).sum())
-            used = int(self.usable[part].sum())
+    def _report(self) -> None:
+        corpus = self.corpus
+        shortest = np.minimum(corpus.src_lengths, corpus.tgt_lengths)
+        for pair, (start, end) in zip(corpus.pairs, itertools.pairwise(corpus.starts), strict=True):
+            empty = int((shortest[start:end] <= 0).sum())
+            used = int(corpus.usable[start:end].sum())
             logger.info(f"{pair.name}: {used} pairs used; left out: {empty} empty, {end - start - used - empty} too long")
-        if not self.usable.any():
+        if not corpus.usable.any():
             raise InputError(
-                f"no usable pair in {', '.join(pair.name for pair in self.pairs)}: every one is empty or longer than "
-                f"--max-positions {self.config.max_positions}"
+                f"no usable pair in {', '.join(pair.name for pair in corpus.pairs)}: every one is empty or longer than "
+                f"--max-positions {corpus.max_positions}"
             )
 
     def __len__(self):
@@ -90,36 +71,28 @@ class BitextDataset(FairseqDataset):
     def set_epoch(self, epoch):
         self.epoch = epoch
 
-    def locate(self, index: int) -> tuple[Pair, int]:
+    def locate(self, index: int) -> tuple[str, int]:
         """Return the language pair that a sentence id belongs to, and its line there (0-based)."""
-        k = int(np.searchsorted(self.starts, index, side="right")) - 1
-        return self.pairs[k], int(index - self.starts[k])
+        ((pair, _, lines),) = self.corpus.parts(np.array([index]))
+        return pair.name, int(lines[0])
 
     def __getitem__(self, index):
         if index >= len(self):
             return self._block(index - len(self))
-        pair, line = self.locate(index)
-        sides = [np.asarray(side[line])[:-1] for side in (pair.source, pair.target)]
-        links = None if pair.alignments is None else np.asarray(pair.alignments[line]).reshape(-1, 2)
-        if links is not None and len(links) and (links.min() < 0 or (links.max(0) >= [len(side) for side in sides]).any()):
-            raise InputError(
-                f"{pair.name}, pair {line + 1}: a link reaches {links.max(0).tolist()}, the sides have "
-                f"{[len(side) for side in sides]} pieces: alignments are 0-based pairs of pieces, not of words"
-            )
+        ((pair, _, (line,)),) = self.corpus.parts(np.array([index]))
+        sides = [side[line][:-1].astype(np.int64) for side in (pair.source, pair.target)]
         generator = rng(self.config.seed, self.epoch, index)
         swapped = self.config.both_orders and bool(generator.random() < 0.5)
-        if swapped:
-            sides.reverse()
-            links = None if links is None else links[:, ::-1]
-        joint = np.concatenate([[BOS], sides[0], [EOS], sides[1], [EOS]])
+        first, second = reversed(sides) if swapped else sides
+        joint = np.concatenate([[BOS], first, [EOS], second, [EOS]])
         masked, predict = self._mask(joint, generator)
         return {
             "id": index,
             "joint": joint,
             "masked": masked,
             "predict": predict,
-            "lengths": (len(sides[0]), len(sides[1])),
-            "links": links,
+            "lengths": (len(first), len(second)),
+            "sides": sides,
             "swapped": swapped,
         }
 
@@ -143,7 +116,8 @@ class BitextDataset(FairseqDataset):
 
     def ordered_indices(self):
         """Draw the pairs of this epoch: as many as there are, each language pair with its share, the shortest first."""
-        drawn = [np.flatnonzero(self.usable[a:b]) + a for a, b in zip(self.starts[:-1], self.starts[1:], strict=True)]
+        starts = self.corpus.starts
+        drawn = [np.flatnonzero(self.corpus.usable[a:b]) + a for a, b in itertools.pairwise(starts)]
         if self.config.shuffle:
             counts = np.array([len(ids) for ids in drawn], dtype=float)
             share = (counts / counts.sum()) ** self.config.exponent
@@ -176,16 +150,17 @@ class BitextDataset(FairseqDataset):
         n_blocks = self.config.mono_tokens // self.config.block if self.mono else 0
         if not n_blocks:
             return batches
-        order = self._draw(len(self.pairs), np.arange(len(self.mono)), n_blocks * len(batches)) + len(self)
+        order = self._draw(len(self.corpus.pairs), np.arange(len(self.mono)), n_blocks * len(batches)) + len(self)
         return [list(batch) + list(blocks) for batch, blocks in zip(batches, order.reshape(-1, n_blocks), strict=True)]
 
     def collater(self, samples):
-        """Merge items: pieces of both sides and the masked joint sequences of the pairs, and the blocks beside them."""
+        """Merge items: both sides and the masked joint sequences of the pairs, and the blocks beside them."""
         pairs = [sample for sample in samples if sample["lengths"] is not None]
         blocks = [sample for sample in samples if sample["lengths"] is None]
         if not pairs:
             return {}
         batch = {
+            "split": self.split,
             "id": torch.tensor([sample["id"] for sample in pairs]),
             "nsentences": len(pairs),
             "ntokens": sum(len(sample["joint"]) for sample in samples),
@@ -197,7 +172,7 @@ class BitextDataset(FairseqDataset):
 
 
 def _pad(arrays: list[np.ndarray], value: int | bool) -> torch.Tensor:
-    tensors = [torch.from_numpy(np.ascontiguousarray(array)) for array in arrays]
+    tensors = [torch.from_numpy(np.array(array)) for array in arrays]
     return torch.nn.utils.rnn.pad_sequence(tensors, batch_first=True, padding_value=value)
 
 
@@ -212,17 +187,13 @@ def _collate_masked(samples: list[dict]) -> dict:
 
 
 def _collate_pairs(samples: list[dict]) -> dict:
-    lengths = np.array([sample["lengths"] for sample in samples])
-    batch = _collate_masked(samples) | {
-        "source": _pad([sample["joint"][1 : n + 1] for sample, (n, _) in zip(samples, lengths, strict=True)], PAD),
-        "target": _pad([sample["joint"][n + 2 : -1] for sample, (n, _) in zip(samples, lengths, strict=True)], PAD),
-        "src_lengths": torch.from_numpy(lengths[:, 0].copy()),
-        "tgt_lengths": torch.from_numpy(lengths[:, 1].copy()),
+    """Merge pairs: `source` and `target` as they are stored, everything else in the order in which it is trained on."""
+    lengths = torch.tensor([sample["lengths"] for sample in samples])
+    source, target = (_pad([sample["sides"][k] for sample in samples], PAD) for k in (0, 1))
+    return _collate_masked(samples) | {
+        "source": source,
+        "target": target,
+        "swapped": torch.tensor([sample["swapped"] for sample in samples]),
+        "src_lengths": lengths[:, 0].clone(),
+        "tgt_lengths": lengths[:, 1].clone(),
     }
-    if all(sample["links"] is not None for sample in samples):
-        links = torch.zeros(len(samples), *lengths.max(0), dtype=torch.bool)
-        rows = np.repeat(np.arange(len(samples)), [len(sample["links"]) for sample in samples])
-        cells = np.concatenate([sample["links"] for sample in samples])
-        links[rows, cells[:, 0], cells[:, 1]] = True
-        batch["links"] = links
-    return batch

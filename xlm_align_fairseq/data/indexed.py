@@ -1,7 +1,7 @@
-"""Write fairseq's memory-mapped data sets as a stream: `PREFIX.bin` with the items, `PREFIX.idx` with where they are.
+"""Write and read fairseq's memory-mapped data sets: `PREFIX.bin` with the items, `PREFIX.idx` with where they are.
 
 An index is the magic, the version, the code of the item type, the number of items, the size of each (int32) and where
-each begins in `.bin` (int64, bytes). No fairseq is needed to write it.
+each begins in `.bin` (int64, bytes). No fairseq is needed for it.
 """
 
 from __future__ import annotations
@@ -17,8 +17,11 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import DTypeLike
 
+from xlm_align_fairseq.errors import InputError
+
 MAGIC = b"MMIDIDX\x00\x00"
 VERSION = 1
+HEADER = struct.Struct("<QBQ")  # behind the magic: version, code of the item type, number of items
 CODES = {
     np.dtype(name): code
     for name, code in {
@@ -135,7 +138,7 @@ class IndexedWriter:
 
     def _write_index(self, index: BinaryIO) -> None:
         assert self._sizes is not None
-        index.write(MAGIC + struct.pack("<QBQ", VERSION, CODES[self.dtype], self.items))
+        index.write(MAGIC + HEADER.pack(VERSION, CODES[self.dtype], self.items))
         self._sizes.seek(0)
         shutil.copyfileobj(self._sizes, index)
         self._sizes.seek(0)
@@ -166,3 +169,79 @@ class IndexedWriter:
 def _complete(file: BinaryIO) -> None:
     file.flush()
     os.fsync(file.fileno())
+
+
+class IndexedReader:
+    """Read items; what nobody asks for stays on the disk.
+
+    Args:
+        prefix: the files without `.bin` and `.idx`.
+
+    Attributes:
+        sizes: (items,) int32, elements of each item.
+
+    Raises:
+        InputError: a file is missing or not of this format, or the two do not belong together.
+    """
+
+    def __init__(self, prefix: Path | str):
+        self.prefix = Path(prefix)
+        self._open()
+
+    def _open(self) -> None:
+        index, data = (self.prefix.with_name(f"{self.prefix.name}.{ending}") for ending in ("idx", "bin"))
+        try:
+            with open(index, "rb") as file:
+                start = file.read(len(MAGIC) + HEADER.size)
+            if not start.startswith(MAGIC) or len(start) < len(MAGIC) + HEADER.size:
+                raise InputError(f"{index} is no index of fairseq's memory-mapped format: write it with --dataset-impl mmap")
+            version, code, items = HEADER.unpack(start[len(MAGIC) :])
+            dtypes = {code: dtype for dtype, code in CODES.items()}
+            if version != VERSION or code not in dtypes:
+                raise InputError(f"{index}: version {version}, type {code}; allowed are version {VERSION}, types {[*dtypes]}")
+            self.dtype = dtypes[code]
+            sizes_end = len(start) + 4 * items
+            if index.stat().st_size != sizes_end + 8 * items:
+                raise InputError(f"{index} is cut short or has been changed: write it again")
+            self.sizes = _mapped(index, np.int32, len(start), items)
+            self._begins = _mapped(index, np.int64, sizes_end, items)
+            self._data = _mapped(data, self.dtype, 0, data.stat().st_size // self.dtype.itemsize)
+            if items and int(self._begins[-1]) + int(self.sizes[-1]) * self.dtype.itemsize > data.stat().st_size:
+                raise InputError(f"{data} is shorter than {index} says: write both again")
+        except OSError as error:
+            raise InputError(f"{error.filename}: cannot read it ({error.strerror}); check the path") from error
+
+    def __len__(self) -> int:
+        return len(self.sizes)
+
+    def __getitem__(self, number: int) -> np.ndarray:
+        begin = int(self._begins[number]) // self.dtype.itemsize
+        return np.asarray(self._data[begin : begin + int(self.sizes[number])])
+
+    def gather(self, numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return many items one after another, and the (n,) size of each."""
+        sizes = self.sizes[numbers].astype(np.int64)
+        return take_ranges(self._data, self._begins[numbers] // self.dtype.itemsize, sizes), sizes
+
+    def __getstate__(self) -> dict[str, Path]:  # a process that gets it maps the files itself
+        return {"prefix": self.prefix}
+
+    def __setstate__(self, state: dict[str, Path]) -> None:
+        self.__init__(**state)  # type: ignore[misc]
+
+
+def _mapped(path: Path, dtype: DTypeLike, offset: int, items: int) -> np.ndarray:
+    if not items:  # nothing cannot be mapped
+        return np.zeros(0, dtype)
+    return np.asarray(np.memmap(path, dtype, "r", offset, (items,)))
+
+
+def take_ranges(values: np.ndarray, begins: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+    """Return `values[begins[k] : begins[k] + sizes[k]]` for every k, one after another.
+
+    Args:
+        values: (n, …); begins, sizes: (k,) int64.
+    """
+    ends = np.cumsum(sizes)
+    total = int(ends[-1]) if len(ends) else 0
+    return values[np.arange(total) + np.repeat(begins - (ends - sizes), sizes)]

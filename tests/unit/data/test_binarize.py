@@ -18,8 +18,10 @@ from xlm_align_fairseq.alignment.signature import parse_signature
 from xlm_align_fairseq.data import binarize as binarize_module
 from xlm_align_fairseq.data import chunks
 from xlm_align_fairseq.data.binarize import PieceFiles, binarize_mono, binarize_pairs
-from xlm_align_fairseq.data.bitext import BitextDataset, Pair, StreamConfig
+from xlm_align_fairseq.data.bitext import BitextDataset, StreamConfig
 from xlm_align_fairseq.data.chunks import Options, piece_links
+from xlm_align_fairseq.data.corpus import Corpus
+from xlm_align_fairseq.data.labels import LabelStore
 from xlm_align_fairseq.data.mono import MonoBlocks
 from xlm_align_fairseq.data.vocabulary import Vocabulary, open_sentencepiece
 from xlm_align_fairseq.errors import InputError
@@ -117,15 +119,17 @@ def test_the_stream_of_training_has_the_joint_sequences(files, corpus, tmp_path)
     sides = [data_utils.load_indexed_dataset(str(out / f"train.de-en.{lang}"), None) for lang in ("de", "en")]
     links = data_utils.load_indexed_dataset(str(out / "train.align.de-en"), None)
     config = StreamConfig(seed=1, mask_id=len(files.vocabulary) - 1, both_orders=False, shuffle=False)
-    stream = BitextDataset([Pair("de-en", sides[0], sides[1], alignments=links)], config)
+    corpus_read = Corpus.open(out, "train", None, 512)
+    stream, labels = BitextDataset(corpus_read, config), LabelStore(out, "train", corpus_read)
     for n in (0, 1, N_LINES - 1):
         source, target = (side[n].tolist() for side in sides)
         assert source[-1] == target[-1] == 2
         assert 0 not in source + target
         assert 1 not in source + target
         assert stream[n]["joint"].tolist() == [0, *source, *target]
-        assert stream[n]["links"].tolist() == links[n].reshape(-1, 2).tolist()
-        assert len(stream[n]["links"]) >= 1
+        counts, cells = labels.links(np.array([n]))
+        assert cells.tolist() == links[n].reshape(-1, 2).tolist()
+        assert counts.tolist() == [len(cells)] >= [1]
 
 
 @pytest.mark.parametrize("kind", ["running", "aligned"])

@@ -1,34 +1,35 @@
 """The training stream: what an item is, what it depends on, which pairs an epoch has, and how batches are made."""
 
 import logging
-import pickle
+import tempfile
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
 from xlm_align_fairseq.alignment.spans import PieceBatch, join_sides
-from xlm_align_fairseq.data.bitext import BitextDataset, Pair, StreamConfig
+from xlm_align_fairseq.data.bitext import BitextDataset, StreamConfig
+from xlm_align_fairseq.data.corpus import Corpus, Pair
+from xlm_align_fairseq.data.indexed import IndexedReader, IndexedWriter
 from xlm_align_fairseq.errors import InputError
 
 MASK = 900
 
 
-class Side(list):
-    """What a binarised side looks like: int tensors that end with `</s>`, and their sizes."""
-
-    @property
-    def sizes(self):
-        return np.array([len(item) for item in self], np.int32)
-
-
 def side(*sentences):
-    return Side(torch.tensor([*pieces, 2], dtype=torch.int32) for pieces in sentences)
+    """Write a binarised side: items that end with `</s>`."""
+    with tempfile.TemporaryDirectory() as directory:
+        prefix = Path(directory) / "side"
+        with IndexedWriter(prefix, np.uint16) as writer:
+            for pieces in sentences:
+                writer.add(np.array([*pieces, 2]), np.array([len(pieces) + 1]))
+        return IndexedReader(prefix)  # the files stay mapped
 
 
-def stream(pairs, mono=None, **changes):
-    return BitextDataset(pairs, StreamConfig(**{"seed": 1, "mask_id": MASK, "max_positions": 64, **changes}), mono)
+def stream(pairs, mono=None, max_positions=64, **changes):
+    return BitextDataset(Corpus(pairs, max_positions), StreamConfig(**{"seed": 1, "mask_id": MASK, **changes}), mono)
 
 
 def random_pair(name, n, seed=0, low=1, high=12):
@@ -40,18 +41,19 @@ def random_pair(name, n, seed=0, low=1, high=12):
 def equal(a, b):
     if isinstance(a, dict):
         return a.keys() == b.keys() and all(equal(a[key], b[key]) for key in a)
+    if isinstance(a, list):
+        return len(a) == len(b) and all(map(equal, a, b))
     if isinstance(a, torch.Tensor):
         return a.dtype == b.dtype and torch.equal(a, b)
     return np.array_equal(a, b)
 
 
-SRC, TGT, LINKS = [17, 5, 230], [9, 44], [[0, 1], [2, 0], [2, 1]]
+SRC, TGT = [17, 5, 230], [9, 44]
 
 
 @pytest.fixture
 def one_pair():
-    alignments = Side([torch.tensor(LINKS).ravel()])
-    return [Pair("de-en", side(SRC), side(TGT), alignments)]
+    return [Pair("de-en", side(SRC), side(TGT))]
 
 
 def test_golden_ids(one_pair):
@@ -59,24 +61,22 @@ def test_golden_ids(one_pair):
     assert item["joint"].tolist() == [0, 17, 5, 230, 2, 9, 44, 2]
     assert item["masked"].tolist() == [0, 17, 5, 230, 2, 9, 44, 2]
     assert (item["id"], item["lengths"], item["swapped"]) == (0, (3, 2), False)
-    assert item["links"].tolist() == LINKS
 
 
-def test_links_follow_the_swap(one_pair):
+def test_the_order_of_the_sides(one_pair):
+    """What is trained on is swapped, what is labelled stays as it is stored."""
     seen = set()
     for epoch in range(1, 20):
         dataset = stream(one_pair)
         dataset.set_epoch(epoch)
         item = dataset[0]
-        batch = dataset.collater([item])["pairs"]
+        pairs = dataset.collater([item])["pairs"]
         seen.add(item["swapped"])
-        if item["swapped"]:
-            assert item["joint"].tolist() == [0, 9, 44, 2, 17, 5, 230, 2]
-            assert (batch["source"].tolist(), batch["target"].tolist()) == ([TGT], [SRC])
-            assert sorted(batch["links"][0].nonzero().tolist()) == [[0, 2], [1, 0], [1, 2]]
-        else:
-            assert item["joint"].tolist() == [0, 17, 5, 230, 2, 9, 44, 2]
-            assert batch["links"][0].nonzero().tolist() == LINKS
+        joint, lengths = ([0, 9, 44, 2, 17, 5, 230, 2], [2, 3]) if item["swapped"] else ([0, 17, 5, 230, 2, 9, 44, 2], [3, 2])
+        assert item["joint"].tolist() == joint
+        assert [int(pairs["src_lengths"]), int(pairs["tgt_lengths"])] == lengths
+        assert (pairs["source"].tolist(), pairs["target"].tolist()) == ([SRC], [TGT])
+        assert pairs["swapped"].tolist() == [item["swapped"]]
     assert seen == {False, True}
 
 
@@ -104,13 +104,11 @@ def test_items_depend_on_nothing_else():
     items = [dataset[i] for i in range(80)]
     np.random.seed(5)
     torch.manual_seed(5)
-    copy = pickle.loads(pickle.dumps(dataset))
-    assert all(equal(copy[i], items[i]) for i in reversed(range(80)))
+    assert all(equal(dataset[i], items[i]) for i in reversed(range(80)))
     alone = stream(pairs[:1])
     alone.set_epoch(3)
     assert all(equal(alone[i], items[i]) for i in range(50))
-    assert [dataset.locate(i)[0].name for i in (0, 49, 50, 79)] == ["de-en", "de-en", "fr-en", "fr-en"]
-    assert [dataset.locate(i)[1] for i in (0, 49, 50, 79)] == [0, 49, 0, 29]
+    assert [dataset.locate(i) for i in (0, 49, 50, 79)] == [("de-en", 0), ("de-en", 49), ("fr-en", 0), ("fr-en", 29)]
 
 
 def test_batches_are_what_the_items_say():
@@ -118,8 +116,15 @@ def test_batches_are_what_the_items_say():
     items = [dataset[i] for i in range(20)]
     batch = dataset.collater(items)
     pairs = batch["pairs"]
-    joint = join_sides(PieceBatch(*(pairs[name] for name in PieceBatch._fields)))
+    assert {item["swapped"] for item in items} == {False, True}
+    lengths = [torch.tensor([len(item["sides"][k]) for item in items]) for k in (0, 1)]
+    stored = join_sides(PieceBatch(pairs["source"], pairs["target"], *lengths))
+    joint = torch.ones(20, int(dataset.sizes[:20].max()), dtype=torch.int64)
     for b, item in enumerate(items):
+        n = len(item["sides"][0])
+        first, second = stored[b, 1 : n + 1].tolist(), stored[b, n + 2 : len(item["joint"]) - 1].tolist()
+        first, second = (second, first) if item["swapped"] else (first, second)
+        joint[b, : len(item["joint"])] = torch.tensor([0, *first, 2, *second, 2])
         length = len(item["joint"])
         assert joint[b, :length].tolist() == item["joint"].tolist()
         assert pairs["masked"][b, :length].tolist() == item["masked"].tolist()
