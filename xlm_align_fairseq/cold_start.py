@@ -29,10 +29,16 @@ class ColdStart:
 
     path: str
     model: Model
+    goes_on: bool = False
 
     @classmethod
-    def read(cls, path: str, vocabulary: Vocabulary) -> ColdStart:
+    def read(cls, path: str, vocabulary: Vocabulary, goes_on: bool = False) -> ColdStart:
         """Read a model directory and check that the data was binarised with its dictionary.
+
+        Args:
+            path: a model directory, or a checkpoint in one.
+            vocabulary: that of the data.
+            goes_on: the run goes on from this checkpoint (--restore-file), which may be one of its own.
 
         Raises:
             InputError: something is missing in the directory, or the dictionaries differ.
@@ -43,7 +49,7 @@ class ColdStart:
                 f"--cold-start {path} has a dictionary of {len(model.vocabulary)} pieces, the data another one of "
                 f"{len(vocabulary)}: binarise with the dictionary of the cold start"
             )
-        return cls(path, model)
+        return cls(path, model, goes_on)
 
     def adapt(self, cfg) -> None:
         """Check the architecture's sizes against the weights and give the configuration what follows from them."""
@@ -68,10 +74,11 @@ class ColdStart:
 
     def write_companions(self, save_dir: Path, aligner: AlignerConfig) -> None:
         """Write dictionary, sentencepiece model and aligner configuration beside the checkpoints to come."""
-        start = Path(self.path).resolve()
-        if start.is_file() and start.parent == save_dir.resolve():
-            return  # a run that goes on from one of its own checkpoints has its companions
-        if start == save_dir.resolve():
+        start, there = Path(self.path).resolve(), save_dir.resolve()
+        if self.goes_on and start.parent == there:
+            aligner.write(save_dir)  # the others are those that the run began with
+            return
+        if there in (start, start.parent):
             raise InputError(f"--save-dir {save_dir} is the directory of the cold start: give another, its files would mix")
         save_dir.mkdir(parents=True, exist_ok=True)
         directory.write_companions(save_dir, self.model.vocabulary, self.model.sentencepiece, aligner)

@@ -21,13 +21,12 @@ import numpy as np
 import torch
 
 from xlm_align_fairseq.alignment.config import AlignerConfig
-from xlm_align_fairseq.alignment.signature import signature
 from xlm_align_fairseq.data.corpus import Corpus
-from xlm_align_fairseq.data.labels import LabelStore, LabelWriter, read_manifest
+from xlm_align_fairseq.data.labels import LabelStore, LabelWriter, read_manifest, summary
 from xlm_align_fairseq.distributed import all_agree, rank_and_size
 from xlm_align_fairseq.encoder import Encoder
 from xlm_align_fairseq.errors import InputError
-from xlm_align_fairseq.label_pass import label_corpus, labeler, weights_fingerprint
+from xlm_align_fairseq.label_pass import label_corpus, labeler, origin
 
 logger = logging.getLogger(__name__)
 
@@ -176,9 +175,7 @@ class EM:
         about = {
             "em_iter": em_iter,
             "update": update,
-            "weights": weights_fingerprint(encoder, self.config.align_layer),
-            "aligner": signature(self.config.signature_items() | {"autocast": str(self.autocast).removeprefix("torch.")}),
-            "batch_tokens": self.batch_tokens,
+            **origin(encoder, self.config, self.autocast, self.batch_tokens),
             "ids": hashlib.sha256(ids.astype(np.int64).tobytes()).hexdigest(),
         }
         previous = self.store
@@ -219,16 +216,3 @@ class EM:
         except InputError:
             return False
         return bool(manifest) and all(manifest.get(key) == value for key, value in json.loads(json.dumps(about)).items())
-
-
-def summary(manifest: dict[str, Any]) -> list[str]:
-    """Return a line for each language pair of a manifest."""
-    lines = []
-    for name, about in manifest["pairs"].items():
-        change = "" if about["change"] is None else f", {100 * about['change']:.1f} % of links changed"
-        lines.append(
-            f"em_iter {manifest['em_iter']} | update {manifest['update']} | {name}: {about['labelled']} pairs labelled,"
-            f" {about['links_per_pair']:.2f} links a pair, {100 * about['linked']:.1f} % of pieces linked,"
-            f" agreement {100 * about['agreement']:.1f} %{change}"
-        )
-    return lines

@@ -4,20 +4,27 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import shutil
 from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from tqdm import tqdm
 
+from xlm_align_fairseq.aligner import Aligner
 from xlm_align_fairseq.alignment import extraction
 from xlm_align_fairseq.alignment.config import AlignerConfig
+from xlm_align_fairseq.alignment.signature import signature
 from xlm_align_fairseq.alignment.spans import PieceBatch
 from xlm_align_fairseq.data.corpus import Corpus, batch_by_tokens
-from xlm_align_fairseq.data.labels import Found
+from xlm_align_fairseq.data.labels import Found, LabelStore, LabelWriter, manifest_path
 from xlm_align_fairseq.distributed import gather_arrays, rank_and_size
 from xlm_align_fairseq.encoder import Encoder
+from xlm_align_fairseq.errors import InputError
 from xlm_align_fairseq.labeling import label
+from xlm_align_fairseq.version import __version__
 
 WINDOW = 16384  # sentence pairs that are sorted by length and labelled together; shards are made of whole windows
 Labeler = Callable[[PieceBatch], Found]
@@ -33,10 +40,12 @@ def labeler(encoder: Encoder, config: AlignerConfig, autocast: torch.dtype | Non
         with torch.inference_mode(), casting:
             labels = label(encoder, pieces.to(device), config)
             links = labels.links
-            agreement = extraction.agreement(labels.plan.rows, labels.plan.columns, labels.mask)
+            both = links
+            if config.extraction != "argmax":
+                both = extraction.mutual_argmax(labels.plan.rows, labels.plan.columns, labels.mask)
             linked = links.any(2).sum(1) + links.any(1).sum(1)
-        cells = links.nonzero()[:, 1:]
-        return Found(links.flatten(1).sum(1).cpu().numpy(), cells.cpu().numpy(), linked.cpu().numpy(), agreement.cpu().numpy())
+            columns = links.flatten(1).sum(1), links.nonzero()[:, 1:], linked, both.flatten(1).sum(1)
+        return Found(*(column.cpu().numpy() for column in columns))
 
     return run
 
@@ -54,7 +63,7 @@ def shard_ids(ids: np.ndarray, num_shards: int, shard_id: int) -> np.ndarray:
 
 
 def label_corpus(
-    run: Labeler, corpus: Corpus, ids: np.ndarray, batch_tokens: int, title: str = "labels"
+    run: Labeler, corpus: Corpus, ids: np.ndarray, batch_tokens: int, title: str | None = "labels"
 ) -> Iterator[tuple[np.ndarray, Found]]:
     """Label sentence pairs; every rank of a distributed run calls it with the same arguments and gets all results.
 
@@ -63,13 +72,13 @@ def label_corpus(
         corpus: where the pairs are.
         ids: ascending, each once.
         batch_tokens: pieces of a batch, padding and specials included.
-        title: of the progress bar.
+        title: of the progress bar; None: no bar.
 
     Yields:
         The ids of a window and their labels, in the order of the ids.
     """
     rank, _ = rank_and_size()
-    with tqdm(total=len(ids), desc=title, unit="pair", disable=None if rank == 0 else True) as progress:
+    with tqdm(total=len(ids), desc=title, unit="pair", disable=None if title and rank == 0 else True) as progress:
         for window in windows(ids):
             yield window, _label_window(run, corpus, window, batch_tokens)
             progress.update(len(window))
@@ -86,6 +95,90 @@ def _label_window(run: Labeler, corpus: Corpus, ids: np.ndarray, batch_tokens: i
     found = Found.concatenate([Found(*parts) for parts in zip(*columns, strict=True)])
     dealt = np.concatenate([order[batch] for r in range(size) for batch in batches[r::size]])
     return found.reordered(np.argsort(dealt))
+
+
+def write_labels(
+    aligner: Aligner, corpus: Corpus, split: str, directory: Path, shard: tuple[int, int] = (1, 0), progress: bool = True
+) -> None:
+    """Label a corpus, or one shard of it, and write the labels.
+
+    Args:
+        aligner: makes the links.
+        corpus: what is labelled; all that is usable.
+        split: `train`, `valid`, ….
+        directory: where to.
+        shard: number of shards, and which of them, from 0.
+        progress: whether to show a bar.
+
+    Raises:
+        InputError: the corpus has pieces that the encoder does not know.
+    """
+    check_pieces(corpus, aligner.encoder)
+    ids = np.flatnonzero(corpus.usable)
+    ids = shard_ids(ids, *shard)
+    about = origin(aligner.encoder, aligner.config, aligner.autocast, aligner.batch_tokens)
+    run = labeler(aligner.encoder, aligner.config, aligner.autocast)
+    with LabelWriter(directory, split, corpus, about | {"shard": list(shard)} if shard[0] > 1 else about) as writer:
+        for window, found in label_corpus(run, corpus, ids, aligner.batch_tokens, "labels" if progress else None):
+            writer.add(window, found)
+
+
+def check_pieces(corpus: Corpus, encoder: Encoder) -> None:
+    """Refuse a corpus that was binarised with a larger dictionary than the encoder's, as far as a look at it tells."""
+    rows = encoder.embed_tokens.num_embeddings
+    for pair in corpus.pairs:
+        for side in (pair.source, pair.target):
+            highest = side.highest()
+            if highest >= rows:
+                raise InputError(f"{side.prefix} has piece {highest}, the encoder knows {rows}: binarise with its dictionary")
+
+
+def shard_directory(out: Path, num_shards: int, shard_id: int) -> Path:
+    """Return where the labels of one shard are."""
+    return out / "shards" / f"{shard_id}-of-{num_shards}"
+
+
+def merge_shards(corpus: Corpus, split: str, out: Path, num_shards: int) -> None:
+    """Put the labels of all shards together and remove them.
+
+    Raises:
+        InputError: a shard is missing, or it was made with other weights, flags or data than the first.
+    """
+    directories = [shard_directory(out, num_shards, shard) for shard in range(num_shards)]
+    missing = [str(directory) for directory in directories if not manifest_path(directory, split).is_file()]
+    if missing:
+        raise InputError(f"{', '.join(missing)}: no labels of {split} there; run `xlm-align label` for these shards first")
+    stores = [LabelStore(directory, split, corpus) for directory in directories]
+    about = {key: stores[0].manifest[key] for key in ("weights", "aligner")}
+    for store in stores:
+        if any(store.manifest[key] != value for key, value in about.items()):
+            raise InputError(
+                f"{store.directory} was made with another model or other flags than {directories[0]}: label it again"
+            )
+    ids = np.flatnonzero(corpus.usable)
+    with LabelWriter(out, split, corpus, about) as writer:
+        for shard, store in enumerate(stores):
+            for window in windows(shard_ids(ids, num_shards, shard)):
+                counts, cells = store.links(window)
+                writer.add(window, Found(counts, cells, linked_pieces(counts, cells), np.zeros(len(counts), np.int64)))
+        writer.take_agreed([store.manifest for store in stores])
+    shutil.rmtree(out / "shards")
+
+
+def linked_pieces(counts: np.ndarray, cells: np.ndarray) -> np.ndarray:
+    """Count the pieces of both sides that have a link: (n,) int64 for n pairs."""
+    rows = np.repeat(np.arange(len(counts)), counts)
+    sides = (np.unique((rows << 20) + cells[:, column]) >> 20 for column in (0, 1))
+    return np.asarray(sum(np.bincount(side, minlength=len(counts)) for side in sides))
+
+
+def origin(encoder: Encoder, config: AlignerConfig, autocast: torch.dtype | None, batch_tokens: int) -> dict[str, Any]:
+    """Return what a manifest says of how labels are made: all that can change them, but for the data."""
+    items = config.signature_items() | {"autocast": str(autocast).removeprefix("torch."), "batch_tokens": batch_tokens}
+    return {
+        "weights": weights_fingerprint(encoder, config.align_layer),
+        "aligner": signature(items | {"version": __version__}),
+    }
 
 
 def weights_fingerprint(encoder: Encoder, layer: int) -> str:

@@ -152,7 +152,7 @@ class DenoisingWordAlignmentTask(FairseqTask):
             raise InputError(f"--restore-file {restored}: no such file; fairseq would start from random weights")
         dictionary = _load_dictionary(Path(cfg.data))
         start = cfg.cold_start or beside(restored) or beside(cfg.finetune_from_model)
-        cold_start = ColdStart.read(start, Vocabulary(dictionary.symbols[4:])) if start else None
+        cold_start = ColdStart.read(start, Vocabulary(dictionary.symbols[4:]), start == restored) if start else None
         given = {
             "mode": cfg.label_mode,
             "encoding": cfg.encoding,

@@ -56,7 +56,8 @@ fairseq-train "$OUT/data" --user-dir "$(xlm-align user-dir)" --cpu \
   tail -n 20 "$OUT/train.log"
   exit 1
 }
-grep -E "train_inner" "$OUT/train.log" | sed -n 's/.*| \(epoch.*\), links_per_pair.*num_updates=\([0-9]*\).*/update \2: \1/p' | sed -n '1p;$p'
+# the means of each epoch; a terminal gets a bar in place of fairseq's lines for the updates between
+sed -n 's/.*INFO | train | \(.*\) | links_per_pair.*num_updates \([0-9]*\).*/update \2: \1/p' "$OUT/train.log" | sed -n '1p;$p'
 
 say "5. Alignments after training"
 align "$OUT/model" after

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from world import ENVIRONMENT, SHIPPED
+from world import ENVIRONMENT, SHIPPED, run
 
 from xlm_align_fairseq.cli.main import main as xlm_align
 
@@ -187,6 +187,41 @@ def test_refused_flags(world, tmp_path, capsys, flags, text):
     assert text in err
     assert err.count("\n") == 1
     assert torch.get_num_threads() == threads
+
+
+@pytest.mark.parametrize("side", ["src", "tgt"])
+@pytest.mark.parametrize("way", ["same path", "other spelling", "symbolic link", "hard link"])
+def test_output_over_an_input_is_refused(world, tmp_path, capsys, side, way):
+    """Opening the output would empty the input before it is read: refused however the same file is named."""
+    files = {"src": tmp_path / "text.de", "tgt": tmp_path / "text.en"}
+    for file in files.values():
+        file.write_text("a b\nc d\n")
+    out = str(files[side])
+    if way == "other spelling":
+        (tmp_path / "sub").mkdir()
+        out = f"{tmp_path}/sub/../{files[side].name}"
+    elif way == "hard link":
+        (tmp_path / "links").hardlink_to(files[side])
+        out = str(tmp_path / "links")
+    elif way == "symbolic link":
+        (tmp_path / "links").symlink_to(files[side])
+        out = str(tmp_path / "links")
+    arguments = ["--model", world / "model", "--src", files["src"], "--tgt", files["tgt"], "--out", out, "--quiet"]
+    assert xlm_align(["align", *map(str, arguments)]) == 2
+    said = f"--out {out} is one of the inputs: it would be emptied before it is read; give another file"
+    assert capsys.readouterr() == ("", f"xlm-align align: error: {said}\n")
+    assert [file.read_text() for file in files.values()] == ["a b\nc d\n"] * 2
+
+
+def test_output_over_standard_input_is_refused(world, tmp_path):
+    pairs = tmp_path / "pairs"
+    pairs.write_text("a ||| b\n")
+    with open(pairs) as stdin:
+        done = run([sys.executable, "-m", "xlm_align_fairseq.cli.main", "align", "--model", world / "model", "--out", pairs],
+                   check=False, stdin=stdin)  # fmt: skip
+    assert done.returncode == 2
+    assert "is one of the inputs" in done.stderr
+    assert pairs.read_text() == "a ||| b\n"
 
 
 @pytest.mark.parametrize("flags", [["--src", "a"], ["--tgt", "a"], ["--gold", "g"]])

@@ -86,7 +86,7 @@ def _align(args) -> None:
     from xlm_align_fairseq.data import lines
     from xlm_align_fairseq.errors import InputError
 
-    if args.out != "-" and args.src and {os.path.realpath(args.src), os.path.realpath(args.tgt)} & {os.path.realpath(args.out)}:
+    if args.out != "-" and _is_input(args.out, [args.src, args.tgt] if args.src else [0]):
         raise InputError(f"--out {args.out} is one of the inputs: it would be emptied before it is read; give another file")
     missing: Counter = Counter()
     pairs: Iterator[tuple[str, ...]] = _from_stdin(missing)
@@ -106,6 +106,13 @@ def _align(args) -> None:
         out.flush()
     aligner.warnings.update(+missing)
     report(aligner)
+
+
+def _is_input(path: str, inputs: Sequence[str | int]) -> bool:
+    """Say whether a file is one of the inputs, under whatever name; 0 is stdin."""
+    if not os.path.isfile(path):
+        return False
+    return any(os.path.samestat(os.stat(path), os.stat(file)) for file in inputs if isinstance(file, int) or os.path.exists(file))
 
 
 def _open_output(path: str) -> TextIO:

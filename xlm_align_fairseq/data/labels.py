@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -29,7 +29,7 @@ class Found(NamedTuple):
     counts: np.ndarray  # (n,) int64 links of each pair
     cells: np.ndarray  # (links, 2) int64 source and target piece, pair after pair, row-major in each
     linked: np.ndarray  # (n,) int64 pieces with a link, both sides together
-    agreement: np.ndarray  # (n,) float32 share of links that both argmax directions chose
+    agreed: np.ndarray  # (n,) int64 cells that both argmax directions chose
 
     @classmethod
     def concatenate(cls, parts: list[Found]) -> Found:
@@ -39,13 +39,13 @@ class Found(NamedTuple):
     @classmethod
     def none(cls) -> Found:
         """Return the result for no pairs."""
-        return cls(np.zeros(0, np.int64), np.zeros((0, 2), np.int64), np.zeros(0, np.int64), np.zeros(0, np.float32))
+        return cls(np.zeros(0, np.int64), np.zeros((0, 2), np.int64), np.zeros(0, np.int64), np.zeros(0, np.int64))
 
     def reordered(self, order: np.ndarray) -> Found:
         """Return the pairs in another order: `order[k]` says which comes k-th."""
         begins = np.cumsum(self.counts) - self.counts
         counts = self.counts[order]
-        return Found(counts, take_ranges(self.cells, begins[order], counts), self.linked[order], self.agreement[order])
+        return Found(counts, take_ranges(self.cells, begins[order], counts), self.linked[order], self.agreed[order])
 
 
 def prefix(split: str, pair: str) -> str:
@@ -212,6 +212,11 @@ class LabelWriter:
             if self.previous is not None:
                 totals.compare(part, *self.previous.links(ids[where]))
 
+    def take_agreed(self, manifests: Sequence[Mapping[str, Any]]) -> None:
+        """Add up the count that links alone do not tell, from the manifests of shards."""
+        for name, totals in self.totals.items():
+            totals.agreed = sum(manifest["pairs"][name]["agreed"] for manifest in manifests)
+
     def __exit__(self, kind: Any, error: Any, traceback: Any) -> None:
         if kind is None:
             for pair in self.corpus.pairs:
@@ -237,18 +242,17 @@ class LabelWriter:
 
 
 class _Totals:
-    """Additive counts of one language pair."""
+    """Additive counts of one language pair, so that shards add up to the very manifest of an undivided pass."""
 
     def __init__(self) -> None:
-        self.labelled = self.links = self.pieces = self.linked = self.shared = self.either = 0
-        self.agreement = 0.0
+        self.labelled = self.links = self.pieces = self.linked = self.agreed = self.shared = self.either = 0
 
     def add(self, found: Found, pieces: int) -> None:
         self.labelled += len(found.counts)
         self.links += len(found.cells)
         self.pieces += pieces
         self.linked += int(found.linked.sum())
-        self.agreement += float(found.agreement.sum(dtype=np.float64))
+        self.agreed += int(found.agreed.sum())
 
     def compare(self, found: Found, counts: np.ndarray, cells: np.ndarray) -> None:
         """Count shared links over the pairs that had some before."""
@@ -260,14 +264,13 @@ class _Totals:
         self.either += len(both) - shared
 
     def statistics(self) -> dict[str, Any]:
-        """Return what the manifest says: counts, means, and the share of links that changed (None: nothing to compare)."""
+        """Return counts, and what they come to; `change` is the share of links that changed, None without a comparison."""
         return {
-            "labelled": self.labelled,
-            "links": self.links,
-            "links_per_pair": self.links / max(self.labelled, 1),
-            "linked": self.linked / max(self.pieces, 1),
-            "agreement": self.agreement / max(self.labelled, 1),
-            "change": 1 - self.shared / self.either if self.either else None,
+            **{name: value for name, value in vars(self).items() if name not in ("shared", "either")},
+            "links_per_pair": round(self.links / max(self.labelled, 1), 4),
+            "linked_share": round(self.linked / max(self.pieces, 1), 4),
+            "agreement": round(self.agreed / max(self.pieces - self.agreed, 1), 4),
+            "change": round(1 - self.shared / self.either, 4) if self.either else None,
         }
 
 
@@ -275,6 +278,20 @@ def _keys(counts: np.ndarray, cells: np.ndarray, keep: np.ndarray) -> np.ndarray
     """Give every link a number that ascends: (links,) int64."""
     rows = np.repeat(np.arange(len(counts)), counts)
     return ((rows << 40) + (cells[:, 0] << 20) + cells[:, 1])[keep[rows]]
+
+
+def summary(manifest: dict[str, Any]) -> list[str]:
+    """Return a line for each language pair of a manifest."""
+    where = f"em_iter {manifest['em_iter']} | update {manifest['update']} | " if manifest.get("em_iter") else ""
+    lines = []
+    for name, about in manifest["pairs"].items():
+        change = "" if about["change"] is None else f", {100 * about['change']:.1f} % of links changed"
+        lines.append(
+            f"{where}{name}: {about['labelled']} pairs labelled,"
+            f" {about['links_per_pair']:.2f} links a pair, {100 * about['linked_share']:.1f} % of pieces linked,"
+            f" agreement {100 * about['agreement']:.1f} %{change}"
+        )
+    return lines
 
 
 def looks_like_words(store: LabelStore, starts_word: np.ndarray, sample: int = 5000) -> str | None:

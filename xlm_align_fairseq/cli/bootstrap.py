@@ -1,0 +1,145 @@
+"""Make word links for raw bitext with a statistical aligner, so that training can start from them."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+from xlm_align_fairseq.errors import InputError
+
+if TYPE_CHECKING:
+    from xlm_align_fairseq.bootstrap import StatisticalAligner
+    from xlm_align_fairseq.data.lines import TextFile
+
+
+def parser() -> argparse.ArgumentParser:
+    """Build the parser of ``xlm-align bootstrap``."""
+    from xlm_align_fairseq.bootstrap import METHOD, METHODS
+    from xlm_align_fairseq.data.tokenize import NAMES
+
+    new = argparse.ArgumentParser(
+        prog="xlm-align bootstrap",
+        description=__doc__,
+        epilog="Text files are UTF-8, one sentence a line, plain or packed as .gz, .bz2 or .xz. The links are 0-based Pharaoh"
+        " lines (0-0 1-2), one a pair; train on them with `xlm-align binarize --pieces words --tokenizer SAME --alignments"
+        " FILE`. The aligner learns from this text alone: give it tens of thousands of pairs, and append what else is to be"
+        " aligned. OMP_NUM_THREADS says how many threads it takes; the links are the same. A table goes to standard error."
+        ' Needs: pip install "xlm-align-fairseq[bootstrap]".',
+    )
+    add = new.add_argument
+    add("--out", metavar="FILE", default="-", help="where the links go (default: standard output)")
+    texts = new.add_argument_group("texts", "Give --src and --tgt, or --tsv.")
+    texts.add_argument("--src", metavar="FILE", help="source sentences")
+    texts.add_argument("--tgt", metavar="FILE", help="target sentences, line by line the translations of --src")
+    texts.add_argument("--tsv", metavar="FILE", help="source and target sentences with one tab between them")
+    texts.add_argument(
+        "--replace-invalid", action="store_true", help="bytes that are not UTF-8 become U+FFFD, in place of an error"
+    )
+    how = new.add_argument_group("links")
+    how.add_argument(
+        "--tokenizer",
+        default="none",
+        metavar="NAME",
+        help=f"what makes words of a line: {', '.join(NAMES)}; none takes what stands between single spaces, the others"
+        " are sacrebleu's (default: %(default)s)",
+    )
+    how.add_argument(
+        "--symmetrize",
+        default=METHOD,
+        choices=METHODS,
+        help="how the links of the two directions become one set, from few and precise to many (default: %(default)s)",
+    )
+    how.add_argument("--seed", type=int, metavar="N", help="seed of the aligner's sampler (default: its own)")
+    return new
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; return the exit code.
+
+    Raises:
+        InputError: a file or a flag cannot be used.
+    """
+    command = parser()
+    args = command.parse_args(argv)
+    if [flag for flag in ("src", "tgt", "tsv") if getattr(args, flag) is not None] not in (["src", "tgt"], ["tsv"]):
+        command.error("give --src and --tgt, or --tsv")
+
+    from xlm_align_fairseq.alignment.links import format_pharaoh
+    from xlm_align_fairseq.bootstrap import StatisticalAligner
+    from xlm_align_fairseq.data.lines import TextFile
+    from xlm_align_fairseq.data.tokenize import tokenizer
+
+    paths = {"pairs": args.tsv} if args.tsv is not None else {"source": args.src, "target": args.tgt}
+    _check_output(args.out, paths.values())
+    inputs = {name: TextFile(path, replace_invalid=args.replace_invalid) for name, path in paths.items()}
+    aligner = StatisticalAligner(args.symmetrize, args.seed)
+    pairs = _pairs(list(inputs.values()), tokenizer(args.tokenizer))
+    n_links = 0
+
+    def write(out: IO[bytes]) -> None:
+        nonlocal n_links
+        for links in aligner.align(pairs):
+            n_links += len(links)
+            out.write(f"{format_pharaoh(links)}\n".encode())
+
+    if args.out == "-":
+        write(sys.stdout.buffer)
+        sys.stdout.buffer.flush()
+    else:
+        _write_file(args.out, write)
+    print(_table(aligner, n_links), file=sys.stderr)
+    print(_signature(aligner, inputs, args.tokenizer), file=sys.stderr)
+    return 0
+
+
+def _pairs(texts: Sequence[TextFile], tokenize: Callable[[str], str]) -> Iterator[tuple[list[str], list[str]]]:
+    from xlm_align_fairseq.data.lines import read_pairs, read_tsv
+    from xlm_align_fairseq.data.tokenize import split_words
+
+    for source, target in read_tsv(*texts) if len(texts) == 1 else read_pairs(*texts):
+        yield split_words(tokenize(source)), split_words(tokenize(target))
+
+
+def _check_output(out: str, inputs: Iterable[str]) -> None:
+    if out != "-" and os.path.realpath(out) in map(os.path.realpath, inputs):
+        raise InputError(f"--out {out} is one of the inputs: it would be lost; give another file")
+
+
+def _write_file(out: str, write: Callable[[IO[bytes]], Any]) -> None:
+    from xlm_align_fairseq.files import write_atomically
+
+    path = Path(os.path.realpath(out))  # a link stays one
+    try:
+        if path.exists() and not path.is_file():  # a pipe or a device: it is written to, nothing takes its place
+            with open(path, "wb") as file:
+                write(file)
+        else:
+            write_atomically(path, write)
+    except OSError as error:
+        raise InputError(f"--out {out}: cannot write the file ({error.strerror}); check the path") from error
+
+
+def _table(aligner: StatisticalAligner, n_links: int) -> str:
+    """Show how many pairs were read, how many of them could not be aligned, and the links."""
+    lines = [f"{aligner.pairs} pairs read"]
+    for reason, count in aligner.dropped.items():
+        lines.append(f"  {reason:<18} {count:>12} {100 * count / aligner.pairs:6.2f} %, without links")
+    return "\n".join([*lines, f"  {'links':<18} {n_links:>12}"])
+
+
+def _signature(aligner: StatisticalAligner, inputs: dict[str, TextFile], tokenizer: str) -> str:
+    from xlm_align_fairseq.alignment.signature import signature
+    from xlm_align_fairseq.data.tokenize import describe
+    from xlm_align_fairseq.version import __version__
+
+    hashes = {name: text.sha256[:16] for name, text in inputs.items()}
+    label = {**hashes, "tokenizer": describe(tokenizer), **aligner.signature_items(), "version": __version__}
+    return signature(label)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,79 @@
+"""Label binarised bitext outside training: piece links in the format of fairseq's alignments, and a manifest."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from xlm_align_fairseq.cli.align import add_aligner_flags, add_compute_flags, aligner_changes, open_aligner
+
+
+def parser() -> argparse.ArgumentParser:
+    """Build the parser of ``xlm-align label``."""
+    new = argparse.ArgumentParser(
+        prog="xlm-align label",
+        description=__doc__,
+        epilog="Writes SPLIT.align.SRC-TGT.{bin,idx} and labels.SPLIT.json. To share the work, start it once for each --shard-id"
+        " with the same --num-shards, on any machines, then once with --merge: the result is that of an undivided pass.",
+    )
+    add = new.add_argument
+    add("--model", metavar="DIR", help="directory of a converted encoder or of a training run")
+    add("--data", metavar="DIR", required=True, help="binarised bitext, from `xlm-align binarize` or fairseq-preprocess")
+    add("--out", metavar="DIR", required=True, help="directory to write; the data directory puts the labels beside the text")
+    add("--split", default="train", metavar="NAME", help="train, valid, … (default: %(default)s)")
+    add("--lang-pairs", metavar="PAIRS", help="language pairs, such as de-en,fr-en (default: all that the directory holds)")
+    add("--max-positions", type=int, metavar="N", default=512, help="longest pair in pieces, specials included; the encoder's"
+        " own limit if that is lower; longer ones get no links (default: %(default)s)")  # fmt: skip
+    shards = new.add_argument_group("shards")
+    shards.add_argument("--num-shards", type=int, default=1, metavar="N", help="parts of the work (default: %(default)s)")
+    shards.add_argument("--shard-id", type=int, default=0, metavar="I", help="which part, 0..N-1 (default: %(default)s)")
+    shards.add_argument("--merge", action="store_true", help="put the labels of all --num-shards parts together")
+    add_aligner_flags(new)
+    add_compute_flags(new)
+    return new
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; return the exit code.
+
+    Raises:
+        InputError: a file or a flag cannot be used.
+    """
+    command = parser()
+    args = command.parse_args(argv)
+    if args.num_shards < 1 or not 0 <= args.shard_id < args.num_shards:
+        command.error(f"--shard-id {args.shard_id} --num-shards {args.num_shards}: allowed are parts 0 to num-shards - 1")
+    if not args.merge and args.model is None:
+        command.error("give --model, or --merge")
+
+    from xlm_align_fairseq import label_pass
+    from xlm_align_fairseq.data.labels import manifest_path, read_manifest, summary
+
+    out = Path(args.out)
+    if args.merge:
+        label_pass.merge_shards(_corpus(args, args.max_positions), args.split, out, args.num_shards)
+    else:
+        aligner = open_aligner(args, aligner_changes(args))
+        corpus = _corpus(args, min(args.max_positions, aligner.encoder.config.max_positions))
+        directory = out if args.num_shards == 1 else label_pass.shard_directory(out, args.num_shards, args.shard_id)
+        part = (args.num_shards, args.shard_id)
+        label_pass.write_labels(aligner, corpus, args.split, directory, part, progress=not args.quiet)
+        out = directory
+    print("\n".join(summary(read_manifest(out, args.split))), file=sys.stderr)
+    print(manifest_path(out, args.split))
+    return 0
+
+
+def _corpus(args, max_positions: int):
+    from xlm_align_fairseq.data.corpus import Corpus
+    from xlm_align_fairseq.errors import InputError
+
+    if not Path(args.data).is_dir():
+        raise InputError(f"--data {args.data}: no such directory of binarised bitext; `xlm-align binarize` makes one")
+    return Corpus.open(Path(args.data), args.split, args.lang_pairs, max_positions)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
