@@ -68,7 +68,7 @@ class ColdStart:
         state = {key: value.float() for key, value in self.model.state.items()}
         model.load_state_dict(state, strict=True)
         if not self.model.head("pointer"):
-            model.pointer.start_from_similarity(model.encoder.layers[-1].final_layer_norm)
+            model.pointer.start_from_similarity(model.encoder.last_norm)
         logger.info(f"cold start from {self.path}: {self.model.parameters():,} parameters")
         self.model.state.clear()  # the model has them now
 

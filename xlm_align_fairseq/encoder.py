@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
@@ -63,6 +63,16 @@ FLAGS = {
     "dropout": "dropout",
     "attention_dropout": "attention_dropout",
     "activation_dropout": "activation_dropout",
+}
+
+
+# sizes of the architectures that are registered with fairseq, for --arch and `xlm-align new`
+ARCHITECTURES = {
+    "xlm_align_tiny": {"layers": 2, "width": 64, "heads": 4, "ffn": 128},
+    "xlm_align_mini": {"layers": 4, "width": 256, "heads": 4, "ffn": 1024},
+    "xlm_align_small": {"layers": 12, "width": 384, "heads": 12, "ffn": 1536},
+    "xlm_align_base": {"layers": 12, "width": 768, "heads": 12, "ffn": 3072},
+    "xlm_align_large": {"layers": 24, "width": 1024, "heads": 16, "ffn": 4096},
 }
 
 
@@ -150,6 +160,11 @@ class Encoder(nn.Module):
     def all_layers(self, tokens: Tensor, layer: int | None = None) -> list[Tensor]:
         """Return the hidden states of layers 0..layer, each (B, L, C), from one pass."""
         return self._run(tokens, self._checked(layer), keep_all=True)
+
+    @property
+    def last_norm(self) -> nn.LayerNorm:
+        """The norm whose output the heads read."""
+        return cast(Layer, self.layers[-1]).final_layer_norm
 
     def _checked(self, layer: int | None) -> int:
         layer = self.config.layers if layer is None else layer

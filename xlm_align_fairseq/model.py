@@ -9,7 +9,7 @@ from fairseq.models import BaseFairseqModel, register_model, register_model_arch
 from torch import Tensor
 
 from xlm_align_fairseq.alignment.spans import split_sides
-from xlm_align_fairseq.encoder import Encoder, EncoderConfig, LMHead, PointerHead, init_weights
+from xlm_align_fairseq.encoder import ARCHITECTURES, FLAGS, Encoder, EncoderConfig, LMHead, PointerHead, init_weights
 
 logger = logging.getLogger(__name__)
 
@@ -52,6 +52,7 @@ class XlmAlignModel(BaseFairseqModel):
         self.lm_head = LMHead(config, self.encoder.embed_tokens.weight)
         self.pointer = PointerHead(config)
         self.apply(init_weights)
+        self.pointer.start_from_similarity(self.encoder.last_norm)
 
     @classmethod
     def build_model(cls, cfg, task):
@@ -96,19 +97,14 @@ class XlmAlignModel(BaseFairseqModel):
         return {}
 
 
-def _sizes(layers: int, width: int, heads: int, ffn: int):
+def _sizes(sizes: dict[str, int]):
     def architecture(cfg):
-        sizes = {"layers": layers, "embed_dim": width, "attention_heads": heads, "ffn_embed_dim": ffn}
-        for name, size in sizes.items():
-            setattr(cfg, f"encoder_{name}", getattr(cfg, f"encoder_{name}", size))
+        for flag, size in FLAGS.items():
+            if size in sizes:
+                setattr(cfg, flag, getattr(cfg, flag, sizes[size]))
 
     return architecture
 
 
-for _name, _size in {
-    "xlm_align_tiny": (2, 64, 4, 128),
-    "xlm_align_small": (12, 384, 12, 1536),
-    "xlm_align_base": (12, 768, 12, 3072),
-    "xlm_align_large": (24, 1024, 16, 4096),
-}.items():
-    register_model_architecture("xlm_align", _name)(_sizes(*_size))
+for _name, _size in ARCHITECTURES.items():
+    register_model_architecture("xlm_align", _name)(_sizes(_size))

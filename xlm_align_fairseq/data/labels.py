@@ -83,6 +83,11 @@ class LabelStore:
         if self.manifest:
             self._check(hashes)
 
+    @property
+    def is_self_labelled(self) -> bool:
+        """Whether these are of an EM iteration, which may have left out pairs."""
+        return bool(self.manifest.get("em_iter"))
+
     def _open(self, pair: Pair) -> IndexedReader:
         path = self.directory / prefix(self.split, pair.name)
         if not path.with_name(f"{path.name}.idx").is_file():
@@ -193,11 +198,16 @@ class LabelWriter:
         self._writers: dict[str, IndexedWriter] = {}
 
     def __enter__(self) -> LabelWriter:
-        self.directory.mkdir(parents=True, exist_ok=True)
+        try:
+            self.directory.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(f"{self.directory}: cannot make the directory ({error.strerror}); give another one") from error
         dtype = best_dtype(self.corpus.max_positions)
-        for pair in self.corpus.pairs:
-            path = self.directory / prefix(self.split, pair.name)
-            self._writers[pair.name] = self._stack.enter_context(IndexedWriter(path, dtype))
+        with contextlib.ExitStack() as stack:
+            for pair in self.corpus.pairs:
+                path = self.directory / prefix(self.split, pair.name)
+                self._writers[pair.name] = stack.enter_context(IndexedWriter(path, dtype))
+            self._stack = stack.pop_all()
         return self
 
     def add(self, ids: np.ndarray, found: Found) -> None:
@@ -218,7 +228,10 @@ class LabelWriter:
             totals.agreed = sum(manifest["pairs"][name]["agreed"] for manifest in manifests)
 
     def __exit__(self, kind: Any, error: Any, traceback: Any) -> None:
-        if kind is None:
+        if kind is not None:
+            self._stack.__exit__(kind, error, traceback)
+            return
+        with self._stack:  # which discards everything if completing it fails
             for pair in self.corpus.pairs:
                 writer = self._writers[pair.name]
                 while writer.items < len(pair.source):
@@ -226,9 +239,7 @@ class LabelWriter:
                 writer.finish()
             # A manifest tells of what is complete: it goes first and comes last.
             manifest_path(self.directory, self.split).unlink(missing_ok=True)
-        self._stack.__exit__(kind, error, traceback)
-        if kind is None:
-            self._write_manifest()
+        self._write_manifest()
 
     def _write_manifest(self) -> None:
         pairs = {
@@ -257,7 +268,7 @@ class _Totals:
     def compare(self, found: Found, counts: np.ndarray, cells: np.ndarray) -> None:
         """Count shared links over the pairs that had some before."""
         had = counts > 0
-        ours, theirs = _keys(found.counts, found.cells, had), _keys(counts, cells, had)
+        ours, theirs = _keys(found.counts, found.cells, had), np.unique(_keys(counts, cells, had))  # given ones may repeat
         both = np.sort(np.concatenate([ours, theirs]), kind="stable")
         shared = int((both[1:] == both[:-1]).sum())
         self.shared += shared
