@@ -10,6 +10,7 @@ from fairseq.logging import metrics
 
 from xlm_align_fairseq.alignment.pointer import pointer_loss
 from xlm_align_fairseq.alignment.spans import length_mask, split_sides
+from xlm_align_fairseq.errors import InputError
 
 BITS_PER_NAT = 1 / math.log(2)  # fairseq logs losses in bits
 
@@ -28,32 +29,38 @@ class PointerAlignmentCriterion(FairseqCriterion):
     def __init__(self, task, dwa_weight, tlm_weight, mlm_weight):
         super().__init__(task)
         self.weights = {"dwa": dwa_weight, "tlm": tlm_weight, "mlm": mlm_weight}
+        if min(self.weights.values()) < 0 or dwa_weight == tlm_weight == 0:
+            raise InputError(f"loss weights {self.weights}: allowed are 0 and more, and DWA or translation LM above 0")
 
     def forward(self, model, sample, reduce=True):
         """Return the loss, the sample size and what to log for one batch that carries its labels."""
         pairs, mono = sample["pairs"], sample.get("mono")
+        parts = {"point": self.trains("dwa")}
+        if self.trains("tlm"):
+            parts |= {"predict": pairs["predict"]}
+        if self.trains("mlm") and mono is not None:
+            parts |= {"mono": mono["masked"], "mono_predict": mono["predict"]}
         with self.task.autocast():
-            output = model(
-                pairs["masked"],
-                pairs["predict"],
-                pairs["src_lengths"],
-                pairs["tgt_lengths"],
-                **({} if mono is None else {"mono": mono["masked"], "mono_predict": mono["predict"]}),
-            )
-        pointer, log = self._pointer(output, pairs)
-        losses = {"dwa": pointer, "tlm": _language_loss(output.tlm_logits, pairs["targets"])}
-        counts = {"dwa": log["queries"], "tlm": pairs["targets"].numel()}
-        if mono is not None:
-            losses["mlm"] = _language_loss(output.mlm_logits, mono["targets"])
-            counts["mlm"] = mono["targets"].numel()
+            output = model(pairs["masked"], pairs["src_lengths"], pairs["tgt_lengths"], **parts)
+        losses, log = {}, {}
+        if output.forward_logits is not None:
+            losses["dwa"], log = self._pointer(output, pairs)
+            log["dwa_count"] = log["queries"]
+        for name, logits, part in (("tlm", output.tlm_logits, pairs), ("mlm", output.mlm_logits, mono)):
+            if logits is not None:
+                losses[name] = _language_loss(logits, part["targets"])
+                log[f"{name}_count"] = part["targets"].numel()
         loss = sum(self.weights[name] * value for name, value in losses.items())
-        sample_size = counts["tlm"] + counts.get("mlm", 0)
+        sample_size = pairs["targets"].numel() + log.get("mlm_count", 0)
         log |= {f"{name}_loss": value.detach() for name, value in losses.items()}
-        log |= {f"{name}_count": count for name, count in counts.items()}
         log |= {"loss": loss.detach(), "sample_size": sample_size}
         log |= {"ntokens": sample["ntokens"], "nsentences": sample["nsentences"]}
         log |= sample.get("label_statistics", {})
         return loss, sample_size, log
+
+    def trains(self, name):
+        """Say whether a loss, `dwa`, `tlm` or `mlm`, has any weight: what has none is not computed."""
+        return self.weights[name] > 0
 
     @staticmethod
     def _pointer(output, pairs):

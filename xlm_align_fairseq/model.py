@@ -58,26 +58,36 @@ class XlmAlignModel(BaseFairseqModel):
     def build_model(cls, cfg, task):
         return cls(EncoderConfig.from_flags(cfg, len(task.dictionary)))
 
-    def forward(self, masked=None, predict=None, src_lengths=None, tgt_lengths=None, mono=None, mono_predict=None):
-        """Compute the logits of one update.
+    def forward(self, masked, src_lengths, tgt_lengths, predict=None, point=True, mono=None, mono_predict=None):
+        """Compute the logits of one update, those that are asked for.
 
         Args:
-            masked: (B, L) masked pieces of `<s> S </s> T </s>`; `predict`: (B, L) bool, pieces to predict.
+            masked: (B, L) masked pieces of `<s> S </s> T </s>`.
             src_lengths, tgt_lengths: (B,) pieces of each side.
-            mono, mono_predict: the same for monolingual blocks.
+            predict: (B, L) bool, pieces to predict; None: no translation LM.
+            point: whether to compute the logits of the pointer head.
+            mono, mono_predict: masked monolingual blocks and the pieces to predict in them.
         """
         output = Output()
-        if masked is not None:
+        if predict is not None or point:
             hidden = self.encoder(masked)
-            source, target = split_sides(hidden, src_lengths, tgt_lengths)
-            output = output._replace(
-                tlm_logits=self.lm_head(hidden[predict]),
-                forward_logits=self.pointer(source, target),
-                backward_logits=self.pointer(target, source),
-            )
+            if predict is not None:
+                output = output._replace(tlm_logits=self.lm_head(hidden[predict]))
+            if point:
+                source, target = split_sides(hidden, src_lengths, tgt_lengths)
+                forward, backward = self.pointer(source, target), self.pointer(target, source)
+                output = output._replace(forward_logits=forward, backward_logits=backward)
         if mono is not None:
             output = output._replace(mlm_logits=self.lm_head(self.encoder(mono)[mono_predict]))
         return output
+
+    def freeze_heads(self, lm_head: bool, pointer: bool) -> None:
+        """Take heads that no loss reads out of training: ranks would wait for their gradients."""
+        if lm_head:
+            for name, parameter in self.lm_head.named_parameters():
+                parameter.requires_grad_(name == "weight")  # the embedding table, which the encoder trains
+        if pointer:
+            self.pointer.requires_grad_(False)
 
     def max_positions(self):
         return self.encoder.config.max_positions

@@ -137,7 +137,7 @@ class DenoisingWordAlignmentTask(FairseqTask):
         self.gold_counts = {}
         self.schedule = Schedule.parse(cfg.label_schedule)
         self.uses_ema = _plain(cfg.label_teacher) == "ema"  # fairseq then hands the average to train_step
-        self.em = self.iterator = None
+        self.em = self.iterator = self.model = None
         self.given = {}  # the initial labels of splits that are not trained on
         self.longest = cfg.max_positions  # pieces of a sequence; `build_model` lowers it to what the encoder reads
 
@@ -175,12 +175,21 @@ class DenoisingWordAlignmentTask(FairseqTask):
         self.longest = min(self.cfg.max_positions, model.encoder.config.max_positions)
         if from_checkpoint:
             return model
+        self.model = model
         self.aligner_config.check_layer(model.encoder.config.layers)
         if self.cold_start:
             self.cold_start.fill(model)
             if distributed_utils.get_global_rank() == 0 and self.cfg.save_dir:
                 self.cold_start.write_companions(Path(self.cfg.save_dir), self.aligner_config)
         return model
+
+    def build_criterion(self, cfg, from_checkpoint=False):
+        """Build the criterion and freeze the heads that it gives no weight."""
+        criterion = super().build_criterion(cfg, from_checkpoint)
+        if self.model is not None and hasattr(criterion, "trains"):
+            languages = criterion.trains("tlm") or (criterion.trains("mlm") and self.cfg.mono)
+            self.model.freeze_heads(lm_head=not languages, pointer=not criterion.trains("dwa"))
+        return criterion
 
     # data
 
@@ -282,10 +291,12 @@ class DenoisingWordAlignmentTask(FairseqTask):
         return torch.autocast("cuda" if torch.cuda.is_available() and not self.cfg.cpu else "cpu", dtype)
 
     def train_step(self, sample, model, criterion, optimizer, update_num, ignore_grad=False, ema_model=None):
-        if self.em:
-            epoch = self.iterator.epoch
-            self.em.advance(epoch, update_num, lambda: self._coming(epoch, update_num), (ema_model or model).encoder)
-        self.label(sample, (ema_model or model).encoder, self.em.store if self.em else None)
+        if criterion.trains("dwa"):
+            teacher = (ema_model or model).encoder
+            if self.em:
+                epoch = self.iterator.epoch
+                self.em.advance(epoch, update_num, lambda: self._coming(epoch, update_num), teacher)
+            self.label(sample, teacher, self.em.store if self.em else None)
         return super().train_step(sample, model, criterion, optimizer, update_num, ignore_grad)
 
     def _coming(self, epoch, update):
@@ -296,7 +307,8 @@ class DenoisingWordAlignmentTask(FairseqTask):
         return self.iterator.coming(epochs=every - (epoch - 1) % every)
 
     def valid_step(self, sample, model, criterion):
-        self.label(sample, model.encoder, self.given.get(sample["split"]) if sample else None)
+        if sample and criterion.trains("dwa"):
+            self.label(sample, model.encoder, self.given.get(sample["split"]))
         return super().valid_step(sample, model, criterion)
 
     def label(self, sample, encoder, store=None):

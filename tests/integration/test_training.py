@@ -198,7 +198,7 @@ def test_validation_is_deterministic(world, tmp_path, caplog):
 
 def test_without_pointer_loss(world, tmp_path, caplog):
     logs = train(caplog, train_flags(world, tmp_path, "--dwa-weight", "0"))
-    assert all(log["loss"] == log["tlm_loss"] for log in logs)
+    assert all(log["loss"] == log["tlm_loss"] and "dwa_loss" not in log and "links_per_pair" not in log for log in logs)
     weights = parameters(tmp_path / "checkpoint_last.pt")
     assert not weights["pointer.query.bias"].any()  # as it began
     assert weights["lm_head.bias"].any()
@@ -207,7 +207,7 @@ def test_without_pointer_loss(world, tmp_path, caplog):
 def test_without_translation_language_model(world, tmp_path, caplog):
     logs = train(caplog, train_flags(world, tmp_path, "--tlm-weight", "0"))
     assert all(0 < log["loss"] <= log["dwa_loss"] for log in logs)  # one for each masked piece, and for each with a link
-    assert all("mlm_loss" not in log for log in logs)
+    assert all("mlm_loss" not in log and "tlm_loss" not in log for log in logs)
     weights = parameters(tmp_path / "checkpoint_last.pt")
     assert not weights["lm_head.bias"].any()
     assert weights["pointer.query.bias"].any()
@@ -232,10 +232,10 @@ def test_monolingual_blocks(world, tmp_path, caplog):
     flags += ["--cold-start", str(tmp_path / "model")]
     logs = train(caplog, train_flags(world, tmp_path / "run", *flags))
     assert all(8 < log["mlm_loss"] < 11 for log in logs)  # bits; log2 of 602 pieces is 9.2
-    with_mlm = [log["loss"] for log in logs]
     logs = train(caplog, train_flags(world, tmp_path / "off", *flags, "--mlm-weight", "0", "--max-update", "1"))
-    assert logs[0]["mlm_loss"] > 8
-    assert logs[0]["loss"] < with_mlm[0]
+    without = train(caplog, train_flags(world, tmp_path / "without", *flags[4:], "--max-update", "1"))
+    assert "mlm_loss" not in logs[0]
+    assert {**logs[0], "wpb": 0} == {**without[0], "wpb": 0}  # pieces of a batch
     with pytest.raises(InputError, match=r"en/train.idx is missing: make it with `xlm-align binarize --mono`"):
         train(caplog, train_flags(world, tmp_path / "no", "--mono", str(tmp_path / "en")))
 
@@ -321,6 +321,11 @@ def other_dictionary(world, tmp_path_factory):
         (["--lang-pairs", "de-en,ro-en"], r"data has no train bitext for ro-en: it has de-en, fr-en"),
         (["--valid-gold", "a,b"], r"gold set 'a,b': allowed is SOURCE_FILE,TARGET_FILE,GOLD_FILE"),
         (["--align-layer", "3"], r"--align-layer 3: this encoder has layers 1..2 \(0 = embeddings\)"),
+        (
+            ["--dwa-weight", "0", "--tlm-weight", "0"],
+            r"loss weights .*, and DWA or translation LM above 0",
+        ),
+        (["--mlm-weight", "-1"], r"loss weights .*: allowed are 0 and more"),
         (["--filter-alpha", "1.5"], r"alpha is 1.5: allowed is a number from 0 to 1"),
         (
             ["--label-schedule", "fixed"],
