@@ -103,6 +103,8 @@ class AlignerConfig:
             del items["temperature"]
         else:
             del items["clamp"]
+        if items.get("clamp", 0) is None:
+            items["clamp"] = "none"
         if self.extraction == "argmax":
             del items["filter_rounds"], items["alpha"]
         return items

@@ -6,11 +6,22 @@ import torch
 from torch import Tensor
 
 
-def _best(plan: Tensor, mask: Tensor, dim: int) -> Tensor:
-    """Return the bool cells that are the first maximum along `dim` among the existing ones."""
-    candidates = plan.masked_fill(~mask, float("-inf"))
-    best = torch.zeros_like(mask).scatter_(dim, candidates.argmax(dim, keepdim=True), True)
-    return best & mask
+def _occupied(cells: Tensor, dim: int) -> Tensor:
+    """Return which rows (dim 2) or columns (dim 1) of bool cells have a True: (B, S, 1) or (B, 1, T) bool."""
+    return cells.sum(dim, keepdim=True) > 0  # any() takes five times as long
+
+
+def _existing(plan: Tensor, mask: Tensor) -> Tensor:
+    """Return the plan with -inf where no cell exists, so that none is ever the best."""
+    return torch.where(mask, plan, float("-inf"))
+
+
+def _mutual(rows: Tensor, columns: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the target each source piece chooses, (B, S, 1) int64, and whether both exist and it chooses back, bool."""
+    chosen = rows.max(2, keepdim=True).indices  # the first of equals, or the first nan, as argmax; over columns thrice as fast
+    chooser = columns.max(1).indices.gather(1, chosen.squeeze(2))
+    sources = torch.arange(mask.size(1), device=mask.device)
+    return chosen, (chooser == sources).unsqueeze(2) & mask.gather(2, chosen)
 
 
 def mutual_argmax(rows: Tensor, columns: Tensor, mask: Tensor) -> Tensor:
@@ -24,7 +35,8 @@ def mutual_argmax(rows: Tensor, columns: Tensor, mask: Tensor) -> Tensor:
     Returns:
         (B, S, T) bool links.
     """
-    return _best(rows, mask, 2) & _best(columns, mask, 1)
+    chosen, mutual = _mutual(_existing(rows, mask), _existing(columns, mask), mask)
+    return torch.zeros_like(mask).scatter_(2, chosen, mutual)
 
 
 def iterative_filter(plan: Tensor, mask: Tensor, rounds: int = 2, alpha: float = 0.9) -> Tensor:
@@ -40,27 +52,32 @@ def iterative_filter(plan: Tensor, mask: Tensor, rounds: int = 2, alpha: float =
     Returns:
         (B, S, T) bool links; more rounds only add.
     """
-    links = mutual_argmax(plan, plan, mask)
+    candidates = _existing(plan, mask)
+    chosen, mutual = _mutual(candidates, candidates, mask)
+    links = torch.zeros_like(mask).scatter_(2, chosen, mutual)
     if rounds == 1:
         return links
-    row_exists, column_exists = mask.any(2), mask.any(1)
-    active = torch.minimum(row_exists.sum(1), column_exists.sum(1)) > 2
+    row_exists, column_exists = _occupied(mask, 2), _occupied(mask, 1)
+    active = torch.minimum(row_exists.flatten(1).sum(1), column_exists.flatten(1).sum(1)) > 2
     for _ in range(rounds - 1):
-        row_linked, column_linked = links.any(2), links.any(1)
-        active = active & (row_exists & ~row_linked).any(1) & (column_exists & ~column_linked).any(1)
+        row_linked, column_linked = _occupied(links, 2), _occupied(links, 1)
+        active = active & (row_exists & ~row_linked).flatten(1).any(1) & (column_exists & ~column_linked).flatten(1).any(1)
         if not active.any():
             break
-        either = row_linked[:, :, None] ^ column_linked[:, None, :]
-        both = row_linked[:, :, None] & column_linked[:, None, :]
-        candidates = torch.where(either, plan * alpha, plan).masked_fill(both, 0.0)
-        added = mutual_argmax(candidates, candidates, mask) & ~both & ~links & active[:, None, None]
-        links = links | added
+        both = row_linked & column_linked  # shut; the weights leave alpha where only one of the two is linked
+        row_weight = torch.ones_like(plan[:, :, :1]).masked_fill_(row_linked, alpha)
+        column_weight = torch.ones_like(plan[:, :1]).masked_fill_(column_linked, alpha)
+        candidates = _existing(torch.where(both, 0.0, plan * row_weight * column_weight), mask)
+        chosen, mutual = _mutual(candidates, candidates, mask)
+        added = mutual & ~both.gather(2, chosen) & active[:, None, None]
+        links = links | torch.zeros_like(mask).scatter_(2, chosen, added)
         active = active & added.flatten(1).any(1)
     return links
 
 
 def agreement(rows: Tensor, columns: Tensor, mask: Tensor) -> Tensor:
     """Return |forward ∩ backward| / |forward ∪ backward| of the two argmax directions, (B,) float in 0..1."""
-    forward, backward = _best(rows, mask, 2), _best(columns, mask, 1)
-    both, either = (forward & backward).flatten(1).sum(1), (forward | backward).flatten(1).sum(1)
-    return both / either.clamp(min=1)
+    _, mutual = _mutual(_existing(rows, mask), _existing(columns, mask), mask)
+    both = mutual.flatten(1).sum(1)
+    choices = _occupied(mask, 2).flatten(1).sum(1) + _occupied(mask, 1).flatten(1).sum(1)  # every piece makes one
+    return both / (choices - both).clamp(min=1)

@@ -22,6 +22,11 @@ class Plan(NamedTuple):
     columns: Tensor
 
 
+def _existing_pieces(mask: Tensor) -> tuple[Tensor, Tensor]:
+    """Return which rows, (B, S, 1) bool, and which columns, (B, 1, T) bool, have a cell."""
+    return mask.sum(2, keepdim=True) > 0, mask.sum(1, keepdim=True) > 0  # any() takes five times as long
+
+
 def reference_plan(similarity: Tensor, mask: Tensor, rounds: int = 2, clamp: float | None = 1e-6) -> Plan:
     """Normalise columns, then rows, of the similarities themselves (the authors' code: μ = 1, f = log max(clamp, s)).
 
@@ -33,15 +38,26 @@ def reference_plan(similarity: Tensor, mask: Tensor, rounds: int = 2, clamp: flo
 
     Returns:
         Plan. Without a clamp a sum can be 0 and its quotient not a number, which the argmax then prefers: so does the original.
+        A similarity that is not finite can make its row and column not a number, padding included.
     """
+    row_exists, column_exists = _existing_pieces(mask)
     plan = similarity.float()
     if clamp is not None:
         plan = plan.clamp(min=clamp)
-    plan = columns = plan.masked_fill(~mask, 0.0)
+    plan = columns = torch.where(mask, plan, 0.0)
     for _ in range(rounds):
-        columns = (plan / plan.sum(1, keepdim=True)).masked_fill(~mask, 0.0)
-        plan = (columns / columns.sum(2, keepdim=True)).masked_fill(~mask, 0.0)
+        columns = plan / torch.where(column_exists, plan.sum(1, keepdim=True), 1.0)
+        plan = columns / torch.where(row_exists, columns.sum(2, keepdim=True), 1.0)
+    if clamp is None:  # what is padding in a row or column of sum 0 has become 0 / 0
+        plan, columns = torch.where(mask, plan, 0.0), torch.where(mask, columns, 0.0)
     return Plan(plan, columns)
+
+
+def _logsumexp(x: Tensor, dim: int) -> Tensor:
+    """Return log Σ exp x along `dim`, kept; not a number where all x are -inf."""
+    highest = x.amax(dim, keepdim=True)
+    terms = (x - highest).clamp_(min=-87)  # nothing beside the highest, whose term is 1; a term that underflows costs ten others
+    return terms.exp_().sum(dim, keepdim=True).log_() + highest
 
 
 def entropic_plan(similarity: Tensor, mask: Tensor, rounds: int = 8, temperature: float = 0.05) -> Plan:
@@ -56,20 +72,17 @@ def entropic_plan(similarity: Tensor, mask: Tensor, rounds: int = 8, temperature
     Returns:
         Plan with total mass 1 a pair; `rows` has row sums 1/S exactly, `columns` column sums 1/T.
     """
-    row_exists, column_exists = mask.any(2, keepdim=True), mask.any(1, keepdim=True)
-    lowest = torch.finfo(torch.float32).min / 4  # stays finite when two of them are added
-    kernel = (similarity.float() / temperature).masked_fill(~mask, lowest)
+    row_exists, column_exists = _existing_pieces(mask)
+    kernel = torch.where(mask, similarity.float() / temperature, float("-inf"))
     row_marginal = -row_exists.sum(1, keepdim=True).clamp(min=1).float().log()
     column_marginal = -column_exists.sum(2, keepdim=True).clamp(min=1).float().log()
     u, v = torch.zeros_like(kernel[:, :, :1]), torch.zeros_like(kernel[:, :1])
     u_before = u
     for _ in range(rounds):
         u_before = u
-        v = (column_marginal - (kernel + u).logsumexp(1, keepdim=True)).masked_fill(~column_exists, 0.0)
-        u = (row_marginal - (kernel + v).logsumexp(2, keepdim=True)).masked_fill(~row_exists, 0.0)
-    rows = (kernel + u + v).exp() * mask
-    columns = (kernel + u_before + v).exp() * mask
-    return Plan(rows, columns)
+        v = torch.where(column_exists, column_marginal - _logsumexp(kernel + u, 1), 0.0)
+        u = torch.where(row_exists, row_marginal - _logsumexp(kernel + v, 2), 0.0)
+    return Plan((kernel + u + v).exp_(), (kernel + u_before + v).exp_())
 
 
 def is_converged(plan: Plan, mask: Tensor, tolerance: float = 1e-3) -> Tensor:

@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from xlm_align_fairseq.alignment.config import FILE_NAME, AlignerConfig
+from xlm_align_fairseq.alignment.config import FILE_NAME, MODES, AlignerConfig
+from xlm_align_fairseq.alignment.signature import parse_signature, signature
 from xlm_align_fairseq.errors import InputError
 
 
@@ -43,6 +44,12 @@ def test_named_modes():
     assert AlignerConfig.named("reference-align").clamp is None
     with pytest.raises(InputError, match="reference-label, reference-align"):
         AlignerConfig.named("reference")
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_every_mode_has_a_signature(mode):
+    written = parse_signature(signature(AlignerConfig.named(mode).signature_items()))
+    assert written["clamp"] == {"reference-label": "1e-06", "reference-align": "none"}[mode]
 
 
 def test_signature_leaves_out_what_is_switched_off():
