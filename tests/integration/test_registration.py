@@ -25,7 +25,7 @@ print(json.dumps([
     sorted(name for name, cls in models.ARCH_MODEL_REGISTRY.items() if cls is model.XlmAlignModel),
 ]))
 """
-ARCHITECTURES = ["xlm_align", "xlm_align_base", "xlm_align_large", "xlm_align_small", "xlm_align_tiny"]
+ARCHITECTURES = ["xlm_align", "xlm_align_base", "xlm_align_large", "xlm_align_mini", "xlm_align_small", "xlm_align_tiny"]
 
 
 def check(user_dir, cwd, before=""):

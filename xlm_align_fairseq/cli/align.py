@@ -33,8 +33,9 @@ def parser() -> argparse.ArgumentParser:
     return p
 
 
-def add_aligner_flags(p: argparse.ArgumentParser) -> None:
-    """Add the flags that change the aligner configuration of the model."""
+def add_aligner_flags(p: argparse.ArgumentParser, max_pieces: bool = True) -> None:
+    """Add the flags that change the aligner configuration of the model; without `max_pieces` for text that is in pieces."""
+    p.set_defaults(max_pieces=None)
     group = p.add_argument_group("how links are made (default: what the model's aligner.json says)")
     group.add_argument("--mode", choices=MODES, help="what the authors' released code does; other flags change it further")
     for name in CHOICES:
@@ -46,7 +47,8 @@ def add_aligner_flags(p: argparse.ArgumentParser) -> None:
     )
     group.add_argument("--filter-rounds", type=int, metavar="N", help="rounds of iterative filtering")
     group.add_argument("--filter-alpha", type=float, metavar="X", dest="alpha", help="factor of half-linked cells, 0..1")
-    group.add_argument("--max-pieces", type=int, metavar="N", help="pieces of a side that are read")
+    if max_pieces:
+        group.add_argument("--max-pieces", type=int, metavar="N", help="pieces of a side that are read")
 
 
 ALIGNER_FLAGS = ("mode", *CHOICES, "align_layer", "rounds", "temperature", "filter_rounds", "alpha", "max_pieces")

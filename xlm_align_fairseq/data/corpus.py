@@ -69,7 +69,7 @@ class Corpus:
         """Open every `SPLIT.SRC-TGT` of a data directory, or those that are named, as in `de-en,fr-en`.
 
         Raises:
-            InputError: there is none, or one that is named is not there.
+            InputError: there is none, or one that is named is not there or named twice.
         """
         found = sorted({file.name.split(".")[1] for file in data.glob(f"{split}.*-*.*.idx")})
         names = [name.strip() for name in lang_pairs.split(",")] if lang_pairs else found
@@ -77,6 +77,8 @@ class Corpus:
         if missing or not names:
             wanted = ", ".join(missing) or "any pair"
             raise InputError(f"{data} has no {split} bitext for {wanted}: it has {', '.join(found) or 'none'}")
+        if len(set(names)) < len(names):
+            raise InputError(f"--lang-pairs {lang_pairs}: name each language pair once")
         return cls([Pair.open(data, split, name) for name in names], max_positions)
 
     def __len__(self) -> int:

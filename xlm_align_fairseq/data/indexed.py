@@ -205,9 +205,10 @@ class IndexedReader:
                 raise InputError(f"{index} is cut short or has been changed: write it again")
             self.sizes = _mapped(index, np.int32, len(start), items)
             self._begins = _mapped(index, np.int64, sizes_end, items)
-            self._data = _mapped(data, self.dtype, 0, data.stat().st_size // self.dtype.itemsize)
-            if items and int(self._begins[-1]) + int(self.sizes[-1]) * self.dtype.itemsize > data.stat().st_size:
+            end = int(self._begins[-1]) + int(self.sizes[-1]) * self.dtype.itemsize if items else 0
+            if end > data.stat().st_size:
                 raise InputError(f"{data} is shorter than {index} says: write both again")
+            self._data = _mapped(data, self.dtype, 0, end // self.dtype.itemsize)
         except OSError as error:
             raise InputError(f"{error.filename}: cannot read it ({error.strerror}); check the path") from error
 

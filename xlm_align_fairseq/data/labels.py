@@ -98,6 +98,11 @@ class LabelStore:
         reader = IndexedReader(path)
         if len(reader) != len(pair.source):
             raise InputError(f"{path}: labels of {len(reader)} sentence pairs, the data has {len(pair.source)}: label this data")
+        odd = np.flatnonzero(reader.sizes % 2)
+        if len(odd):
+            raise InputError(
+                f"{path}, sentence pair {odd[0] + 1}: {reader.sizes[odd[0]]} numbers; links are two each, source and target piece"
+            )
         return reader
 
     def _check(self, hashes: Mapping[str, Mapping[str, str]]) -> None:
