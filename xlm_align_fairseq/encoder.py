@@ -15,7 +15,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-PAD = 1  # `<s>` 0, `<pad>` 1, `</s>` 2, `<unk>` 3: the order of fairseq and of Hugging Face's XLM-R
+from xlm_align_fairseq.alignment.spans import PAD
+
 LOWEST = torch.finfo(torch.float16).min  # an attention score that no piece survives, finite in every precision
 
 

@@ -42,6 +42,7 @@ class TrainingIterator(EpochBatchIterator):
         self.epoch: int = plain.epoch
         self.shard_id: int = plain.shard_id
         self._frozen_batches: Any = None
+        self._dealt: dict[tuple[int, bool], list[list[list[int]]]] = {}
         self.update_freq, self.em = list(update_freq), em
 
     def coming(self, updates: int | None = None, epochs: int | None = None) -> np.ndarray:
@@ -75,7 +76,14 @@ class TrainingIterator(EpochBatchIterator):
         return self.update_freq[min(epoch, len(self.update_freq)) - 1]
 
     def _ranks(self, epoch: int) -> list[list[list[int]]]:
-        """Return the batches of an epoch, dealt to the ranks."""
+        """Return the batches of an epoch, dealt to the ranks; those of this epoch and later ones are kept."""
+        key = (epoch, self.shuffle)
+        if key not in self._dealt:
+            kept = {known: ranks for known, ranks in self._dealt.items() if known[0] >= self.epoch}
+            self._dealt = kept | {key: self._deal(epoch)}
+        return self._dealt[key]
+
+    def _deal(self, epoch: int) -> list[list[list[int]]]:
         ours = self.epoch, self._frozen_batches, self.shard_id
         try:
             if epoch != self.epoch:
@@ -116,7 +124,7 @@ class TrainingIterator(EpochBatchIterator):
                 f" out: resume with {state['ranks']} ranks, from the end of an epoch, or with --reset-dataloader"
             )
         state["iterations_in_epoch"] = read // self.num_shards
-        self._frozen_batches = None
+        self._frozen_batches, self._dealt = None, {}
         self.dataset.set_epoch(state["epoch"])
         self.epoch = state["epoch"]
         super().load_state_dict(state)

@@ -35,7 +35,7 @@ PYTHON
   rm -rf "$OUT/encoder" "$OUT/data"
   xlm-align new "$OUT/spm.model" "$OUT/encoder" --arch xlm_align_mini
   head -n -947 "$OUT/links" > "$OUT/train.links" # behind the training text: 500 pairs for validation, 447 of the gold set
-  tail -n 947 "$OUT/links" | head -n 500 > "$OUT/valid.links"
+  head -n -447 "$OUT/links" | tail -n 500 > "$OUT/valid.links"
   tail -n 447 "$OUT/links" > "$OUT/gold.links"
   for split in train valid; do
     xlm-align binarize --model "$OUT/encoder" --lang-pair fr-en --split $split --tsv "$OUT/$split.tsv" --pieces words \
