@@ -63,7 +63,7 @@ def test_killed_and_resumed(world, tmp_path, caplog):
         finally:
             process.kill()
     assert process.returncode == -signal.SIGKILL
-    assert 20 <= updates < UPDATES
+    assert 18 <= updates < UPDATES  # killed before checkpoint_last.pt followed, or after
     assert not (tmp_path / "killed" / f"checkpoint_2_{UPDATES}.pt").exists()
     done = run(command)
     assert re.search(rf"Loaded checkpoint \S+checkpoint_last.pt \(epoch 2 @ {updates} updates\)", done.stdout + done.stderr)
