@@ -1,13 +1,14 @@
 """Read, write and check word links: Pharaoh lines and the two formats of gold files.
 
 A *link* is a 0-based pair ``(source word, target word)``; the *links* of a sentence pair are a sorted list without
-repetition; *alignments* are a file with the links of one sentence pair on each line, as ``0-0 1-2``. *Gold* links are
-sure or possible. Files are UTF-8 and ``"\\n"`` is the only line separator.
+repetition; *alignments* are a file with the links of one sentence pair on each line, as ``0-0 1-2``, or with the
+probability of each link, as ``0-0:0.9871 1-2:0.6034``. *Gold* links are sure or possible. Files are UTF-8 and ``"\\n"``
+is the only line separator.
 """
 
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +18,7 @@ Link = tuple[int, int]
 PathLike = str | os.PathLike[str]
 
 # Nine digits are more words than any sentence has, and keep int() clear of its limit on very long numbers.
-_TOKEN = re.compile(r"([0-9]{1,9})([-p])([0-9]{1,9})")
+_TOKEN = re.compile(r"([0-9]{1,9})([-p])([0-9]{1,9})(?::(0(?:\.[0-9]{1,17})?|1(?:\.0{1,17})?))?")
 _ROW = re.compile(r"([0-9]{1,9})[ \t]+([0-9]{1,9})[ \t]+([0-9]{1,9})(?:[ \t]+([SP]))?[ \t]*")
 _ROW_START = re.compile(r"[ \t]*[0-9]+(?:[ \t]|$)")
 
@@ -49,22 +50,48 @@ def parse_pharaoh(line: str, *, one_based: bool = False, where: str = "") -> lis
     """Parse one Pharaoh line into its links, sorted and without repetition.
 
     Args:
-        line: tokens ``i-j`` separated by spaces; one trailing ``"\\n"`` is tolerated; an empty line has no links.
+        line: tokens ``i-j`` or ``i-j:probability`` separated by spaces; one trailing ``"\\n"`` is tolerated; an empty line
+            has no links.
         one_based: the line counts words from 1.
         where: ``file:line`` for the text of an error.
 
     Raises:
         InputError: a token is not a link.
 
-    >>> parse_pharaoh("2-1 0-0 2-1")
+    >>> parse_pharaoh("2-1 0-0:0.75 2-1")
     [(0, 0), (2, 1)]
     """
-    return sorted({link for link, _ in _parse(line, one_based, where, "-", "links like 3-4")})
+    return sorted({link for link, _, _ in _parse(line, one_based, where, "-", "links like 3-4 or 3-4:0.98")})
+
+
+def parse_probabilities(line: str, *, one_based: bool = False, where: str = "") -> dict[Link, float]:
+    """Parse one Pharaoh line with probabilities, sorted by link; of a repeated link the highest.
+
+    Args and errors are those of `parse_pharaoh`; a link without a probability is refused too.
+
+    >>> parse_probabilities("2-1:0.5 0-0:0.9871")
+    {(0, 0): 0.9871, (2, 1): 0.5}
+    """
+    found: dict[Link, float] = {}
+    for link, _, probability in sorted(_parse(line, one_based, where, "-", "links like 3-4:0.98"), key=lambda token: token[0]):
+        if probability is None:
+            at = f"{where}: " if where else ""
+            raise InputError(
+                f"{at}link {link[0]}-{link[1]} (0-based) has no probability; allowed are links like 3-4:0.98, as"
+                " `xlm-align align --format probabilities` writes them"
+            )
+        found[link] = max(probability, found.get(link, 0.0))
+    return found
 
 
 def format_pharaoh(links: Iterable[Link]) -> str:
     """Write links as one Pharaoh line, sorted, without a line end: the reverse of `parse_pharaoh`."""
     return " ".join(f"{i}-{j}" for i, j in sorted(set(links)))
+
+
+def format_probabilities(links: Mapping[Link, float]) -> str:
+    """Write links with their probabilities, four decimals, as one line: the reverse of `parse_probabilities`."""
+    return " ".join(f"{i}-{j}:{links[i, j]:.4f}" for i, j in sorted(links))
 
 
 def read_pharaoh(source: PathLike | Iterable[str], *, one_based: bool = False, name: str = "") -> list[list[Link]]:
@@ -168,7 +195,9 @@ def load_gold(
     for n, line in enumerate(lines, 1):
         allowed = "i-j (sure) and ipj (possible), or a file of rows 'id src tgt [S|P]'"
         tokens = _parse(line, bool(one_based), f"{path}:{n}", "-p", allowed)
-        sentences.append(_gold((link, mark == "-") for link, mark in tokens))
+        if any(probability is not None for *_, probability in tokens):
+            raise InputError(f"{path}:{n}: a link has a probability, but gold has none; allowed are {allowed}")
+        sentences.append(_gold((link, mark == "-") for link, mark, _ in tokens))
     return GoldFile(sentences, "pharaoh", int(bool(one_based)), "none")
 
 
@@ -177,7 +206,7 @@ def format_gold(gold: Gold) -> str:
     return " ".join(f"{i}{'-' if (i, j) in gold.sure else 'p'}{j}" for i, j in sorted(gold.possible))
 
 
-def _parse(line: str, one_based: bool, where: str, marks: str, allowed: str) -> list[tuple[Link, str]]:
+def _parse(line: str, one_based: bool, where: str, marks: str, allowed: str) -> list[tuple[Link, str, float | None]]:
     base = int(one_based)
     at = f"{where}: " if where else ""
     found = []
@@ -193,7 +222,7 @@ def _parse(line: str, one_based: bool, where: str, marks: str, allowed: str) -> 
         i, j = int(match[1]) - base, int(match[3]) - base
         if i < 0 or j < 0:
             raise InputError(f"{at}link {token!r} counts from 0, but a 1-based file was announced; check the base")
-        found.append(((i, j), match[2]))
+        found.append(((i, j), match[2], float(match[4]) if match[4] else None))
     return found
 
 

@@ -11,8 +11,10 @@ from xlm_align_fairseq.alignment.links import (
     check_range,
     format_gold,
     format_pharaoh,
+    format_probabilities,
     load_gold,
     parse_pharaoh,
+    parse_probabilities,
     read_gold,
     read_lines,
     read_pharaoh,
@@ -45,6 +47,25 @@ def test_format_then_parse_gives_sorted_links_without_repetition(links):
     assert parse_pharaoh(format_pharaoh(links)) == sorted(set(links))
 
 
+@given(st.dictionaries(st.tuples(st.integers(0, 999_999_998), st.integers(0, 999_999_998)), st.integers(0, 10_000)))
+def test_probabilities_round_trip_to_four_decimals(links):
+    links = {link: number / 10_000 for link, number in links.items()}
+    line = format_probabilities(links)
+    assert parse_probabilities(line) == links
+    assert list(parse_probabilities(line)) == parse_pharaoh(line) == sorted(links)
+
+
+def test_a_repeated_link_keeps_its_highest_probability_and_one_without_is_refused():
+    assert parse_probabilities("1-1:0.2 1-1:0.7 1-1:0.3") == {(1, 1): 0.7}
+    with pytest.raises(InputError, match=r"^hyp:3: link 4-5 \(0-based\) has no probability; allowed are links like 3-4:0.98"):
+        parse_probabilities("0-0:1 4-5", where="hyp:3")
+
+
+def test_gold_has_no_probabilities(write):
+    with pytest.raises(InputError, match="gold:1: a link has a probability, but gold has none"):
+        read_gold(write("0-0:0.5\n"))
+
+
 @given(LINKS)
 def test_swap_twice_is_identity(links):
     assert swap(swap(links)) == sorted(set(links))
@@ -62,7 +83,8 @@ def test_one_based_lines_are_shifted_by_one(links):
 
 @pytest.mark.parametrize(
     ("line", "links"),
-    [("", []), ("\n", []), ("0-0\n", [(0, 0)]), ("10-2 9-2 10-2", [(9, 2), (10, 2)]), (" 0-1  1-0 ", [(0, 1), (1, 0)])],
+    [("", []), ("\n", []), ("0-0\n", [(0, 0)]), ("10-2 9-2 10-2", [(9, 2), (10, 2)]), (" 0-1  1-0 ", [(0, 1), (1, 0)])]
+    + [("1-1:0.25 0-0:1 1-1:0 2-2:1.000", [(0, 0), (1, 1), (2, 2)])],
 )
 def test_lines_that_are_read(line, links):
     assert parse_pharaoh(line) == links
@@ -84,6 +106,11 @@ def test_lines_that_are_read(line, links):
         "0--1",
         "1" * 10 + "-0",
         "0:1",
+        "0-1:",
+        "0-1:1.2",
+        "0-1:-0.5",
+        "0-1:nan",
+        "0-1:0.5:0.5",
     ],
 )
 def test_lines_that_are_refused(token):
