@@ -31,11 +31,13 @@ setup(
     python_requires=">=3.11",
     install_requires=[
         *FAIRSEQ,
+        "backports.zstd>=1.0",
         "torch>=2.6",  # loading is safe by default from here on (weights_only)
         "numpy>=1.26",
         "sentencepiece>=0.2",
         "protobuf>=4",  # sentencepiece's own message classes
         "sacrebleu>=2.4",
+        "scipy>=1.10",
         "safetensors>=0.4.3",
         "tqdm>=4.60",
         "wrapt>=1.16",

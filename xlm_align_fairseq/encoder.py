@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 import torch
@@ -156,24 +156,22 @@ class Encoder(nn.Module):
         Raises:
             ValueError: no such layer, or a sequence longer than the encoder's positions.
         """
-        return self._run(tokens, self._checked(layer))[-1]
+        return self.at_layers(tokens, [self.config.layers if layer is None else layer])[0]
 
     def all_layers(self, tokens: Tensor, layer: int | None = None) -> list[Tensor]:
         """Return the hidden states of layers 0..layer, each (B, L, C), from one pass."""
-        return self._run(tokens, self._checked(layer), keep_all=True)
+        return self.at_layers(tokens, range((self.config.layers if layer is None else layer) + 1))
 
     @property
     def last_norm(self) -> nn.LayerNorm:
         """The norm whose output the heads read."""
         return cast(Layer, self.layers[-1]).final_layer_norm
 
-    def _checked(self, layer: int | None) -> int:
-        layer = self.config.layers if layer is None else layer
-        if not 0 <= layer <= self.config.layers:
-            raise ValueError(f"layer {layer}: this encoder has layers 1..{self.config.layers} (0 = embeddings)")
-        return layer
-
-    def _run(self, tokens: Tensor, layer: int, keep_all: bool = False) -> list[Tensor]:
+    def at_layers(self, tokens: Tensor, layers: Sequence[int]) -> list[Tensor]:
+        """Return the hidden states of some layers, each (B, L, C), from one pass that ends at the highest; as `forward` else."""
+        for layer in layers:
+            if not 0 <= layer <= self.config.layers:
+                raise ValueError(f"layer {layer}: this encoder has layers 1..{self.config.layers} (0 = embeddings)")
         if tokens.size(1) > self.config.max_positions:
             raise ValueError(f"a sequence of {tokens.size(1)} pieces: this encoder reads at most {self.config.max_positions}")
         keep = tokens.ne(PAD)
@@ -181,11 +179,12 @@ class Encoder(nn.Module):
         x = self.layernorm_embedding(self.embed_tokens(tokens) + self.embed_positions(positions))
         x = self.dropout(x)
         bias = torch.where(keep, 0.0, LOWEST)[:, None, None, :]
-        states = [x]
-        for block in self.layers[:layer]:
+        states = {0: x}
+        for number, block in enumerate(self.layers[: max(layers)], 1):
             x = block(x, bias)
-            states = [*states, x] if keep_all else [x]
-        return states
+            if number in layers:
+                states[number] = x
+        return [states[layer] for layer in layers]
 
 
 class LMHead(nn.Module):

@@ -1,11 +1,13 @@
-"""Files that are complete or not there."""
+"""Files that are complete or not there, and inputs that no output takes the place of."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, BinaryIO
+
+from xlm_align_fairseq.errors import InputError
 
 
 def write_atomically(path: Path, write: Callable[[BinaryIO], Any]) -> None:
@@ -19,3 +21,26 @@ def write_atomically(path: Path, write: Callable[[BinaryIO], Any]) -> None:
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def refuse_overwriting(flag: str, path: str, inputs: Iterable[str | int]) -> None:
+    """Refuse an output that is one of the inputs, under whatever name; what is no regular file, such as a pipe, is let through.
+
+    Args:
+        flag: the flag that gave the output, for the text of the error.
+        path: the output; it need not exist.
+        inputs: paths of the inputs, missing ones ignored; a number is a file descriptor, such as 0 for standard input.
+
+    Raises:
+        InputError: the output is the same file as an input.
+    """
+    if not os.path.isfile(path):
+        return
+    output = os.stat(path)
+    for file in inputs:
+        try:
+            same = os.path.samestat(output, os.stat(file))
+        except OSError:
+            continue
+        if same:
+            raise InputError(f"{flag} {path} is one of the inputs, which it would overwrite; give another file")

@@ -40,7 +40,7 @@ def labeler(encoder: Encoder, config: AlignerConfig, autocast: torch.dtype | Non
             labels = label(encoder, pieces.to(device), config)
             links = labels.links
             both = links
-            if config.extraction != "argmax":
+            if config.extraction != "argmax" or config.symmetrization != "intersection" or config.also or config.threshold:
                 both = extraction.mutual_argmax(labels.plan.rows, labels.plan.columns, labels.mask)
             linked = links.any(2).sum(1) + links.any(1).sum(1)
             columns = links.flatten(1).sum(1), links.nonzero()[:, 1:], linked, both.flatten(1).sum(1)

@@ -13,7 +13,10 @@ from xlm_align_fairseq.alignment import extraction, sinkhorn
 from xlm_align_fairseq.alignment.config import AlignerConfig
 from xlm_align_fairseq.alignment.similarity import similarity
 from xlm_align_fairseq.alignment.spans import PieceBatch, join_sides, split_sides, wrap_side
-from xlm_align_fairseq.encoder import Encoder
+from xlm_align_fairseq.encoder import Encoder, PointerHead
+from xlm_align_fairseq.errors import InputError
+
+LINK_TEMPERATURE = 0.05  # of link probabilities, where the plan holds none; chosen on development sets
 
 
 class Labels(NamedTuple):
@@ -22,6 +25,14 @@ class Labels(NamedTuple):
     links: Tensor  # (B, S, T) bool
     plan: sinkhorn.Plan  # of (B, S, T) float32
     mask: Tensor  # (B, S, T) bool, True where both pieces exist
+    probabilities: Tensor | None = None  # (B, S, T) float32, where they were asked for
+
+
+class Sides(NamedTuple):
+    """Hidden states of both sides at one layer; what stands at padding is of no meaning."""
+
+    source: Tensor  # (B, S, C)
+    target: Tensor  # (B, T, C)
 
 
 def encode_sides(run: Callable[[Tensor], Tensor], pieces: PieceBatch, encoding: str) -> tuple[Tensor, Tensor]:
@@ -42,26 +53,101 @@ def encode_sides(run: Callable[[Tensor], Tensor], pieces: PieceBatch, encoding: 
     return source, target
 
 
-def extract(source: Tensor, target: Tensor, pieces: PieceBatch, config: AlignerConfig) -> Labels:
-    """Link the pieces of two encoded sides, (B, S, C) and (B, T, C), as the configuration says."""
-    mask = pieces.cell_mask()
-    scores = similarity(source, target, config.similarity)
-    if config.scaling == "reference":
-        plan = sinkhorn.reference_plan(scores, mask, config.rounds, config.clamp)
-    else:
-        plan = sinkhorn.entropic_plan(scores, mask, config.rounds, config.temperature)
+def extract(
+    states: Sides,
+    mask: Tensor,
+    config: AlignerConfig,
+    pointer: sinkhorn.Plan | None = None,
+    probabilities: bool = False,
+) -> Labels:
+    """Link the pieces of two encoded sides as the configuration says.
+
+    Args:
+        states: at `config.align_layer`.
+        mask: (B, S, T) bool, True where both pieces exist.
+        config: how; its `second` method too, if there is one.
+        pointer: what `point` returns, for configurations that need it.
+        probabilities: whether to return link probabilities.
+    """
+    found = _extract(states, mask, config, pointer, probabilities or config.threshold > 0)
+    if second := config.second():
+        other = _extract(states, mask, second, pointer, found.probabilities is not None)
+        links = found.links & other.links if config.combine == "intersection" else found.links | other.links
+        both = None
+        if found.probabilities is not None and other.probabilities is not None:
+            both = (found.probabilities * other.probabilities).sqrt()
+        found = found._replace(links=links, probabilities=both)
+    if config.threshold > 0 and found.probabilities is not None:
+        found = found._replace(links=found.links & (found.probabilities >= config.threshold))
+    return found
+
+
+def _extract(states: Sides, mask: Tensor, config: AlignerConfig, pointer: sinkhorn.Plan | None, probabilities: bool) -> Labels:
+    scores = None if config.scaling == "pointer" else similarity(*states, config.similarity)
+    plan = _scale(scores, mask, config, pointer)
     if config.extraction == "filter":
         links = extraction.iterative_filter(plan.rows, mask, config.filter_rounds, config.alpha)
+    elif config.extraction == "matching":
+        links = extraction.matching(plan.rows, mask)
+    elif config.extraction == "argmax" and config.symmetrization == "intersection":
+        links = extraction.mutual_argmax(*plan, mask)
+    elif config.extraction == "argmax":
+        links = extraction.join_directions(*extraction.argmax_directions(*plan, mask), config.symmetrization)
     else:
-        links = extraction.mutual_argmax(plan.rows, plan.columns, mask)
-    return Labels(links, plan, mask)
+        links = extraction.join_directions(*extraction.cutoff_directions(*plan, mask, config.cutoff), config.symmetrization)
+    return Labels(links, plan, mask, _probabilities(states, plan, mask, config) if probabilities else None)
+
+
+def _scale(scores: Tensor | None, mask: Tensor, config: AlignerConfig, pointer: sinkhorn.Plan | None) -> sinkhorn.Plan:
+    if scores is None:
+        if pointer is None:
+            raise InputError("scaling pointer needs a pointer head: the model has none, training with word alignment makes one")
+        return pointer
+    if config.scaling == "reference":
+        return sinkhorn.reference_plan(scores, mask, config.rounds, config.clamp)
+    if config.scaling == "entropic":
+        return sinkhorn.entropic_plan(scores, mask, config.rounds, config.temperature)
+    if config.scaling == "softmax":
+        return sinkhorn.softmax_plan(scores, mask, config.temperature)
+    scores = (1 + scores) / 2 if config.similarity == "cosine" else scores  # SimAlign's: filtering scales it, so 0 matters
+    return sinkhorn.Plan(*[torch.where(mask, scores, 0.0)] * 2)
+
+
+def _probabilities(states: Sides, plan: sinkhorn.Plan, mask: Tensor, config: AlignerConfig) -> Tensor:
+    """Return √(P(target | source) · P(source | target)) of every cell, (B, S, T) float32 in 0..1.
+
+    Both are shares of the plan where it is one of probabilities (`entropic`, `softmax`, `pointer`). What `reference` and `none`
+    make are no probabilities; there both are softmaxes over the cosine of the states divided by `LINK_TEMPERATURE`.
+    """
+    if config.scaling in ("reference", "none"):
+        plan = sinkhorn.softmax_plan(similarity(*states, "cosine"), mask, LINK_TEMPERATURE)
+    elif config.scaling == "entropic":
+        n_source, n_target = mask.any(2).sum(1)[:, None, None], mask.any(1).sum(1)[:, None, None]
+        plan = sinkhorn.Plan(plan.rows * n_source, plan.columns * n_target)
+    return (plan.rows * plan.columns).sqrt().clamp(max=1.0)
+
+
+def point(head: PointerHead, states: Sides, mask: Tensor) -> sinkhorn.Plan:
+    """Ask the pointer head for every piece of both sides.
+
+    Args:
+        head: trained.
+        states: of the last layer.
+        mask: (B, S, T) bool, True where both pieces exist.
+
+    Returns:
+        Plan with P(target | source) in its rows and P(source | target) in its columns.
+    """
+    with torch.autocast(mask.device.type, enabled=False):
+        source, target = states.source.float(), states.target.float()
+        return sinkhorn.softmax_directions(head(source, target), head(target, source).transpose(1, 2), mask)
 
 
 @torch.no_grad()
 def label(encoder: Encoder, pieces: PieceBatch, config: AlignerConfig) -> Labels:
     """Self-label B pairs from the unmasked input, at `config.align_layer` and with nothing computed above it."""
-    source, target = encode_sides(lambda tokens: encoder(tokens, config.align_layer), pieces, config.encoding)
-    return extract(source, target, pieces, config)
+    states = Sides(*encode_sides(lambda tokens: encoder(tokens, config.align_layer), pieces, config.encoding))
+    return extract(states, pieces.cell_mask(), config)
 
 
 @torch.no_grad()
@@ -72,8 +158,8 @@ def label_variants(encoder: Encoder, pieces: PieceBatch, variants: Sequence[Alig
         raise ValueError("variants of different encodings need a pass each")
     run = lambda tokens: torch.stack(encoder.all_layers(tokens, top), 2)  # noqa: E731  (B, L, layers, C)
     source, target = encode_sides(run, pieces, encoding)
-    layers = [config.align_layer for config in variants]
-    return [extract(source[:, :, n], target[:, :, n], pieces, config) for n, config in zip(layers, variants, strict=True)]
+    layers, mask = [config.align_layer for config in variants], pieces.cell_mask()
+    return [extract(Sides(source[:, :, n], target[:, :, n]), mask, config) for n, config in zip(layers, variants, strict=True)]
 
 
 def dense_links(counts: np.ndarray, cells: np.ndarray, pieces: PieceBatch) -> Tensor:

@@ -44,6 +44,7 @@ class Example:
         score: any number to sort by, such as a confidence; higher is better.
         name: name of the language pair, such as ``de-en``.
         number: number of the sentence pair within its file, from 1; None counts the examples of each name.
+        probabilities: probability, 0..1, of each link of the systems that know them, by the name of the system.
     """
 
     source: list[str]
@@ -53,6 +54,7 @@ class Example:
     score: float | None = None
     name: str = ""
     number: int | None = None
+    probabilities: dict[str, dict[Link, float]] = field(default_factory=dict)
 
 
 def render_page(title: str, examples: Iterable[Example], notes: Sequence[Sequence[Cell]] = ()) -> str:
@@ -65,8 +67,8 @@ def render_page(title: str, examples: Iterable[Example], notes: Sequence[Sequenc
             with a bar where the heading of its column ends in ``%``.
 
     Raises:
-        InputError: an example has no system, a link is out of range, a number is not finite, or the rows of the table
-            differ in length.
+        InputError: an example has no system, a link is out of range or has no probability where its system knows them, a
+            number is not finite, or the rows of the table differ in length.
     """
     listed = list(examples)
     for n, row in enumerate(notes, 1):
@@ -117,7 +119,8 @@ def render_terminal(example: Example, system: str, colour: bool = False, width: 
     _check_links(example, example.number or 1)
     marks = _marks(example.systems[system], example.gold)
     label = f"{example.name} {example.number}" if example.number else example.name
-    head = "  ".join(part for part in (_printable(label).strip(), _printable(system)) if part)
+    score = "" if example.score is None else f"score {example.score:.4g}"
+    head = "  ".join(part for part in (_printable(label).strip(), score, _printable(system)) if part)
     if example.gold is not None:
         head += f"  AER {100 * _aer(example.systems[system], example.gold):.1f} %"
     source, target = [[_printable(word) or "''" for word in words] for words in (example.source, example.target)]
@@ -156,6 +159,7 @@ def _as_json(example: Example, number: int, systems: Sequence[str]) -> dict[str,
         "source": example.source,
         "target": example.target,
         "links": [links.get(name) for name in systems],
+        "probabilities": [_probabilities(example, name, links, number) for name in systems],
         "aer": [_aer(links[name], gold) if gold is not None and name in links else None for name in systems],
         "sure": None if gold is None else sorted(gold.sure),
         "possible": None if gold is None else sorted(gold.possible - gold.sure),
@@ -169,6 +173,18 @@ def _check_links(example: Example, number: int) -> None:
         check_range(links, *size, f"{example.name}:{number}: {name}")
     if example.gold is not None:
         check_range(sorted(example.gold.possible), *size, f"{example.name}:{number}: gold")
+
+
+def _probabilities(example: Example, name: str, links: Mapping[str, Sequence[Link]], number: int) -> list[float] | None:
+    """Return the probability of each of the sorted links of a system, or None where they are not known."""
+    known = example.probabilities.get(name)
+    if known is None or name not in links:
+        return None
+    for link in links[name]:
+        if not 0 <= known.get(link, -1.0) <= 1:
+            what = known.get(link, "missing")
+            raise InputError(f"{example.name}:{number}: {name}: probability of link {link[0]}-{link[1]}: {what}; allowed is 0..1")
+    return [known[link] for link in links[name]]
 
 
 def _check_finite(value: Cell, where: str) -> None:

@@ -16,7 +16,7 @@ from fairseq.tasks import FairseqTask, register_task
 from omegaconf import II, MISSING
 
 from xlm_align_fairseq.aligner import Aligner
-from xlm_align_fairseq.alignment.config import CHOICES, MODES, AlignerConfig
+from xlm_align_fairseq.alignment.config import CHOICES, METHODS, AlignerConfig
 from xlm_align_fairseq.alignment.spans import PieceBatch, swap_links
 from xlm_align_fairseq.cold_start import ColdStart, beside
 from xlm_align_fairseq.data import bitext, mono  # modules: either may be the first import, half done when this one runs
@@ -49,8 +49,8 @@ class DenoisingWordAlignmentConfig(FairseqDataclass):
         default=None, metadata={"help": "directory of a converted encoder: weights, dictionary, aligner configuration"}
     )
     # the E-step
-    label_mode: Optional[ChoiceEnum(list(MODES))] = field(  # type: ignore[valid-type]
-        default=None, metadata={"help": "label as the authors' released code does; the flags below change it further"}
+    label_method: Optional[ChoiceEnum(list(METHODS))] = field(  # type: ignore[valid-type]
+        default=None, metadata={"help": "a published method to label by; the flags below change it further"}
     )
     encoding: Optional[ChoiceEnum(list(CHOICES["encoding"]))] = _aligner_field("how the E-step encodes a pair")  # type: ignore[valid-type]
     align_layer: Optional[int] = _aligner_field("layer of the E-step's hidden states, 1..n; 0 = embeddings")
@@ -152,7 +152,7 @@ class DenoisingWordAlignmentTask(FairseqTask):
         start = cfg.cold_start or beside(restored) or beside(cfg.finetune_from_model)
         cold_start = ColdStart.read(start, Vocabulary(dictionary.symbols[4:]), start == restored) if start else None
         given = {
-            "mode": cfg.label_mode,
+            "method": cfg.label_method,
             "encoding": cfg.encoding,
             "align_layer": cfg.align_layer,
             "similarity": cfg.similarity,

@@ -12,9 +12,11 @@ from xlm_align_fairseq.aligner import Aligner
 from xlm_align_fairseq.alignment.links import read_pharaoh, swap
 from xlm_align_fairseq.alignment.metrics import bootstrap, count
 from xlm_align_fairseq.data.gold_set import read_gold_set
+from xlm_align_fairseq.plot import Curve, line_plot
 
-RUNS = {"bootstrap-then-em": "#c22", "bootstrap-fixed": "#27c", "no-bootstrap": "#777"}
+RUNS = ("bootstrap-then-em", "bootstrap-fixed", "no-bootstrap")
 VALIDATION = 100  # gold sentences that decide when self-labels take over; the others are reported
+HIGHEST = 60.0  # % AER, where the picture ends
 
 
 def gold_set(out: Path, part: str):
@@ -54,30 +56,17 @@ def of_trainings(out: Path) -> None:
     (out / "curves.svg").write_text(picture(points, line))
 
 
-def picture(points: dict[str, list[tuple[int, float, float, float]]], line: float, width: int = 720, height: int = 400) -> str:
+def picture(points: dict[str, list[tuple[int, float, float, float]]], line: float) -> str:
     """Draw the curves, AER upwards to 60 %, and the bootstrap's own AER as a dashed line."""
     last = max(update for found in points.values() for update, *_ in found)
-    x = lambda update: 50 + (width - 240) * update / last  # noqa: E731
-    y = lambda aer: height - 40 - (height - 70) * min(aer, 60) / 60  # noqa: E731
-    parts = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" font-family="sans-serif" font-size="12">']
-    parts.append(f'<rect width="{width}" height="{height}" fill="white"/>')
-    for aer in range(0, 61, 10):
-        parts.append(f'<path d="M50 {y(aer):.1f}H{width - 190}" stroke="#ddd"/><text x="20" y="{y(aer) + 4:.1f}">{aer} %</text>')
-    for update in range(0, last + 1, 2000):
-        parts.append(f'<text x="{x(update):.1f}" y="{height - 20}" text-anchor="middle">{update}</text>')
-    parts.append(f'<text x="{x(last / 2):.1f}" y="{height - 4}" text-anchor="middle">updates of 64 pairs</text>')
-    parts.append(f'<path d="M50 {y(line):.1f}H{width - 190}" stroke="black" stroke-dasharray="5 4"/>')
-    labels = [(y(line), f"bootstrap itself {line:.1f}", "black")]
-    for name, colour in RUNS.items():
-        if points[name]:
-            path = "L".join(f"{x(update):.1f} {y(aer):.1f}" for update, aer, *_ in points[name])
-            parts.append(f'<path d="M{path}" fill="none" stroke="{colour}" stroke-width="2"/>')
-            labels.append((y(points[name][-1][1]), f"{name} {points[name][-1][1]:.1f}", colour))
-    lowest = -1.0
-    for at, text, colour in sorted(labels):
-        lowest = max(at, lowest + 15)  # labels do not overlap
-        parts.append(f'<text x="{width - 182}" y="{lowest + 4:.1f}" fill="{colour}">{text}</text>')
-    return "\n".join([*parts, "</svg>\n"])
+    curves = [
+        Curve(f"{name} {found[-1][1]:.1f}", [(update, min(aer, HIGHEST)) for update, aer, *_ in found])
+        for name, found in points.items()
+        if found
+    ]
+    curves.append(Curve(f"bootstrap itself {line:.1f}", [(0, line), (last, line)], dashed=True))
+    ends = {"x_ends": (0, last), "y_ends": (0, HIGHEST)}
+    return line_plot(curves, "updates of 64 pairs", "AER %", "AER of every checkpoint, the last one in numbers", **ends)
 
 
 if __name__ == "__main__":

@@ -54,7 +54,7 @@ def align(model, text, *more):
 def check_range(lines, pairs):
     for number, (line, (source, target, linked)) in enumerate(zip(lines, pairs, strict=True)):
         words = [side.decode("utf-8", "replace").split(" ") for side in (source, target)]
-        links = [tuple(map(int, link.split("-"))) for link in line.decode("ascii").split()]
+        links = [tuple(map(int, link.split("-"))) for link in line.decode("ascii").split(" ") if link]
         assert bool(links) == linked, (number, source)
         assert links == sorted(set(links))
         for i, j in links:
@@ -72,7 +72,9 @@ def test_any_bytes_on_stdin(world):
     lines = out.removesuffix(b"\n").split(b"\n")
     check_range(lines, [*PAIRS[:-1], *((line, b"", False) for line in WITHOUT_SEPARATOR), PAIRS[-1]])
     assert f"warning: {BLANK + len(WITHOUT_SEPARATOR)} pairs with a blank side: left without links\n" in err
-    assert "warning: 2 pairs longer than 60 pieces a side: links only up to there\n" in err
+    assert "warning: 2 pairs longer than 60 pieces a side: aligned in windows\n" in err
+    assert "warning: 1 pairs with U+FFFD, which stands for bytes that are not UTF-8\n" in err
+    assert f"warning: {len(WITHOUT_SEPARATOR)} lines without the separator between source and target\n" in err
     assert "Traceback" not in err
 
 
@@ -90,7 +92,7 @@ def test_any_bytes_in_files_and_no_dependence_on_neighbours(world, tmp_path, cap
     said = capsys.readouterr().err.splitlines()
     assert all(line.startswith("warning: ") for line in said)
     assert f"warning: {BLANK} pairs with a blank side: left without links" in said
-    assert "warning: 2 pairs longer than 60 pieces a side: links only up to there" in said
+    assert "warning: 2 pairs longer than 60 pieces a side: aligned in windows" in said
     assert xlm_align(list(map(str, [*command, "--batch-tokens", "1", "--out", tmp_path / "one by one"]))) == 0
     assert (tmp_path / "one by one").read_bytes() == out
 
@@ -208,7 +210,7 @@ def test_output_over_an_input_is_refused(world, tmp_path, capsys, side, way):
         out = str(tmp_path / "links")
     arguments = ["--model", world / "model", "--src", files["src"], "--tgt", files["tgt"], "--out", out, "--quiet"]
     assert xlm_align(["align", *map(str, arguments)]) == 2
-    said = f"--out {out} is one of the inputs: it would be emptied before it is read; give another file"
+    said = f"--out {out} is one of the inputs, which it would overwrite; give another file"
     assert capsys.readouterr() == ("", f"xlm-align align: error: {said}\n")
     assert [file.read_text() for file in files.values()] == ["a b\nc d\n"] * 2
 

@@ -67,7 +67,7 @@ def random_encoder(seed=1, vocabulary=VOCABULARY):
 
 
 def aligner(encoder=None, config=CONFIG, batch_tokens=50):
-    return Aligner(encoder or random_encoder(), None, config, batch_tokens)
+    return Aligner(encoder or random_encoder(), None, config, batch_tokens=batch_tokens)
 
 
 @pytest.fixture(scope="module")

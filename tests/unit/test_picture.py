@@ -80,6 +80,23 @@ def test_page_without_gold_and_with_a_system_missing():
     assert data["examples"][0]["links"][2] is None
 
 
+KNOWN = {"after": {(1, 2): 0.25, (0, 2): 1.0, (0, 0): 0.9871, (1, 1): 0.5}}
+
+
+def test_page_holds_probabilities_in_the_order_of_the_links():
+    example = Example(EXAMPLE.source, EXAMPLE.target, SYSTEMS, GOLD, 0.5, "de-en", probabilities=KNOWN)
+    first, second = blob(render_page("t", [example, EXAMPLE]))["examples"]
+    assert first["links"][1] == [[0, 0], [0, 2], [1, 2]]
+    assert first["probabilities"] == [None, [0.9871, 1.0, 0.25]]
+    assert second["probabilities"] == [None, None]
+
+
+def test_page_lets_the_reader_sort_and_filter_by_score():
+    page = render_page("t", [EXAMPLE])
+    for part in ('"score, low first"', '"score, high first"', '"lowest score"', '"highest score"', '": probability "'):
+        assert page.count(part) == 1
+
+
 NASTY = [
     "<script>alert(1)</script>",
     "</script><img src=x onerror=alert(1)>",
@@ -139,6 +156,14 @@ def test_same_input_same_bytes():
             "n:9: gold: link 2-0 (0-based) is out of range",
         ),
         (Example(["a"], ["b"], {"s": []}, score=float("nan"), name="n"), "n:1: score: nan is not a finite number"),
+        (
+            Example(["a"], ["b"], {"s": [(0, 0)]}, name="n", probabilities={"s": {}}),
+            "n:1: s: probability of link 0-0: missing; allowed is 0..1",
+        ),
+        (
+            Example(["a"], ["b"], {"s": [(0, 0)]}, name="n", probabilities={"s": {(0, 0): float("nan")}}),
+            "n:1: s: probability of link 0-0: nan; allowed is 0..1",
+        ),
     ],
 )
 def test_page_refuses(example, text):
@@ -163,14 +188,14 @@ def test_page_without_examples():
 def test_matrix_with_gold():
     # before: 0-1 is not in gold and both sure links are missed; after: see the AER of the page above.
     assert render_terminal(EXAMPLE, "before").split("\n") == [
-        "de-en  before  AER 100.0 %",
+        "de-en  score 0.5  before  AER 100.0 %",
         "     the",
         "     | house",
         "     | | here",
         "das  ◦ ✗ .",
         "Haus . ◦ .",
     ]
-    assert render_terminal(EXAMPLE, "after").split("\n")[0] == "de-en  after  AER 40.0 %"
+    assert render_terminal(EXAMPLE, "after").split("\n")[0] == "de-en  score 0.5  after  AER 40.0 %"
     assert render_terminal(EXAMPLE, "after").split("\n")[4:] == ["das  ✓ . ✗", "Haus . ◦ ✓"]
 
 

@@ -16,15 +16,33 @@ FILE_NAME = "aligner.json"
 CHOICES = {
     "encoding": ("joint", "separate"),
     "similarity": ("dot", "cosine"),
-    "scaling": ("reference", "entropic"),
-    "extraction": ("argmax", "filter"),
+    "scaling": ("reference", "entropic", "softmax", "none", "pointer"),
+    "extraction": ("argmax", "filter", "cutoff", "matching"),
+    "symmetrization": ("intersection", "union", "grow-diag", "grow-diag-final", "grow-diag-final-and", "forward", "backward"),
+    "combine": ("intersection", "union"),
 }
 
 _REFERENCE = {"similarity": "dot", "scaling": "reference", "rounds": 2}
-# what the authors' released code does: its training labeller, and its aligner
-MODES: dict[str, dict[str, Any]] = {
-    "reference-label": {**_REFERENCE, "clamp": 1e-6, "extraction": "filter", "filter_rounds": 2, "alpha": 0.9},
-    "reference-align": {**_REFERENCE, "clamp": None, "extraction": "argmax"},
+_ARGMAX = {"extraction": "argmax", "symmetrization": "intersection"}
+_FILTER = {"extraction": "filter", "filter_rounds": 2, "alpha": 0.9}
+_SIMALIGN = {"similarity": "cosine", "scaling": "none"}
+METHODS: dict[str, dict[str, Any]] = {
+    # Chi et al. 2021: optimal transport, links that are the best of their row and column
+    "optimal-transport": {**_REFERENCE, "clamp": 1e-6, **_ARGMAX},
+    # their released code: its training labeller (with iterative filtering), and its aligner
+    "reference-label": {**_REFERENCE, "clamp": 1e-6, **_FILTER},
+    "reference-align": {**_REFERENCE, "clamp": None, **_ARGMAX},
+    # Cuturi 2013: entropic optimal transport with uniform marginals, solved in the log domain
+    "entropic": {"similarity": "cosine", "scaling": "entropic", "temperature": 0.1, "rounds": 8, **_ARGMAX},
+    # Dou & Neubig 2021 (awesome-align): softmax in both directions, cells above a cutoff in both
+    "softmax": {"similarity": "dot", "scaling": "softmax", "temperature": 1.0, "extraction": "cutoff", "cutoff": 1e-3}
+    | {"symmetrization": "intersection"},
+    # Jalili Sabet et al. 2020 (SimAlign): mutual argmax, iterated argmax, maximum-weight matching
+    "argmax": {**_SIMALIGN, **_ARGMAX},
+    "itermax": {**_SIMALIGN, **_FILTER},
+    "matching": {**_SIMALIGN, "extraction": "matching"},
+    # Chi et al. 2021, equation 5: the pointer head that training has taught, in both directions
+    "pointer": {"scaling": "pointer", **_ARGMAX},
 }
 
 
@@ -37,14 +55,23 @@ class AlignerConfig:
         align_layer: layer of the hidden states, 1..n; 0 = embeddings.
         similarity: `dot` or `cosine`.
         scaling: `reference` normalises the clamped similarities, columns then rows, as the authors' code does; `entropic`
-            solves the transport problem with marginals 1/S and 1/T in the log domain.
-        temperature: divides the similarity in `entropic` scaling.
+            solves the transport problem with marginals 1/S and 1/T in the log domain; `softmax` normalises each direction on
+            its own; `none` takes the similarities as they are; `pointer` asks the trained pointer head, in place of the
+            similarity.
+        temperature: divides the similarity in `entropic` and `softmax` scaling.
         rounds: Sinkhorn rounds.
         clamp: smallest similarity in `reference` scaling; `None` lets negative ones stand.
-        extraction: `argmax` keeps cells that are the best of their row in the row-normalised plan and of their column in the
-            column-normalised plan; `filter` is iterative filtering on the row-normalised plan.
+        extraction: `argmax` links the best cell of each row in the row-normalised plan and of each column in the
+            column-normalised plan; `cutoff` links cells whose share of their row or column is above `cutoff`; both are joined
+            by `symmetrization`. `filter` is iterative filtering on the row-normalised plan; `matching` is the one-to-one
+            matching of the largest sum.
+        symmetrization: how links of the two directions are joined; `forward` and `backward` take one of them.
+        cutoff: least share in `cutoff` extraction, 0..1.
         filter_rounds, alpha: of iterative filtering.
-        max_pieces: pieces of one side that are read; what is longer is cut (and counted).
+        also: a second method whose links are combined with those of the first; "" for none.
+        combine: how: `intersection` or `union`.
+        threshold: least link probability, 0..1; links below are left out.
+        max_pieces: pieces of one side that are read at once; training cuts what is longer, aligning reads it in windows.
     """
 
     encoding: str = "joint"
@@ -55,8 +82,13 @@ class AlignerConfig:
     rounds: int = 2
     clamp: float | None = 1e-6
     extraction: str = "argmax"
+    symmetrization: str = "intersection"
+    cutoff: float = 1e-3
     filter_rounds: int = 2
     alpha: float = 0.9
+    also: str = ""
+    combine: str = "intersection"
+    threshold: float = 0.0
     max_pieces: int = 250
 
     def __post_init__(self):
@@ -69,6 +101,8 @@ class AlignerConfig:
             "rounds": (1, 1000),
             "filter_rounds": (1, 1000),
             "alpha": (0.0, 1.0),
+            "cutoff": (0.0, 1.0),
+            "threshold": (0.0, 1.0),
             "max_pieces": (1, 1_000_000),
         }.items():
             value = getattr(self, field)
@@ -78,18 +112,30 @@ class AlignerConfig:
                 raise InputError(f"{field} is {value!r}: allowed is {kind} from {low:g} to {high:g}")
         if self.clamp is not None and not (isinstance(self.clamp, (int, float)) and self.clamp > 0):
             raise InputError(f"clamp is {self.clamp!r}: allowed is a number above 0, or null for no clamp")
+        if self.also and self.also not in METHODS:
+            raise InputError(f"also is {self.also!r}: allowed are {', '.join(METHODS)}")
+        if self.scaling == "none" and self.extraction == "cutoff":
+            raise InputError("extraction cutoff needs shares of a row or column: with scaling none take argmax or filter")
 
     @classmethod
-    def named(cls, mode: str, **changes: Any) -> AlignerConfig:
-        """Return a named mode of `MODES`, with changes."""
-        return cls().replace(mode=mode, **changes)
+    def named(cls, method: str, **changes: Any) -> AlignerConfig:
+        """Return a method of `METHODS`, with changes."""
+        return cls().replace(method=method, **changes)
 
     def replace(self, **changes: Any) -> AlignerConfig:
-        """Return a copy with some fields changed; `mode` sets those of a named mode first."""
-        mode = changes.pop("mode", None)
-        if mode is not None and mode not in MODES:
-            raise InputError(f"no mode {mode!r}: allowed are {', '.join(MODES)}")
-        return dataclasses.replace(self, **{**(MODES[mode] if mode else {}), **changes})
+        """Return a copy with some fields changed; `method` sets those of a method of `METHODS` first."""
+        method = changes.pop("method", None)
+        if method is not None and method not in METHODS:
+            raise InputError(f"no method {method!r}: allowed are {', '.join(METHODS)}")
+        return dataclasses.replace(self, **{**(METHODS[method] if method else {}), **changes})
+
+    def second(self) -> AlignerConfig | None:
+        """Return the configuration of the method that `also` names, `None` without one."""
+        return self.replace(method=self.also, also="") if self.also else None
+
+    def needs_pointer(self) -> bool:
+        """Say whether the pointer head is asked, by this method or by the second one."""
+        return "pointer" in (self.scaling, self.also)
 
     def check_layer(self, layers: int) -> None:
         """Refuse an `align_layer` that an encoder of `layers` layers does not have."""
@@ -99,15 +145,22 @@ class AlignerConfig:
     def signature_items(self) -> dict[str, Any]:
         """Return the fields that can change an output, without those their siblings switch off."""
         items = dataclasses.asdict(self)
-        if self.scaling == "reference":
-            del items["temperature"]
-        else:
-            del items["clamp"]
-        if items.get("clamp", 0) is None:
+        if self.clamp is None:
             items["clamp"] = "none"
-        if self.extraction == "argmax":
-            del items["filter_rounds"], items["alpha"]
-        return items
+        unused = {
+            "similarity": self.scaling == "pointer",
+            "align_layer": self.scaling == "pointer" and not self.also,
+            "temperature": self.scaling not in ("entropic", "softmax"),
+            "rounds": self.scaling not in ("reference", "entropic"),
+            "clamp": self.scaling != "reference",
+            "symmetrization": self.extraction not in ("argmax", "cutoff"),
+            "cutoff": self.extraction != "cutoff",
+            "filter_rounds": self.extraction != "filter",
+            "alpha": self.extraction != "filter",
+            "also": not self.also,
+            "combine": not self.also,
+        }
+        return {key: value for key, value in items.items() if not unused.get(key)}
 
     def write(self, directory: Path) -> None:
         """Write `aligner.json` into a model directory."""

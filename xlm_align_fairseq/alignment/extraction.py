@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor
+
+from xlm_align_fairseq.alignment import symmetrize
 
 
 def _occupied(cells: Tensor, dim: int) -> Tensor:
@@ -37,6 +40,64 @@ def mutual_argmax(rows: Tensor, columns: Tensor, mask: Tensor) -> Tensor:
     """
     chosen, mutual = _mutual(_existing(rows, mask), _existing(columns, mask), mask)
     return torch.zeros_like(mask).scatter_(2, chosen, mutual)
+
+
+def argmax_directions(rows: Tensor, columns: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+    """Link each source piece to its best target in `rows`, and each target piece to its best source in `columns`.
+
+    Returns:
+        Two (B, S, T) bool tensors, forward and backward; arguments as those of `mutual_argmax`.
+    """
+    forward = _existing(rows, mask).max(2, keepdim=True).indices
+    backward = _existing(columns, mask).max(1, keepdim=True).indices
+    nothing = torch.zeros_like(mask)
+    return nothing.scatter(2, forward, True) & mask, nothing.scatter(1, backward, True) & mask
+
+
+def cutoff_directions(rows: Tensor, columns: Tensor, mask: Tensor, cutoff: float) -> tuple[Tensor, Tensor]:
+    """Link the cells whose share of their row, and of their column, is above a cutoff (Dou & Neubig 2021).
+
+    Returns:
+        Two (B, S, T) bool tensors, forward and backward; arguments as those of `mutual_argmax`.
+    """
+    row_share = rows / rows.sum(2, keepdim=True).clamp(min=1e-30)
+    column_share = columns / columns.sum(1, keepdim=True).clamp(min=1e-30)
+    return (row_share > cutoff) & mask, (column_share > cutoff) & mask
+
+
+def join_directions(forward: Tensor, backward: Tensor, how: str) -> Tensor:
+    """Join the (B, S, T) bool links of two directions; `how` is a `symmetrization` of `AlignerConfig`."""
+    simple = {"intersection": forward & backward, "union": forward | backward, "forward": forward, "backward": backward}
+    if how in simple:
+        return simple[how]
+    grow = getattr(symmetrize, how.replace("-", "_"))
+    links = torch.zeros_like(forward)
+    for b in range(len(links)):  # growing is sequential by definition
+        directions = ([(i, j) for i, j in direction[b].nonzero().tolist()] for direction in (forward, backward))
+        if grown := grow(*directions):
+            i, j = torch.tensor(grown, device=links.device).T
+            links[b, i, j] = True
+    return links
+
+
+def matching(plan: Tensor, mask: Tensor) -> Tensor:
+    """Link one-to-one so that the sum of the linked cells is largest (Jalili Sabet et al. 2020; scipy solves it, pair by pair).
+
+    Args:
+        plan: (B, S, T) float; mask: (B, S, T) bool, existing pieces first.
+
+    Returns:
+        (B, S, T) bool links, min(source pieces, target pieces) a pair.
+    """
+    from scipy.optimize import linear_sum_assignment  # slow to import, and seldom needed
+
+    links = np.zeros(mask.shape, dtype=bool)
+    cells = np.nan_to_num(plan.double().cpu().numpy(), nan=0.0)
+    n_source, n_target = (_occupied(mask, dim).flatten(1).sum(1).tolist() for dim in (2, 1))
+    for b, (s, t) in enumerate(zip(n_source, n_target, strict=True)):
+        i, j = linear_sum_assignment(cells[b, :s, :t], maximize=True)
+        links[b, i, j] = True
+    return torch.from_numpy(links).to(mask.device)
 
 
 def iterative_filter(plan: Tensor, mask: Tensor, rounds: int = 2, alpha: float = 0.9) -> Tensor:

@@ -53,6 +53,27 @@ def reference_plan(similarity: Tensor, mask: Tensor, rounds: int = 2, clamp: flo
     return Plan(plan, columns)
 
 
+def softmax_plan(similarity: Tensor, mask: Tensor, temperature: float = 1.0) -> Plan:
+    """Normalise each direction on its own: P(target | source) and P(source | target) (Dou & Neubig 2021).
+
+    Args:
+        similarity: (B, S, T), any floating dtype; it is divided by `temperature`.
+        mask: (B, S, T) bool, True where both pieces exist.
+
+    Returns:
+        Plan whose rows, or columns, sum to 1.
+    """
+    return softmax_directions(similarity, similarity, mask, temperature)
+
+
+def softmax_directions(forward: Tensor, backward: Tensor, mask: Tensor, temperature: float = 1.0) -> Plan:
+    """Do what `softmax_plan` does where each direction has similarities of its own, (B, S, T) both."""
+    lowest = torch.finfo(torch.float32).min
+    rows = torch.where(mask, forward.float() / temperature, lowest).softmax(2)
+    columns = torch.where(mask, backward.float() / temperature, lowest).softmax(1)
+    return Plan(torch.where(mask, rows, 0.0), torch.where(mask, columns, 0.0))
+
+
 def _logsumexp(x: Tensor, dim: int) -> Tensor:
     """Return log Σ exp x along `dim`, kept; not a number where all x are -inf."""
     highest = x.amax(dim, keepdim=True)

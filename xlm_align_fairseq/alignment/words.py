@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
-from torch import Tensor
-
-NO_WORD = -1
 
 
-def word_links(links: Tensor, src_words: np.ndarray, tgt_words: np.ndarray) -> list[list[tuple[int, int]]]:
-    """Link two words where any of their pieces are linked.
+class WordLinks(NamedTuple):
+    """Links of many pairs, sorted by pair, source word and target word, without repetition; all of one length."""
+
+    pair: np.ndarray  # int64
+    source: np.ndarray  # int64, word
+    target: np.ndarray  # int64, word
+    probability: np.ndarray  # float32
+
+
+def word_links(pair: np.ndarray, source: np.ndarray, target: np.ndarray, probability: np.ndarray) -> WordLinks:
+    """Link two words where any of their pieces are linked; the probability is that of the most probable of these links.
 
     Args:
-        links: (B, S, T) bool piece links.
-        src_words, tgt_words: (B, S), (B, T) int word index of each piece, `NO_WORD` at padding.
-
-    Returns:
-        For each pair its sorted, unique (source word, target word) links.
+        pair, source, target: (N,) int64, for each piece link the number of its pair and the words of its two pieces.
+        probability: (N,) float32.
     """
-    pair, i, j = (index.cpu().numpy() for index in links.nonzero(as_tuple=True))
-    source, target = src_words[pair, i].astype(np.int64), tgt_words[pair, j].astype(np.int64)
-    real = (source != NO_WORD) & (target != NO_WORD)
-    pair, source, target = pair[real], source[real], target[real]
-    base = max(int(tgt_words.max(initial=0)), int(src_words.max(initial=0))) + 1
-    keys = np.unique((pair * base + source) * base + target)
-    found = np.stack([keys // base % base, keys % base], 1)
-    ends = np.searchsorted(keys // (base * base), np.arange(1, len(links)))
-    return [[(int(s), int(t)) for s, t in part] for part in np.split(found, ends)]
+    order = np.lexsort((target, source, pair))
+    pair, source, target, probability = (column[order] for column in (pair, source, target, probability))
+    new = np.ones(len(pair), dtype=bool)
+    new[1:] = (np.diff(pair) != 0) | (np.diff(source) != 0) | (np.diff(target) != 0)
+    begins = np.flatnonzero(new)
+    best = np.maximum.reduceat(probability, begins) if len(begins) else probability
+    return WordLinks(pair[begins], source[begins], target[begins], best)

@@ -1,57 +1,100 @@
-"""`xlm-align align`: sentence pairs in, Pharaoh links out, exactly one line per input line."""
+"""`xlm-align align`: sentence pairs in, links out, exactly one line per input line."""
 
 from __future__ import annotations
 
 import argparse
-import contextlib
-import os
 import sys
-from collections import Counter
-from collections.abc import Iterator, Sequence
-from typing import TextIO
+from collections.abc import Sequence
 
-from xlm_align_fairseq.alignment.config import CHOICES, MODES
+from xlm_align_fairseq.alignment.config import CHOICES, METHODS
 
-SEPARATOR = " ||| "
+FORMATS = {
+    "pharaoh": "0-0 1-2",
+    "probabilities": "0-0:0.9871 1-2:0.6034",
+    "words": "Haus<sep>house",
+    "jsonl": "words, links, probabilities, sentence score and flags as JSON",
+}
+HELP = {
+    "encoding": "both sides in one sequence, or each alone",
+    "similarity": "of two hidden states",
+    "scaling": "from similarities to a plan",
+    "extraction": "from the plan to links",
+    "symmetrization": "how the links of both directions are joined, for argmax and cutoff",
+    "combine": "how the links of --also are joined with the others",
+}
 
 
 def parser() -> argparse.ArgumentParser:
     """Return the parser of the command."""
     p = argparse.ArgumentParser(
         prog="xlm-align align",
-        description="Align sentence pairs. Words are what stands between single spaces; links are 0-based source-target pairs. "
-        f"Without --src and --tgt, pairs are read from stdin, `source{SEPARATOR}target` a line.",
+        description="Align sentence pairs. Links are 0-based source-target pairs of words. One line comes out for each line that"
+        " goes in; what cannot be aligned gives an empty one and is counted on stderr.",
+        epilog='Text is UTF-8, plain or packed as .gz, .bz2, .xz or .zst; lines end at "\\n" alone.',
     )
-    p.add_argument("--model", required=True, metavar="DIR", help="directory of a converted encoder or of a training run")
-    p.add_argument("--src", metavar="FILE", help="source sentences, one a line")
-    p.add_argument("--tgt", metavar="FILE", help="target sentences, one a line")
-    p.add_argument("--out", metavar="FILE", default="-", help="where the links go (default: stdout)")
-    p.add_argument("--gold", metavar="FILE", help="gold alignments: print AER instead of links")
-    p.add_argument("--all-layers", action="store_true", help="with --gold: AER of every layer, from one encoding")
+    p.add_argument(
+        "--model", required=True, metavar="DIR", help="directory of a converted encoder, a training run or Hugging Face's"
+    )
+    texts = p.add_argument_group("texts", "Give --src and --tgt, --tsv, or --pairs; without any, --pairs - is read.")
+    texts.add_argument("--src", metavar="FILE", help="source sentences, one a line")
+    texts.add_argument("--tgt", metavar="FILE", help="target sentences, line by line the translations of --src")
+    texts.add_argument("--tsv", metavar="FILE", help="source and target with a tab between; more columns are not read")
+    texts.add_argument("--pairs", metavar="FILE", help="`source ||| target` lines; - is standard input")
+    texts.add_argument(
+        "--tokenizer",
+        default="none",
+        metavar="NAME[,NAME]",
+        help="what makes words of a line, one for both sides or one for each: none takes what stands between single spaces;"
+        " 13a, intl, zh, char, ja-mecab, ko-mecab are sacrebleu's (default: none)",
+    )
+    output = p.add_argument_group("output")
+    output.add_argument("--out", metavar="FILE", default="-", help="where the links go (default: standard output)")
+    output.add_argument(
+        "--format",
+        choices=FORMATS,
+        default="pharaoh",
+        help="; ".join(f"{name}: {example}" for name, example in FORMATS.items()) + " (default: pharaoh)",
+    )
+    output.add_argument(
+        "--write-tokenized", nargs=2, metavar=("SRC", "TGT"), help="write the words that links count, line by line, to two files"
+    )
+    output.add_argument("--resume", action="store_true", help="go on where a killed run with the same --out stopped")
+    output.add_argument("--num-shards", type=int, default=1, metavar="N", help="cut the text into N parts (default: 1) …")
+    output.add_argument("--shard-id", type=int, default=0, metavar="K", help="… and align part K, from 0; cat joins the outputs")
+    output.add_argument("--gold", metavar="FILE", help="gold alignments: print AER instead of links")
+    output.add_argument("--all-layers", action="store_true", help="with --gold: AER of every layer, from one encoding")
     add_aligner_flags(p)
     add_compute_flags(p)
     return p
 
 
-def add_aligner_flags(p: argparse.ArgumentParser, max_pieces: bool = True) -> None:
-    """Add the flags that change the aligner configuration of the model; without `max_pieces` for text that is in pieces."""
+def add_aligner_flags(p: argparse.ArgumentParser, text: bool = True) -> None:
+    """Add the flags that change the aligner configuration of the model; without `text` for what is in pieces already."""
     p.set_defaults(max_pieces=None)
     group = p.add_argument_group("how links are made (default: what the model's aligner.json says)")
-    group.add_argument("--mode", choices=MODES, help="what the authors' released code does; other flags change it further")
-    for name in CHOICES:
-        group.add_argument(f"--{name}", choices=CHOICES[name])
+    group.add_argument("--method", choices=METHODS, help="a published method, see docs/aligning.md; the flags below change it")
+    for name, choices in CHOICES.items():
+        group.add_argument(f"--{name}", choices=choices, help=HELP[name])
     group.add_argument("--align-layer", type=int, metavar="N", help="layer of the hidden states, 1..n; 0 = embeddings")
     group.add_argument("--sinkhorn-rounds", type=int, metavar="N", dest="rounds", help="rounds of normalisation")
     group.add_argument(
-        "--sinkhorn-temperature", type=float, metavar="X", dest="temperature", help="sharpness of entropic scaling"
+        "--sinkhorn-temperature", type=float, metavar="X", dest="temperature", help="sharpness of entropic and softmax scaling"
     )
+    group.add_argument("--cutoff", type=float, metavar="X", help="least share of a row and column in cutoff extraction, 0..1")
     group.add_argument("--filter-rounds", type=int, metavar="N", help="rounds of iterative filtering")
     group.add_argument("--filter-alpha", type=float, metavar="X", dest="alpha", help="factor of half-linked cells, 0..1")
-    if max_pieces:
-        group.add_argument("--max-pieces", type=int, metavar="N", help="pieces of a side that are read")
+    group.add_argument("--also", choices=METHODS, metavar="METHOD", help="a second method, to combine its links with the first's")
+    group.add_argument("--threshold", type=float, metavar="X", help="least probability of a link, 0..1: fewer and better links")
+    if text:
+        group.add_argument(
+            "--max-pieces", type=int, metavar="N", help="pieces of a side read at once; longer pairs go in windows"
+        )
 
 
-ALIGNER_FLAGS = ("mode", *CHOICES, "align_layer", "rounds", "temperature", "filter_rounds", "alpha", "max_pieces")
+ALIGNER_FLAGS = (
+    *("method", *CHOICES, "align_layer", "rounds", "temperature", "cutoff", "filter_rounds", "alpha", "also", "threshold"),
+    "max_pieces",
+)
 
 
 def add_compute_flags(p: argparse.ArgumentParser) -> None:
@@ -60,83 +103,66 @@ def add_compute_flags(p: argparse.ArgumentParser) -> None:
     group.add_argument("--device", default="auto", help="cpu, cuda, cuda:1 … (default: a GPU if there is one)")
     group.add_argument("--threads", type=int, metavar="N", help="CPU threads (default: torch's own, or OMP_NUM_THREADS)")
     group.add_argument("--half", action="store_true", help="compute in bfloat16 (CPU) or float16 (GPU); links can change")
-    group.add_argument("--batch-tokens", type=int, default=8192, metavar="N", help="pieces of a batch (default: 8192)")
+    group.add_argument(
+        "--batch-tokens", type=int, metavar="N", help="pieces of a batch; the links are the same (default: 2048, on a GPU 32768)"
+    )
     group.add_argument("--quiet", action="store_true", help="no progress bar")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Align what was given and print what could not be aligned, by reason, on stderr."""
+    """Align what was given; what a reader of the output should know is counted on stderr."""
     args = parser().parse_args(argv)
     from xlm_align_fairseq.errors import InputError
 
-    if bool(args.src) != bool(args.tgt):
-        raise InputError("--src and --tgt go together: give both files, or neither and pairs on stdin")
+    given = [flag for flag in ("src", "tgt", "tsv", "pairs") if getattr(args, flag) is not None]
+    if given not in ([], ["src", "tgt"], ["tsv"], ["pairs"]):
+        raise InputError(f"--{' --'.join(given)}: allowed are --src and --tgt together, --tsv, or --pairs")
     if args.all_layers and not args.gold:
         raise InputError("--all-layers needs --gold: it prints the AER of every layer")
-    if args.gold and not args.src:
-        raise InputError("--gold needs --src and --tgt")
     if args.gold:
+        if not args.src:
+            raise InputError("--gold needs --src and --tgt")
         return _score(args)
-    _align(args)
+    return _align(args)
+
+
+def _align(args) -> int:
+    from tqdm import tqdm
+
+    from xlm_align_fairseq.cli.align_io import Output, Texts, identity
+
+    texts = Texts.from_flags(args)
+    total = texts.count()
+    output = Output.from_flags(args, texts)
+    if output.is_complete(total):
+        print(f"{args.out} is complete already", file=sys.stderr)
+        return 0
+    aligner = open_aligner(args, aligner_changes(args))
+    with output.open(identity(args, texts, aligner)) as done:
+        pairs = texts.pairs(skip=done)
+        progress = tqdm(total=total, initial=done, unit=" pairs", disable=args.quiet, file=sys.stderr)
+        with progress:
+            for alignment in aligner.align_corpus(pairs):
+                output.write(texts.flagged(alignment))
+                progress.update()
+    report(aligner.flagged + texts.counted, aligner.window)
     return 0
 
 
-def _align(args) -> None:
-    from tqdm import tqdm
-
-    from xlm_align_fairseq.alignment.links import format_pharaoh
-    from xlm_align_fairseq.data import lines
-    from xlm_align_fairseq.errors import InputError
-
-    if args.out != "-" and _is_input(args.out, [args.src, args.tgt] if args.src else [0]):
-        raise InputError(f"--out {args.out} is one of the inputs: it would be emptied before it is read; give another file")
-    missing: Counter = Counter()
-    pairs: Iterator[tuple[str, ...]] = _from_stdin(missing)
-    total = None
-    if args.src:
-        texts = [lines.TextFile(file, replace_invalid=True) for file in (args.src, args.tgt)]
-        pairs = lines.read_together(*texts)
-        if None not in [text.size() for text in texts]:  # no pipes: different lengths are refused before the work, not after
-            total = sum(1 for _ in lines.read_together(*texts))
-    aligner = open_aligner(args, aligner_changes(args))
-    with contextlib.ExitStack() as stack:
-        out = sys.stdout
-        if args.out != "-":
-            out = stack.enter_context(_open_output(args.out))
-        for links in tqdm(aligner.align_corpus(pairs), total=total, unit=" pairs", disable=args.quiet, file=sys.stderr):
-            out.write(format_pharaoh(links) + "\n")
-        out.flush()
-    aligner.warnings.update(+missing)
-    report(aligner)
+WARNINGS = {
+    "blank": "pairs with a blank side: left without links",
+    "windows": "pairs longer than {window} pieces a side: aligned in windows",
+    "unknown": "pairs with pieces that the vocabulary lacks, read as <unk> (many: is the model trimmed?)",
+    "invalid": "pairs with U+FFFD, which stands for bytes that are not UTF-8",
+    "separator": "lines without the separator between source and target",
+}
 
 
-def _is_input(path: str, inputs: Sequence[str | int]) -> bool:
-    """Say whether a file is one of the inputs, under whatever name; 0 is stdin."""
-    if not os.path.isfile(path):
-        return False
-    return any(os.path.samestat(os.stat(path), os.stat(file)) for file in inputs if isinstance(file, int) or os.path.exists(file))
-
-
-def _open_output(path: str) -> TextIO:
-    from xlm_align_fairseq.errors import InputError
-
-    try:
-        return open(path, "w", encoding="utf-8", newline="\n")
-    except OSError as error:
-        raise InputError(f"--out {path}: cannot write the file ({error.strerror}); check the path") from error
-
-
-def _from_stdin(missing: Counter) -> Iterator[tuple[str, str]]:
-    for line in sys.stdin.buffer:  # bytes: split on "\n" alone
-        source, separator, target = line.removesuffix(b"\n").decode("utf-8", "replace").partition(SEPARATOR)
-        missing[f"of these lines have no {SEPARATOR!r} between source and target"] += not separator
-        yield source, target
-
-
-def report(aligner) -> None:
-    """Print the counted warnings of an aligner."""
-    for reason, number in aligner.warnings.items():
-        print(f"warning: {number} {reason}", file=sys.stderr)
+def report(flagged, window: int) -> None:
+    """Print how many pairs have each flag, and what it means."""
+    for flag, text in WARNINGS.items():
+        if flagged[flag]:
+            print(f"warning: {flagged[flag]} {text.format(window=window)}", file=sys.stderr)
 
 
 def aligner_changes(args) -> dict:
@@ -162,7 +188,10 @@ def open_aligner(args, changes: dict):
         reason = str(error).split("\n")[0]
         raise InputError(f"--device {device}: {reason}; allowed are cpu and, where torch finds a GPU, cuda, cuda:1 …") from error
     dtype = (torch.bfloat16 if device.startswith("cpu") else torch.float16) if args.half else None
-    return Aligner.load(args.model, device, changes, batch_tokens=args.batch_tokens, autocast=dtype)
+    batch_tokens = args.batch_tokens or (2048 if device.startswith("cpu") else 32768)
+    if batch_tokens < 1:
+        raise InputError(f"--batch-tokens {batch_tokens}: allowed are 1 and more")
+    return Aligner.load(args.model, device, changes, batch_tokens=batch_tokens, autocast=dtype)
 
 
 def _score(args) -> int:
@@ -186,5 +215,5 @@ def _score(args) -> int:
     if args.all_layers:
         del items["align_layer"]
     print(signature({"aer": gold_set.name, "sentences": len(gold_set.gold), **items, "version": __version__}))
-    report(aligner)
+    report(aligner.flagged, aligner.window)
     return 0

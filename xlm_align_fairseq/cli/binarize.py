@@ -17,7 +17,7 @@ def parser() -> argparse.ArgumentParser:
     new = argparse.ArgumentParser(
         prog="xlm-align binarize",
         description=__doc__,
-        epilog="Text files are UTF-8, one sentence a line, plain or packed as .gz, .bz2 or .xz. The table of what was"
+        epilog="Text files are UTF-8, one sentence a line, plain or packed as .gz, .bz2, .xz or .zst. The table of what was"
         " kept goes to standard error, the path of the manifest to standard output.",
     )
     add = new.add_argument

@@ -24,11 +24,11 @@ def parser() -> argparse.ArgumentParser:
     new = argparse.ArgumentParser(
         prog="xlm-align bootstrap",
         description=__doc__,
-        epilog="Text files are UTF-8, one sentence a line, plain or packed as .gz, .bz2 or .xz. The links are 0-based Pharaoh"
-        " lines (0-0 1-2), one a pair; train on them with `xlm-align binarize --pieces words --tokenizer SAME --alignments"
-        " FILE`. The aligner learns from this text alone: give it tens of thousands of pairs, and append what else is to be"
-        " aligned. OMP_NUM_THREADS says how many threads it takes; the links are the same. A table goes to standard error."
-        ' Needs: pip install "xlm-align-fairseq[bootstrap]".',
+        epilog="Text files are UTF-8, one sentence a line, plain or packed as .gz, .bz2, .xz or .zst. The links are 0-based"
+        " Pharaoh lines (0-0 1-2), one a pair; train on them with `xlm-align binarize --pieces words --tokenizer SAME"
+        " --alignments FILE`. The aligner learns from this text alone: give it tens of thousands of pairs, and append what else"
+        " is to be aligned. OMP_NUM_THREADS says how many threads it takes; the links are the same. A table goes to standard"
+        ' error. Needs: pip install "xlm-align-fairseq[bootstrap]".',
     )
     add = new.add_argument
     add("--out", metavar="FILE", default="-", help="where the links go (default: standard output)")

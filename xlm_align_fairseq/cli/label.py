@@ -30,7 +30,7 @@ def parser() -> argparse.ArgumentParser:
     shards.add_argument("--num-shards", type=int, default=1, metavar="N", help="parts of the work (default: %(default)s)")
     shards.add_argument("--shard-id", type=int, default=0, metavar="I", help="which part, 0..N-1 (default: %(default)s)")
     shards.add_argument("--merge", action="store_true", help="put the labels of all --num-shards parts together")
-    add_aligner_flags(new, max_pieces=False)
+    add_aligner_flags(new, text=False)
     add_compute_flags(new)
     return new
 

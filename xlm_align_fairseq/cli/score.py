@@ -1,4 +1,4 @@
-"""Score alignments against gold: AER, precision, recall, F1, bootstrap intervals and paired tests."""
+"""Score alignments against gold: AER, precision, recall, F1, bootstrap intervals, paired tests, curves over thresholds."""
 
 import argparse
 import json
@@ -14,12 +14,14 @@ from xlm_align_fairseq.alignment.links import (
     check_range,
     decode_lines,
     load_gold,
+    parse_pharaoh,
+    parse_probabilities,
     read_lines,
-    read_pharaoh,
-    swap,
 )
 from xlm_align_fairseq.alignment.signature import signature
+from xlm_align_fairseq.cli import score_curve
 from xlm_align_fairseq.errors import InputError
+from xlm_align_fairseq.files import refuse_overwriting
 from xlm_align_fairseq.version import __version__
 
 if TYPE_CHECKING:
@@ -49,6 +51,18 @@ def parser() -> argparse.ArgumentParser:
     add("--seed", type=int, default=12345, metavar="N", help="seed of the bootstrap (default: %(default)s)")
     add("--json", action="store_true", help="print JSON (percent, not rounded) in place of the tables")
     add("--per-sentence", metavar="FILE", help="also write the counts and AER (percent) of each sentence pair, TSV")
+    add(
+        "--curve",
+        action="store_true",
+        help="also score the links at or above each of several probabilities; HYP needs links with probabilities"
+        " (0-0:0.98), from `xlm-align align --format probabilities`",
+    )
+    add(
+        "--thresholds",
+        metavar="P[,...]",
+        help=f"probabilities of --curve, 0..1 (default: {score_curve.THRESHOLDS}); implies --curve",
+    )
+    add("--curve-plot", metavar="FILE.svg", help="write a plot of precision against recall, SVG; implies --curve")
     return new
 
 
@@ -64,8 +78,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         command.error("--src and --tgt go together: give both or neither")
     if args.hyp.count("-") > 1:
         command.error("standard input (-) can be given as HYP only once")
+    if args.curve_plot is not None and not args.curve_plot.lower().endswith(".svg"):
+        command.error(f"--curve-plot {args.curve_plot}: the plot is SVG, give a file whose name ends in .svg")
+    args.curve = args.curve or args.thresholds is not None or args.curve_plot is not None
+    thresholds = score_curve.parse_thresholds(score_curve.THRESHOLDS if args.thresholds is None else args.thresholds)
+    inputs = [0 if name == "-" else name for name in (*args.hyp, args.gold, args.src, args.tgt) if name is not None]
+    for flag, path in (("--per-sentence", args.per_sentence), ("--curve-plot", args.curve_plot)):
+        if path is not None:
+            refuse_overwriting(flag, path, inputs)
 
-    systems = [_read_hypothesis(name, args.one_based, args.swap) for name in args.hyp]
+    systems = [_read_hypothesis(name, args) for name in args.hyp]
     names = ["<stdin>" if name == "-" else name for name in args.hyp]
     lengths = [(name, len(system)) for name, system in zip(names, systems, strict=True)]
     sizes: list[tuple[int, int]] = []
@@ -88,19 +110,30 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     counts = [[count(*pair) for pair in zip(system, gold.sentences, strict=True)] for system in systems]
     report = _report(names, counts, gold, args)
+    if args.curve:
+        for entry, system in zip(report["systems"], systems, strict=True):
+            entry.update(score_curve.rows(system, gold.sentences, thresholds))
     if args.per_sentence is not None:
-        _write_sentences(args.per_sentence, names, counts, report["signature"])
+        _write("--per-sentence", args.per_sentence, _sentences(names, counts, report["signature"]))
+    if args.curve_plot is not None:
+        _write("--curve-plot", args.curve_plot, score_curve.plot(names, systems, gold.sentences, thresholds))
     print(json.dumps(report, indent=2, ensure_ascii=False) if args.json else _tables(report))
     return 0
 
 
-def _read_hypothesis(name: str, one_based: bool, swapped: bool) -> list[list[Link]]:
-    if name == "-":
-        lines = decode_lines(sys.stdin.buffer.read(), "<stdin>")
-        system = read_pharaoh(lines, one_based=one_based, name="<stdin>")
-    else:
-        system = read_pharaoh(name, one_based=one_based)
-    return [swap(links) for links in system] if swapped else system
+def _read_hypothesis(name: str, args: argparse.Namespace) -> list[dict[Link, float]]:
+    """Read the links of each sentence pair, with their probabilities if a curve is asked for, else 1."""
+    shown = "<stdin>" if name == "-" else name
+    lines = decode_lines(sys.stdin.buffer.read(), shown) if name == "-" else read_lines(name)
+    system = []
+    for n, line in enumerate(lines, 1):
+        where = f"{shown}:{n}"
+        if args.curve:
+            links = parse_probabilities(line, one_based=args.one_based, where=where)
+        else:
+            links = dict.fromkeys(parse_pharaoh(line, one_based=args.one_based, where=where), 1.0)
+        system.append(dict(sorted(((j, i), p) for (i, j), p in links.items())) if args.swap else links)
+    return system
 
 
 def _check_lengths(lengths: Sequence[tuple[str, int]]) -> None:
@@ -179,11 +212,13 @@ def _tables(report: dict[str, Any]) -> str:
         low, high = test["interval"]
         interval = f"[{low:+.2f}, {high:+.2f}]"
         lines.append(f"{test['name']:{width}}  {test['difference']:+10.2f}  {interval:>15}  {test['p_value']:7.4f}")
+    if "curve" in report["systems"][0]:
+        lines += score_curve.tables(report["systems"])
     return "\n".join([*lines, "", report["signature"]])
 
 
-def _write_sentences(path: str, names: Sequence[str], counts: Sequence[Sequence["Counts"]], label: str) -> None:
-    """Write the counts of each sentence pair: comment lines with the signature and the systems, a header, rows."""
+def _sentences(names: Sequence[str], counts: Sequence[Sequence["Counts"]], label: str) -> str:
+    """List the counts of each sentence pair: comment lines with the signature and the systems, a header, rows."""
     lines = [f"# xlm-align-per-sentence.1 {label}"]
     lines += [f"# system {k} is {name!r}" for k, name in enumerate(names, 1)]
     lines.append("\t".join(["system", "sentence", *_COLUMNS, "aer"]))
@@ -191,7 +226,11 @@ def _write_sentences(path: str, names: Sequence[str], counts: Sequence[Sequence[
         for n, sentence in enumerate(system, 1):
             cells = [k, n, *(getattr(sentence, column) for column in _COLUMNS), f"{100 * sentence.aer:.2f}"]
             lines.append("\t".join(map(str, cells)))
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _write(flag: str, path: str, text: str) -> None:
     try:
-        Path(path).write_bytes("".join(f"{line}\n" for line in lines).encode())
+        Path(path).write_bytes(text.encode())
     except OSError as error:
-        raise InputError(f"--per-sentence {path}: cannot write the file ({error.strerror}); check the path") from error
+        raise InputError(f"{flag} {path}: cannot write the file ({error.strerror}); check the path") from error

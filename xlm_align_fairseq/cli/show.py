@@ -7,8 +7,18 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from xlm_align_fairseq.alignment.links import Gold, check_range, load_gold, read_lines, read_pharaoh
+from xlm_align_fairseq.alignment.confidence import sentence_score
+from xlm_align_fairseq.alignment.links import (
+    Gold,
+    Link,
+    check_range,
+    load_gold,
+    parse_probabilities,
+    read_lines,
+    read_pharaoh,
+)
 from xlm_align_fairseq.errors import InputError
+from xlm_align_fairseq.files import refuse_overwriting
 from xlm_align_fairseq.picture import LEGEND, Cell, Example, render_page, render_terminal
 
 
@@ -23,7 +33,8 @@ def parser() -> argparse.ArgumentParser:
         metavar="FILE",
         action="append",
         required=True,
-        help="alignments of a system, Pharaoh lines (0-0 1-2); once for each system",
+        help="alignments of a system, Pharaoh lines (0-0 1-2), also with probabilities (0-0:0.98 1-2:0.60); once for each"
+        " system; the first with probabilities scores the sentence pairs: mean probability of each word's best link",
     )
     add("--gold", metavar="FILE", help="gold: rows 'id src tgt [S|P]', or Pharaoh with i-j and ipj")
     add("--one-based", action="store_true", help="the --alignments files count words from 1")
@@ -31,6 +42,9 @@ def parser() -> argparse.ArgumentParser:
     add("--names", metavar="NAME[,...]", help="names of the systems (default: the names of their files)")
     add("--pair", metavar="NAME", help="name of the language pair (default: de-en for files x.de and y.en)")
     add("--only", metavar="N[,...]", help="numbers of the sentence pairs to show, from 1 (default: all)")
+    add("--min-score", type=_share, metavar="X", help="show only sentence pairs with this score or more, 0..1")
+    add("--max-score", type=_share, metavar="X", help="show only sentence pairs with this score or less, 0..1")
+    add("--sort", choices=["score"], help="order to show in: score is lowest first (default: the order of the files)")
     add("--html", metavar="FILE", help="write a page for the browser (default: text to standard output)")
     add("--title", default="Word alignments", help="heading of the page (default: %(default)s)")
     return new
@@ -43,8 +57,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         InputError: a file or a flag cannot be used.
     """
     args = parser().parse_args(argv)
+    if args.html is not None:
+        inputs = [args.src, args.tgt, *args.alignments, args.gold]
+        refuse_overwriting("--html", args.html, [name for name in inputs if name is not None])
     names = _names(args.names, args.alignments)
-    examples = _examples(args, names)
+    examples = _by_score(args, _examples(args, names))
     if args.html is not None:
         page = render_page(args.title, examples, _notes(examples, names))
         try:
@@ -54,6 +71,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
     width = shutil.get_terminal_size((100, 24)).columns
+    if not examples:
+        print("xlm-align show: no sentence pair has such a score", file=sys.stderr)
+        return 0
     legend = [LEGEND] if args.gold is not None else []
     pictures = [render_terminal(example, name, colour, width) for example in examples for name in names]
     print("\n\n".join([*legend, *pictures]))
@@ -71,7 +91,9 @@ def _names(given: str | None, paths: Sequence[str]) -> list[str]:
 
 def _examples(args: argparse.Namespace, names: Sequence[str]) -> list[Example]:
     source, target = read_lines(args.src), read_lines(args.tgt)
-    systems = [read_pharaoh(path, one_based=args.one_based) for path in args.alignments]
+    read = [_read_system(path, args.one_based) for path in args.alignments]
+    systems = [links for links, _ in read]
+    probable = {name: found for name, (_, found) in zip(names, read, strict=True) if found is not None}
     lengths = [len(target), *map(len, systems)]
     for path, length in zip([args.tgt, *args.alignments], lengths, strict=True):
         if length != len(source):
@@ -94,8 +116,52 @@ def _examples(args: argparse.Namespace, names: Sequence[str]) -> list[Example]:
         if sentence is not None:
             check_range(sorted(sentence.possible), len(words[0]), len(words[1]), f"{args.gold}: sentence pair {number}")
         by_name = dict(zip(names, links, strict=True))
-        shown.append(Example(words[0], words[1], by_name, sentence, None, pair, number))
+        probabilities = {name: found[number - 1] for name, found in probable.items()}
+        sizes = [sum(1 for word in side if word) for side in words]
+        score = next((sentence_score(found, *sizes) for found in probabilities.values()), None)
+        shown.append(Example(words[0], words[1], by_name, sentence, score, pair, number, probabilities))
     return shown
+
+
+def _read_system(path: str, one_based: bool) -> tuple[list[list[Link]], list[dict[Link, float]] | None]:
+    """Read alignments, and the probabilities of all links if any link has one."""
+    lines = read_lines(path)
+    if not any(":" in line for line in lines):
+        return read_pharaoh(lines, one_based=one_based, name=path), None
+    found = [parse_probabilities(line, one_based=one_based, where=f"{path}:{n}") for n, line in enumerate(lines, 1)]
+    return [sorted(links) for links in found], found
+
+
+def _by_score(args: argparse.Namespace, examples: list[Example]) -> list[Example]:
+    """Leave out and sort sentence pairs as the flags about scores say."""
+    flags = {"--min-score": args.min_score, "--max-score": args.max_score, "--sort": args.sort}
+    asked = [flag for flag, value in flags.items() if value is not None]
+    if not asked:
+        return examples
+    low, high = (end if given is None else given for given, end in ((args.min_score, 0.0), (args.max_score, 1.0)))
+    if low > high:
+        raise InputError(f"--min-score {low:g} is above --max-score {high:g}: no score is both; give a lower --min-score")
+    scored = [(example.score, example) for example in examples if example.score is not None]
+    if len(scored) < len(examples):
+        raise InputError(
+            f"{asked[0]} needs scores, but no --alignments file has probabilities; give one with links like 0-0:0.98, as"
+            " `xlm-align align --format probabilities` writes them"
+        )
+    kept = [(score, example) for score, example in scored if low <= score <= high]
+    if args.sort is not None:
+        kept.sort(key=lambda pair: pair[0])
+    return [example for _, example in kept]
+
+
+def _share(text: str) -> float:
+    """Read a number 0..1 for argparse."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"{text!r}; allowed is a number 0..1")
+    return value
 
 
 def _only(given: str | None, n_lines: int) -> list[int]:

@@ -15,15 +15,17 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
+from backports import zstd
+
 from xlm_align_fairseq.errors import InputError
 
-OPENERS = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
+OPENERS = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open, ".zst": zstd.open}
 
 
 class TextFile:
     """Iterate over the lines of a UTF-8 file, without their `"\\n"`; a final `"\\n"` does not begin one more line.
 
-    The file is read once and in order, so that pipes work too. `.gz`, `.bz2` and `.xz` are unpacked.
+    The file is read once and in order, so that pipes work too. `.gz`, `.bz2`, `.xz` and `.zst` are unpacked.
 
     Args:
         path: the file.
@@ -37,8 +39,6 @@ class TextFile:
         self.path, self.replace_invalid = Path(path), replace_invalid
         self.lines = 0
         self._raw: _HashingFile | None = None
-        if self.path.suffix == ".zst":
-            raise InputError(f"{path}: .zst is not read here; unpack the file first: zstd -d {self.path.name}")
 
     @property
     def bytes_read(self) -> int:
@@ -157,7 +157,7 @@ def _reporting(path: Path) -> Iterator[None]:
     """Turn what goes wrong in opening, reading and unpacking a file into `InputError`."""
     try:
         yield
-    except (OSError, EOFError, zlib.error, lzma.LZMAError) as error:
+    except (OSError, EOFError, zlib.error, lzma.LZMAError, zstd.ZstdError) as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise InputError(f"{path}: cannot read the file ({error.strerror}); check the path") from error
         raise InputError(

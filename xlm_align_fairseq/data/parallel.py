@@ -1,9 +1,11 @@
-"""Map a function over a stream in several processes: in order, with a bounded number of items under way."""
+"""Work ahead on a stream, in order and with a bounded number of items under way: a thread, or several processes."""
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
+import queue
 import signal
 import threading
 from collections import deque
@@ -18,6 +20,46 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 IN_FLIGHT = 3  # items a worker: one that it works on, and some that wait for it or for their turn
+
+
+def prefetch(items: Iterable[Item], ahead: int = 1) -> Iterator[Item]:
+    """Yield the items of a stream that another thread reads ahead of us; what it raises is raised here, in its place.
+
+    Args:
+        items: the stream; it is used by that thread alone.
+        ahead: items that wait, beside one that is being made.
+    """
+    ready: queue.Queue[tuple[Item | None, BaseException | None]] = queue.Queue(ahead)
+    stop = threading.Event()
+
+    def put(item: Item | None, error: BaseException | None) -> bool:
+        while not stop.is_set():
+            with contextlib.suppress(queue.Full):
+                ready.put((item, error), timeout=0.1)
+                return True
+        return False
+
+    def read() -> None:
+        try:
+            for item in items:
+                if not put(item, None):
+                    return
+            put(None, StopIteration())
+        except BaseException as error:
+            put(None, error)
+
+    reader = threading.Thread(target=read, daemon=True, name="prefetch")
+    reader.start()
+    try:
+        while True:
+            item, error = ready.get()
+            if isinstance(error, StopIteration):
+                return
+            if error is not None:
+                raise error
+            yield item  # type: ignore[misc]
+    finally:
+        stop.set()
 
 
 def ordered_map(

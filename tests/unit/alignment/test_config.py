@@ -1,10 +1,10 @@
-"""The aligner configuration: values checked once, round trip, named modes, signatures."""
+"""The aligner configuration: values checked once, round trip, named methods, signatures."""
 
 import json
 
 import pytest
 
-from xlm_align_fairseq.alignment.config import FILE_NAME, MODES, AlignerConfig
+from xlm_align_fairseq.alignment.config import FILE_NAME, METHODS, AlignerConfig
 from xlm_align_fairseq.alignment.signature import parse_signature, signature
 from xlm_align_fairseq.errors import InputError
 
@@ -39,17 +39,36 @@ def test_files_are_refused_by_name(tmp_path):
             AlignerConfig.read(tmp_path)
 
 
-def test_named_modes():
+def test_named_methods():
     assert AlignerConfig.named("reference-label", filter_rounds=3).extraction == "filter"
     assert AlignerConfig.named("reference-align").clamp is None
+    assert AlignerConfig.named("softmax", cutoff=0.5).cutoff == 0.5
     with pytest.raises(InputError, match="reference-label, reference-align"):
         AlignerConfig.named("reference")
+    with pytest.raises(InputError, match="also is 'reference': allowed are optimal-transport, "):
+        AlignerConfig(also="reference")
+    with pytest.raises(InputError, match="extraction cutoff needs shares"):
+        AlignerConfig(scaling="none", extraction="cutoff")
 
 
-@pytest.mark.parametrize("mode", MODES)
-def test_every_mode_has_a_signature(mode):
-    written = parse_signature(signature(AlignerConfig.named(mode).signature_items()))
-    assert written["clamp"] == {"reference-label": "1e-06", "reference-align": "none"}[mode]
+def test_methods_and_their_signatures_are_all_different():
+    """Also after another method: a method sets all that tells it from the others."""
+    written = {name: signature(AlignerConfig.named(name).signature_items()) for name in METHODS}
+    assert len(set(written.values())) == len(METHODS)
+    for before in METHODS:
+        for name in METHODS:
+            assert signature(AlignerConfig.named(before).replace(method=name).signature_items()) == written[name]
+    assert parse_signature(written["reference-label"])["clamp"] == "1e-06"
+    assert parse_signature(written["reference-align"])["clamp"] == "none"
+
+
+def test_the_second_method():
+    config = AlignerConfig.named("softmax", also="pointer", align_layer=3)
+    assert config.needs_pointer()
+    assert config.second() == AlignerConfig.named("softmax", align_layer=3).replace(method="pointer")
+    assert AlignerConfig().second() is None
+    assert "combine" not in AlignerConfig().signature_items()
+    assert parse_signature(signature(config.signature_items()))["also"] == "pointer"
 
 
 def test_signature_leaves_out_what_is_switched_off():

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from xlm_align_fairseq.alignment.spans import BOS, EOS, PAD, PieceBatch, join_sides, length_mask, split_sides, wrap_side
-from xlm_align_fairseq.alignment.words import NO_WORD, word_links
+from xlm_align_fairseq.alignment.words import word_links
 
 side = st.lists(st.integers(4, 99), min_size=1, max_size=6)
 
@@ -43,26 +43,15 @@ def test_length_mask():
     assert length_mask(torch.tensor([2, 0]), 3).tolist() == [[True, True, False], [False, False, False]]
 
 
-@given(st.integers(0, 10_000))
-@settings(max_examples=80, deadline=None)
-def test_word_links_equal_plain_python(seed):
-    random = np.random.default_rng(seed)
-    n_batch, n_source, n_target = random.integers(1, 5), random.integers(1, 7), random.integers(1, 7)
-    src_words = np.sort(random.integers(NO_WORD, 4, (n_batch, n_source)))
-    tgt_words = np.sort(random.integers(NO_WORD, 9, (n_batch, n_target)))
-    links = torch.from_numpy(random.random((n_batch, n_source, n_target)) < 0.3)
-    expected = [
-        sorted(
-            {
-                (int(src_words[b, i]), int(tgt_words[b, j]))
-                for i, j in links[b].nonzero().tolist()
-                if src_words[b, i] != NO_WORD and tgt_words[b, j] != NO_WORD
-            }
-        )
-        for b in range(n_batch)
-    ]
-    assert word_links(links, src_words, tgt_words) == expected
+piece_link = st.tuples(st.integers(0, 4), st.integers(0, 5), st.integers(0, 5), st.integers(0, 8).map(lambda n: n / 8))
 
 
-def test_no_links_at_all():
-    assert word_links(torch.zeros(2, 3, 3, dtype=torch.bool), np.zeros((2, 3), int), np.zeros((2, 3), int)) == [[], []]
+@given(st.lists(piece_link, max_size=30))
+def test_word_links_equal_plain_python(links):
+    best = {}
+    for *link, probability in links:
+        best[tuple(link)] = max(probability, best.get(tuple(link), 0.0))
+    columns = [np.array([link[k] for link in links], np.int64 if k < 3 else np.float32) for k in range(4)]
+    found = word_links(*columns)
+    assert list(zip(*(column.tolist() for column in found[:3]), strict=True)) == sorted(best)
+    assert found.probability.tolist() == [best[link] for link in sorted(best)]

@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,9 @@ FILES = {
     "hyp1": "1-1 2-1\n1-2\n",
     "swapped": "0-0 0-1\n1-0\n",
     "perfect": "0-0 1-1\n0-0 0-1\n",
+    "sure": "0-0:0.9 1-0:0.2\n0-1:0.5\n",
+    "sure1": "1-1:0.9 1-2:0.2\n2-1:0.5\n",  # 1-based, target-source
+    "empty": "\n\n",
     "src": "ein Haus\nja\n",
     "tgt": "a house\nyes yes\n",
 }
@@ -145,6 +149,86 @@ def test_sentences_without_gold_are_counted_and_named(capsys, files):
     assert parse_signature(report["signature"])["ids"] == "lines"
 
 
+def test_curve_worked_by_hand(capsys):
+    # Of "hyp", 1-0 (wrong) goes above 0.2, 0-1 (possible) above 0.5, 0-0 (sure) above 0.9.
+    report = run_json(capsys, "--gold", "gold", "sure", "--curve")
+    (system,) = report["systems"]
+    assert [row["threshold"] for row in system["curve"]] == [0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99]
+    assert [row["links"] for row in system["curve"]] == [3, 3, 3, 2, 2, 2, 1, 1, 1, 1, 0, 0]
+    third = [100, 100 / 3, 50, 40]  # of 0-0 and 0-1: precision 2/2, recall 1/3, F1 1/2, AER 1 - 3/5
+    assert [system["curve"][3][key] for key in ("precision", "recall", "f1", "aer")] == pytest.approx(third)
+    assert system["lowest_aer_at"] == 0.3  # the first of three
+
+
+def test_a_curve_begins_at_the_plain_score(capsys):
+    plain = run_json(capsys, "--gold", "gold", "sure")
+    report = run_json(capsys, "--gold", "gold", "sure", "--thresholds", "0")
+    (system,) = report["systems"]
+    (row,) = system["curve"]
+    assert row["links"] == plain["systems"][0]["counts"]["hypothesis"]
+    assert {key: row[key] for key in ("aer", "precision", "recall", "f1")} == {
+        key: plain["systems"][0][key] for key in ("aer", "precision", "recall", "f1")
+    }
+    assert report["signature"] == plain["signature"]
+    assert "curve" not in plain["systems"][0]
+
+
+def test_bases_and_directions_give_the_same_curve(capsys):
+    expected = run_json(capsys, "--gold", "gold", "sure", "--curve")["systems"][0]["curve"]
+    found = run_json(capsys, "--gold", "gold", "sure1", "--one-based", "--swap", "--curve")["systems"][0]["curve"]
+    assert found == expected
+
+
+def test_curve_tables(capsys):
+    assert score.main(["--gold", "gold", "sure", "empty", "--thresholds", "0.95,0.5,.20,0.5"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    start = lines.index("sure: links with at least the probability of a threshold")
+    assert lines[start + 1].split() == ["threshold", "links", "precision", "%", "recall", "%", "F1", "%", "AER", "%"]
+    assert [line.split() for line in lines[start + 2 : start + 5]] == [
+        ["0.2", "3", "66.7", "33.3", "44.4", "50.00"],
+        ["0.5", "2", "100.0", "33.3", "50.0", "40.00", "*", "lowest", "AER"],
+        ["0.95", "0", "100.0", "0.0", "0.0", "100.00"],
+    ]
+    assert lines[start + 5 : start + 7] == ["", "empty: links with at least the probability of a threshold"]
+    assert lines[-1].startswith("metric:aer|sentences:2|")
+
+
+def test_curve_plot(capsys, files):
+    argv = ["--gold", "gold", "sure", "empty", "--curve-plot", "out.svg"]
+    assert score.main(argv) == 0
+    assert "sure: links with at least" in capsys.readouterr().out  # --curve is implied
+    first = (files / "out.svg").read_bytes()
+    root = ElementTree.fromstring(first)
+    texts = [node.text for node in root.iter("{http://www.w3.org/2000/svg}text")]
+    assert {"recall %", "precision %", "sure", "empty"} <= set(texts)
+    assert {"0–0.2", "0.3–0.5", "0.6–0.9"} <= set(texts)  # the thresholds that keep the same links
+    notes = [node.text for node in root.iter("{http://www.w3.org/2000/svg}title")]
+    assert notes[1] == "threshold 0.3–0.5: 2 links, recall 33.3 %, precision 100.0 %, AER 40.00 %"
+    score.main(argv)
+    assert (files / "out.svg").read_bytes() == first
+
+
+@pytest.mark.parametrize("flag", ["--per-sentence", "--curve-plot"])
+@pytest.mark.parametrize("name", ["sure", "gold", "src", "tgt"])
+def test_an_input_is_not_overwritten(files, flag, name):
+    (files / "out.svg").symlink_to(name)
+    with pytest.raises(InputError) as error:
+        score.main(["--gold", "gold", "perfect", "sure", "--src", "src", "--tgt", "tgt", flag, "./out.svg"])
+    assert str(error.value).startswith(f"{flag} ./out.svg is one of the inputs")
+    assert (files / name).read_text(encoding="utf-8") == FILES[name]
+
+
+def test_standard_input_is_not_overwritten(files):
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    code = "from xlm_align_fairseq.cli import score; score.main(['--gold', 'gold', '-', '--per-sentence', 'hyp'])"
+    with open(files / "hyp") as stdin:
+        done = subprocess.run(
+            [sys.executable, "-c", code], env=environment, stdin=stdin, capture_output=True, text=True, check=False
+        )
+    assert "--per-sentence hyp is one of the inputs" in done.stderr
+    assert (files / "hyp").read_text(encoding="utf-8") == FILES["hyp"]
+
+
 @pytest.mark.parametrize(
     ("change", "argv", "message"),
     [
@@ -169,6 +253,13 @@ def test_sentences_without_gold_are_counted_and_named(capsys, files):
         ({}, ["absent"], "absent: cannot read the file (No such file or directory); "),
         ({}, ["hyp", "--samples", "0"], "bootstrap samples: 0; allowed is 1 or more"),
         ({}, ["hyp", "--per-sentence", "no/where"], "--per-sentence no/where: cannot write the file"),
+        ({}, ["sure", "--curve-plot", "no/where.svg"], "--curve-plot no/where.svg: cannot write the file"),
+        ({}, ["hyp", "--curve"], "hyp:1: link 0-0 (0-based) has no probability; allowed are links like 3-4:0.98, as `xlm-align"),
+        ({"sure": "0-0:0.9\n0-0\n"}, ["sure", "--thresholds", "0.5"], "sure:2: link 0-0 (0-based) has no probability; "),
+        ({}, ["sure", "--thresholds", "0.5,x"], "--thresholds 0.5,x: 'x'; allowed are numbers 0..1 separated by commas"),
+        ({}, ["sure", "--thresholds", "1.5"], "--thresholds 1.5: '1.5'; allowed are"),
+        ({}, ["sure", "--thresholds", "nan"], "--thresholds nan: 'nan'; allowed are"),
+        ({}, ["sure", "--thresholds", ""], "--thresholds : ''; allowed are"),
     ],
 )
 def test_refusals(files, change, argv, message):
@@ -185,6 +276,10 @@ def test_refusals(files, change, argv, message):
         (["--gold", "gold", "hyp", "--src", "src"], "--src and --tgt go together"),
         (["--gold", "gold", "-", "-"], "standard input (-) can be given as HYP only once"),
         (["hyp"], "the following arguments are required: --gold"),
+        (
+            ["--gold", "gold", "sure", "--curve-plot", "x.png"],
+            "--curve-plot x.png: the plot is SVG, give a file whose name ends in",
+        ),
     ],
 )
 def test_flags_that_do_not_go_together(capsys, argv, message):

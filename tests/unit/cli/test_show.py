@@ -25,6 +25,11 @@ FILES = {
     "gold1": "1-1 2-2\n1-1 1p2\n\n",
     "short": "0-0\n",
     "wide": "0-0\n3-0\n\n",
+    # Mean probability of the best link of each word: (0.5 + 0.5) / 4, (0.75 + 0.25 + 0.75) / 3, and 0 for no words.
+    "sure": "0-0:0.5\n0-0:0.25 0-1:0.75\n\n",
+    "surer": "0-0:1\n0-0:1\n\n",
+    "sure1": "1-1:0.5\n1-1:0.25 1-2:0.75\n\n",
+    "half": "0-0:0.5\n0-0 0-1:0.75\n\n",
 }
 TEXTS = ["--src", "test.de", "--tgt", "test.en"]
 BOTH = [*TEXTS, "--alignments", "one", "--alignments", "two"]
@@ -108,6 +113,68 @@ def test_no_directory_reaches_the_page(tmp_path):
     assert str(tmp_path) not in text
 
 
+SCORES = [0.25, (0.75 + 0.25 + 0.75) / 3, 0.0]
+
+
+def test_probabilities_score_the_sentence_pairs():
+    _, data = page(*TEXTS, "--alignments", "sure")
+    assert [e["score"] for e in data["examples"]] == pytest.approx(SCORES)
+    assert [e["probabilities"] for e in data["examples"]] == [[[0.5]], [[0.25, 0.75]], [[]]]
+    assert [e["links"] for e in data["examples"]] == [[[[0, 0]]], [[[0, 0], [0, 1]]], [[]]]
+    assert page(*TEXTS, "--alignments", "sure1", "--one-based", "--names", "sure")[1] == data
+
+
+def test_the_first_system_with_probabilities_gives_the_score():
+    _, data = page(*BOTH, "--alignments", "sure", "--alignments", "surer")
+    assert [e["score"] for e in data["examples"]] == pytest.approx(SCORES)
+    assert data["examples"][0]["probabilities"] == [None, None, [0.5], [1.0]]
+    assert all(e["score"] is None for e in page(*BOTH)[1]["examples"])
+
+
+def test_words_without_text_do_not_lower_the_score(files):
+    (files / "test.de").write_text("ein  Haus\nja \n\n", encoding="utf-8")
+    _, data = page(*TEXTS, "--alignments", "sure")
+    assert data["examples"][0]["source"] == ["ein", "", "Haus"]
+    assert [e["score"] for e in data["examples"]] == pytest.approx(SCORES)
+
+
+@pytest.mark.parametrize(
+    ("argv", "numbers"),
+    [
+        (["--sort", "score"], [3, 1, 2]),
+        (["--min-score", "0.25"], [1, 2]),
+        (["--max-score", "0.25"], [1, 3]),
+        (["--max-score", "0.25", "--sort", "score"], [3, 1]),
+        (["--min-score", "0.1", "--max-score", "0.3"], [1]),
+        (["--only", "2,1", "--min-score", "0"], [2, 1]),
+        (["--min-score", "0.9"], []),
+    ],
+)
+def test_flags_about_scores(argv, numbers):
+    _, data = page(*TEXTS, "--alignments", "sure", "--gold", "gold", *argv)
+    assert [e["number"] for e in data["examples"]] == numbers
+    if numbers:
+        assert data["notes"][1][1] == len(numbers)  # the table is about what is shown
+
+
+def test_terminal_prints_the_score(capsys):
+    out = printed(capsys, *TEXTS, "--alignments", "sure", "--sort", "score", "--names", "x")
+    assert re.findall(r"^de-en (.*)$", out, re.MULTILINE) == ["3  score 0  x", "1  score 0.25  x", "2  score 0.5833  x"]
+
+
+def test_terminal_says_that_nothing_is_shown(capsys):
+    assert show.main([*TEXTS, "--alignments", "sure", "--gold", "gold", "--min-score", "0.9"]) == 0
+    assert capsys.readouterr() == ("", "xlm-align show: no sentence pair has such a score\n")
+
+
+@pytest.mark.parametrize("name", ["test.de", "test.en", "one", "two", "gold"])
+def test_an_input_is_not_overwritten(files, name):
+    (files / "link").symlink_to(name)
+    with pytest.raises(InputError, match=r"^--html link is one of the inputs"):
+        show.main([*BOTH, "--gold", "gold", "--html", "link"])
+    assert (files / name).read_text(encoding="utf-8") == FILES[name]
+
+
 @pytest.mark.parametrize(
     ("argv", "name"),
     [([], "de-en"), (["--pair", "x"], "x"), (["--src", "one", "--tgt", "one"], "pair")],
@@ -133,6 +200,13 @@ def test_name_of_the_pair(argv, name):
         ([*BOTH, "--only", "4"], "--only 4: '4' is not the number of a sentence pair; allowed are 1..3"),
         ([*BOTH, "--only", "1,"], "--only 1,: '' is not the number of a sentence pair"),
         ([*BOTH, "--only", "0"], "'0' is not the number"),
+        ([*TEXTS, "--alignments", "half"], "half:2: link 0-0 (0-based) has no probability; allowed are links like"),
+        ([*BOTH, "--min-score", "0"], "--min-score needs scores, but no --alignments file has probabilities; give one with"),
+        ([*BOTH, "--sort", "score"], "--sort needs scores, but no --alignments file has probabilities"),
+        (
+            [*TEXTS, "--alignments", "sure", "--min-score", "0.5", "--max-score", "0.25"],
+            "--min-score 0.5 is above --max-score 0.25: no score is both; give a lower --min-score",
+        ),
         ([*BOTH, "--html", "no/where.html"], "--html no/where.html: cannot write the page (No such file or directory)"),
     ],
 )
@@ -146,6 +220,14 @@ def test_flags_are_checked_first(capsys):
         show.main(["--src", "gone"])
     assert stop.value.code == 2
     assert "--tgt" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("value", ["x", "-0.1", "1.1", "nan", ""])
+def test_a_score_is_a_share(capsys, value):
+    with pytest.raises(SystemExit) as stop:
+        show.main([*BOTH, f"--min-score={value}"])
+    assert stop.value.code == 2
+    assert f"argument --min-score: {value!r}; allowed is a number 0..1" in capsys.readouterr().err
 
 
 def test_nothing_heavy_is_imported(tmp_path):

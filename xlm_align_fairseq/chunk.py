@@ -1,0 +1,231 @@
+"""Align a chunk of sentence pairs: encode them sorted by length, read the links, put them where they belong."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from xlm_align_fairseq.alignment.config import AlignerConfig
+from xlm_align_fairseq.alignment.similarity import similarity
+from xlm_align_fairseq.alignment.spans import BOS, EOS, length_mask
+from xlm_align_fairseq.alignment.windows import SEGMENT, Window, monotone_path, most_central, plan_windows, side_windows
+from xlm_align_fairseq.alignment.words import word_links
+from xlm_align_fairseq.data.vocabulary import Vocabulary
+from xlm_align_fairseq.encoder import Encoder, PointerHead
+from xlm_align_fairseq.labeling import Labels, Sides, extract, point
+from xlm_align_fairseq.result import Alignment, Details
+from xlm_align_fairseq.states import States, buckets, padded
+
+CELLS = 1 << 16  # of the similarity matrices that links are read from at once
+
+
+class Encoded(NamedTuple):
+    """One pair: words, pieces, and the word of each piece."""
+
+    source: list[str]
+    target: list[str]
+    src_ids: np.ndarray  # (S,) int64
+    tgt_ids: np.ndarray  # (T,)
+    src_words: np.ndarray  # (S,)
+    tgt_words: np.ndarray  # (T,)
+    flags: tuple[str, ...]
+
+
+class Job(NamedTuple):
+    """What is aligned at once: a pair of the chunk, or a window of one."""
+
+    pair: int
+    window: Window
+
+
+class Found(NamedTuple):
+    """Piece links of a chunk, each with the number of its pair; all of one length."""
+
+    pair: np.ndarray
+    source: np.ndarray
+    target: np.ndarray
+    probability: np.ndarray
+
+
+@dataclasses.dataclass(frozen=True)
+class ChunkAligner:
+    """Align chunks of pairs.
+
+    Args:
+        encoder: in evaluation mode, on its device.
+        pointer: the pointer head, for the methods that ask it.
+        vocabulary: names the pieces in details.
+        window: pieces of a side that are read at once.
+        batch_tokens: pieces of a batch, padding included.
+        autocast: dtype to compute in, `None` for the encoder's own.
+    """
+
+    encoder: Encoder
+    pointer: PointerHead | None
+    vocabulary: Vocabulary
+    window: int
+    batch_tokens: int
+    autocast: torch.dtype | None
+
+    @torch.inference_mode()
+    def align(self, chunk: Sequence[Encoded], variants: Sequence[AlignerConfig], details: bool = False) -> list[list[Alignment]]:
+        """Align a chunk; for each pair its alignments, one for each variant."""
+        jobs = self._jobs(chunk, self.wanted_layers(variants)[:1])
+        found, extra = self._links(chunk, jobs, variants, details)
+        ways = [_alignments(chunk, way, extra) for way in found]
+        return [list(alignments) for alignments in zip(*ways, strict=True)]
+
+    def _jobs(self, chunk: Sequence[Encoded], layers: Sequence[int]) -> list[Job]:
+        """Return what is aligned at once: each pair, or the windows of a long one; nothing for one with a blank side."""
+        long = [n for n, pair in enumerate(chunk) if "windows" in pair.flags]
+        planned = dict(zip(long, self._plan([chunk[n] for n in long], layers), strict=True)) if long else {}
+        jobs = []
+        for n, pair in enumerate(chunk):
+            if "blank" not in pair.flags:
+                n_source, n_target = len(pair.src_ids), len(pair.tgt_ids)
+                whole = [Window(0, n_source, 0, n_target, 0, n_source)]
+                jobs += [Job(n, window) for window in planned.get(n, whole)]
+        return jobs
+
+    def _plan(self, pairs: Sequence[Encoded], layers: Sequence[int]) -> Iterator[list[Window]]:
+        """Find the windows of long pairs: their sides are encoded in windows, alone, and compared in segments."""
+        sides = [ids for pair in pairs for ids in (pair.src_ids, pair.tgt_ids)]
+        windows = [side_windows(len(ids), self.window) for ids in sides]
+        sequences = [_sequence(ids[begin:end]) for ids, cuts in zip(sides, windows, strict=True) for begin, end in cuts]
+        states = States(self.encoder, sequences, layers, self.batch_tokens, self.autocast)
+        numbers = np.cumsum([0, *map(len, windows)])
+        segments = [
+            _segments(states, layers[0], len(ids), cuts, number)
+            for ids, cuts, number in zip(sides, windows, numbers[:-1], strict=True)
+        ]
+        for pair, source, target in zip(pairs, segments[::2], segments[1::2], strict=True):
+            middle = torch.cat([source, target]).mean(0)  # what all segments share says nothing
+            scores = similarity((source - middle)[None], (target - middle)[None], "cosine")[0]
+            path = monotone_path(scores.cpu().numpy())
+            yield plan_windows(*path, len(pair.src_ids), len(pair.tgt_ids), self.window)
+
+    def _links(
+        self, chunk: Sequence[Encoded], jobs: Sequence[Job], variants: Sequence[AlignerConfig], details: bool
+    ) -> tuple[list[Found], dict[int, Details]]:
+        """Encode all jobs, then read the links of each variant from the states."""
+        source = [chunk[pair].src_ids[w.source_begin : w.source_end] for pair, w in jobs]
+        target = [chunk[pair].tgt_ids[w.target_begin : w.target_end] for pair, w in jobs]
+        joint = variants[0].encoding == "joint"
+        if joint:
+            sequences = [_sequence(s, t) for s, t in zip(source, target, strict=True)]
+        else:
+            sequences = [_sequence(side) for pair in zip(source, target, strict=True) for side in pair]
+        states = States(self.encoder, sequences, self.wanted_layers(variants), self.batch_tokens, self.autocast)
+        n_source, n_target = (np.fromiter(map(len, side), np.int64, len(jobs)) for side in (source, target))
+        src_first = states.begins[: len(jobs)] + 1 if joint else states.begins[0:-1:2] + 1
+        tgt_first = src_first + n_source + 1 if joint else states.begins[1::2] + 1
+        device = self.encoder.embed_tokens.weight.device
+        extra: dict[int, Details] = {}
+        parts: list[list[Found]] = [[] for _ in variants]
+        shapes = np.stack([padded(n_source), padded(n_target)], 1)
+        for batch in buckets(shapes, shapes.prod(1), CELLS):
+            width, height = shapes[batch[0]].tolist()
+            here = (src_first[batch], n_source[batch], width), (tgt_first[batch], n_target[batch], height)
+            exists = [length_mask(torch.from_numpy(lengths), size) for _, lengths, size in here]
+            mask = (exists[0][:, :, None] & exists[1][:, None, :]).to(device)
+            pointer = None
+            if self.pointer is not None:
+                pointer = point(self.pointer, states.sides(self.encoder.config.layers, *here), mask)
+            for config, part in zip(variants, parts, strict=True):
+                layer = config.align_layer if config.align_layer in states.layers else self.encoder.config.layers
+                sides = states.sides(layer, *here)
+                labels = extract(sides, mask, config, pointer, probabilities=True)
+                part.append(_found(labels, [jobs[n] for n in batch]))
+                if details:
+                    self._add_details(extra, chunk, [jobs[n] for n in batch], sides, config)
+        return [_concatenated(part) for part in parts], extra
+
+    def _add_details(
+        self, extra: dict[int, Details], chunk: Sequence[Encoded], jobs: Sequence[Job], sides: Sides, config: AlignerConfig
+    ) -> None:
+        scores = similarity(*sides, config.similarity).cpu().numpy()
+        for (number, window), cells in zip(jobs, scores, strict=True):
+            pair = chunk[number]
+            if number not in extra:
+                names = [self.vocabulary.pieces[n] for ids in (pair.src_ids, pair.tgt_ids) for n in ids.tolist()]
+                nothing = np.full((len(pair.src_ids), len(pair.tgt_ids)), np.nan, np.float32)
+                split = len(pair.src_ids)
+                extra[number] = Details(names[:split], names[split:], pair.src_words, pair.tgt_words, nothing)
+            height, width = window.core_end - window.core_begin, window.target_end - window.target_begin
+            first = window.core_begin - window.source_begin
+            place = slice(window.core_begin, window.core_end), slice(window.target_begin, window.target_end)
+            extra[number].similarity[place] = cells[first : first + height, :width]
+
+    def wanted_layers(self, variants: Sequence[AlignerConfig]) -> list[int]:
+        """Return the layers whose states the variants read, ascending."""
+        layers = {config.align_layer for config in variants if config.scaling != "pointer" or config.also}
+        if any(config.needs_pointer() for config in variants):
+            layers.add(self.encoder.config.layers)
+        return sorted(layers)
+
+
+def _sequence(*sides: np.ndarray) -> np.ndarray:
+    """Return `<s> side </s>` or `<s> source </s> target </s>`."""
+    parts = [part for side in sides for part in (side, [EOS])]
+    return np.concatenate([[BOS], *parts])
+
+
+def _segments(states: States, layer: int, length: int, windows: list[tuple[int, int]], number: int) -> Tensor:
+    """Return the mean state of each segment of a side, (segments, C) float32; each piece's from the window it is central in."""
+    window = most_central(length, windows)
+    begins = np.array([begin for begin, _ in windows])
+    places = states.begins[number + window] + 1 + np.arange(length) - begins[window]
+    pieces = states.layers[layer][torch.from_numpy(places).to(states.layers[layer].device)].float()
+    pieces = torch.nn.functional.pad(pieces, (0, 0, 0, -length % SEGMENT))
+    counts = torch.full((len(pieces) // SEGMENT, 1), SEGMENT, device=pieces.device)
+    counts[-1] = length - SEGMENT * (len(counts) - 1)
+    return pieces.unflatten(0, (-1, SEGMENT)).sum(1) / counts
+
+
+def _found(labels: Labels, jobs: Sequence[Job]) -> Found:
+    """Take the links of a batch off the device, to where they stand in their pairs; those outside a window's core are left."""
+    cells = labels.links.nonzero(as_tuple=True)
+    assert labels.probabilities is not None
+    probability = labels.probabilities[cells].cpu().numpy()
+    job, source, target = (index.cpu().numpy() for index in cells)
+    pair = np.array([job.pair for job in jobs])
+    windows = np.array([job.window for job in jobs])
+    source = source + windows[job, 0]
+    target = target + windows[job, 2]
+    inside = (source >= windows[job, 4]) & (source < windows[job, 5])
+    return Found(pair[job][inside], source[inside], target[inside], probability[inside])
+
+
+def _concatenated(parts: Sequence[Found]) -> Found:
+    if not parts:
+        nothing = np.zeros(0, np.int64)
+        return Found(nothing, nothing, nothing, np.zeros(0, np.float32))
+    return Found(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
+
+
+def _alignments(chunk: Sequence[Encoded], found: Found, extra: Mapping[int, Details]) -> list[Alignment]:
+    """Turn the piece links of a chunk into word links."""
+    words = []
+    for side, piece in (("src_words", found.source), ("tgt_words", found.target)):
+        columns = [getattr(pair, side) for pair in chunk]
+        begins = np.cumsum([0, *map(len, columns)])
+        words.append(np.concatenate(columns)[begins[found.pair] + piece])
+    links = word_links(found.pair, words[0], words[1], found.probability)
+    ends = np.searchsorted(links.pair, np.arange(len(chunk) + 1)).tolist()
+    pairs = list(zip(links.source.tolist(), links.target.tolist(), strict=True))
+    probabilities = links.probability.tolist()
+    return [
+        Alignment(
+            pair.source,
+            pair.target,
+            dict(zip(pairs[begin:end], probabilities[begin:end], strict=True)),
+            pair.flags,
+            extra.get(n),
+        )
+        for n, (pair, begin, end) in enumerate(zip(chunk, ends, ends[1:], strict=False))
+    ]

@@ -1,0 +1,279 @@
+"""What `xlm-align align` reads and writes: text in four forms, output that a killed run leaves ready to go on with."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import itertools
+import json
+import os
+import sys
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from xlm_align_fairseq.alignment.signature import signature
+from xlm_align_fairseq.cli.streams import StandardInput
+from xlm_align_fairseq.data.lines import TextFile, read_together
+from xlm_align_fairseq.data.tokenize import describe, split_words, tokenizer
+from xlm_align_fairseq.errors import InputError
+from xlm_align_fairseq.files import refuse_overwriting, write_atomically
+from xlm_align_fairseq.result import Alignment
+from xlm_align_fairseq.version import __version__
+
+SEPARATOR = " ||| "
+FORMAT = "xlm-align-output.1"
+
+
+@dataclasses.dataclass
+class Texts:
+    """Sentence pairs from files or standard input.
+
+    Args:
+        files: two files of a side each, or one with both.
+        separator: between source and target in one file; None for two files.
+        tokenizers: of source and target.
+        num_shards, shard_id: which part of the lines is read.
+
+    Attributes:
+        counted: how many pairs were given the flags that come from reading.
+    """
+
+    files: list[TextFile]
+    separator: str | None
+    tokenizers: tuple[str, str]
+    num_shards: int
+    shard_id: int
+    counted: Counter = dataclasses.field(default_factory=Counter)
+    _flags: deque = dataclasses.field(default_factory=deque)
+    _range: tuple[int, int | None] = (0, None)
+
+    @classmethod
+    def from_flags(cls, args: Any) -> Texts:
+        """Open what the flags name.
+
+        Raises:
+            InputError: a file, a tokeniser or a shard cannot be used.
+        """
+        if args.src:
+            files, separator = [TextFile(path, replace_invalid=True) for path in (args.src, args.tgt)], None
+        elif args.tsv:
+            files, separator = [_open(args.tsv)], "\t"
+        else:
+            files, separator = [_open(args.pairs or "-")], SEPARATOR
+        names = args.tokenizer.split(",")
+        if len(names) > 2:
+            raise InputError(f"--tokenizer {args.tokenizer}: allowed are one name for both sides, or two with a comma between")
+        if not 0 <= args.shard_id < args.num_shards:
+            raise InputError(f"--shard-id {args.shard_id} of --num-shards {args.num_shards}: allowed are 0 to one less than that")
+        for name in names:
+            tokenizer(name)
+        return cls(files, separator, (names[0], names[-1]), args.num_shards, args.shard_id)
+
+    def count(self) -> int | None:
+        """Count the pairs of this shard; `None` where the text is no regular file, which can be read but once.
+
+        Raises:
+            InputError: files of different lengths, or shards of what can be read but once.
+        """
+        if None in [file.size() for file in self.files]:
+            if self.num_shards > 1:
+                raise InputError("--num-shards needs files that can be read twice: write the text to a file first")
+            return None
+        lines = sum(1 for _ in read_together(*self.files))
+        first, last = (lines * k // self.num_shards for k in (self.shard_id, self.shard_id + 1))
+        self._range = first, last
+        return last - first
+
+    def pairs(self, skip: int = 0) -> Iterator[tuple[list[str], list[str]]]:
+        """Yield the words of both sides of each pair, from pair `skip` of the shard on."""
+        make = [tokenizer(name) for name in self.tokenizers]
+        first, last = self._range
+        for row in itertools.islice(self._rows(), first + skip, last):
+            sides, flags = self._split(row)
+            self._flags.append(flags)
+            source, target = (split_words(words(side)) for words, side in zip(make, sides, strict=True))
+            yield source, target
+
+    def flagged(self, alignment: Alignment) -> Alignment:
+        """Add the flags of reading to the alignment of the next pair."""
+        flags = self._flags.popleft()
+        self.counted.update(flags)
+        return dataclasses.replace(alignment, flags=(*flags, *alignment.flags)) if flags else alignment
+
+    def _rows(self) -> Iterator[tuple[str, ...]]:
+        return read_together(*self.files) if self.separator is None else ((line,) for line in self.files[0])
+
+    def _split(self, row: tuple[str, ...]) -> tuple[tuple[str, str], tuple[str, ...]]:
+        flags = ("invalid",) if any("\ufffd" in text for text in row) else ()
+        if self.separator is None:
+            return (row[0], row[1]), flags
+        source, separator, target = row[0].partition(self.separator)
+        if self.separator == "\t":
+            target = target.partition("\t")[0]
+        return (source, target), flags if separator else (*flags, "separator")
+
+
+def identity(args: Any, texts: Texts, aligner: Any) -> dict[str, Any]:
+    """Return what must be the same for a run to go on where another stopped."""
+    from xlm_align_fairseq.label_pass import weights_fingerprint
+
+    how = {
+        "weights": weights_fingerprint(aligner.encoder, aligner.config.align_layer),
+        **aligner.config.signature_items(),
+        "half": bool(aligner.autocast),
+        "device": aligner.device.type,
+        "tokenizers": "+".join(describe(name) for name in texts.tokenizers),
+        "output": args.format,
+        "shard": f"{texts.shard_id}-of-{texts.num_shards}",
+        "version": __version__,
+    }
+    inputs = [{"name": file.path.name, "bytes": file.size()} for file in texts.files]
+    return {"format": FORMAT, "signature": signature(how), "inputs": inputs}
+
+
+@dataclasses.dataclass
+class Output:
+    """Files with one line a pair, which have other names until they are complete.
+
+    Args:
+        paths: of the links and, on request, of the words of source and target; "-" is standard output.
+        line: makes the line of an alignment.
+        resume: whether to go on with what a killed run left.
+    """
+
+    paths: list[str]
+    line: Callable[[Alignment], str]
+    resume: bool
+    _files: list[Any] = dataclasses.field(default_factory=list)
+
+    @classmethod
+    def from_flags(cls, args: Any, texts: Texts) -> Output:
+        """Check where the output goes.
+
+        Raises:
+            InputError: it would overwrite an input, or cannot be gone on with.
+        """
+        paths = [args.out, *(args.write_tokenized or [])]
+        inputs = [0 if isinstance(file, StandardInput) else str(file.path) for file in texts.files]
+        for flag, path in zip(("--out", "--write-tokenized", "--write-tokenized"), paths, strict=False):
+            if path != "-":
+                refuse_overwriting(flag, path, inputs)
+        if len({os.path.realpath(path) for path in paths}) < len(paths):
+            raise InputError(f"--out and --write-tokenized name one file twice: {', '.join(paths)}")
+        if args.resume and args.out == "-":
+            raise InputError("--resume needs --out FILE: nothing is known of what went to standard output")
+        return cls(paths, lambda alignment: alignment.format(args.format), args.resume)
+
+    @property
+    def _state(self) -> Path:
+        return Path(f"{self.paths[0]}.partial.json")
+
+    def is_complete(self, lines: int | None) -> bool:
+        """Say whether there is nothing left to go on with: a finished output, and no unfinished one beside it.
+
+        Args:
+            lines: that a finished output has, if known.
+        """
+        if not self.resume or self._state.exists() or not all(map(os.path.isfile, self.paths)):
+            return False
+        for path in self.paths:
+            if lines is not None and (found := _complete_lines(path)) != lines:
+                raise InputError(
+                    f"{path} has {found} lines, the text has {lines}: it is of other text; delete it or give another --out"
+                )
+        return True
+
+    @contextlib.contextmanager
+    def open(self, same: dict[str, Any]) -> Iterator[int]:
+        """Open the files; give the number of lines that are there already; on success the files take their names.
+
+        Args:
+            same: what `identity` returns.
+
+        Raises:
+            InputError: a file cannot be written, or an unfinished run is there and was not asked for, or had other text or flags.
+        """
+        resumable = all(map(_is_resumable, self.paths))
+        if self.resume and not resumable:
+            raise InputError(
+                f"--resume: {' or '.join(self.paths)} is no regular file, so that nothing is known of what went there"
+            )
+        with _reporting(self.paths), contextlib.ExitStack() as stack:
+            done = self._prepare(same) if resumable else 0
+            for path in self.paths:
+                if path == "-":
+                    self._files.append(sys.stdout.buffer)
+                else:
+                    self._files.append(
+                        stack.enter_context(open(f"{path}.partial" if resumable else path, "ab" if resumable else "wb"))
+                    )
+            yield done
+            for file in self._files:
+                file.flush()
+        if resumable:
+            for path in self.paths:
+                os.replace(f"{path}.partial", path)
+            self._state.unlink()
+
+    def write(self, alignment: Alignment) -> None:
+        """Write one line to each file."""
+        lines = [self.line(alignment), " ".join(alignment.source), " ".join(alignment.target)]
+        for file, line in zip(self._files, lines, strict=False):
+            file.write(line.encode("utf-8", "replace") + b"\n")
+
+    def _prepare(self, same: dict[str, Any]) -> int:
+        """Leave the unfinished files with one number of lines, and return it."""
+        partial = [Path(f"{path}.partial") for path in self.paths]
+        if not self._state.exists():
+            for path in partial:
+                path.write_bytes(b"")
+            write_atomically(self._state, lambda file: file.write(json.dumps(same).encode()))
+            return 0
+        anew = f"delete {self._state} to begin anew"
+        if not self.resume:
+            raise InputError(f"{partial[0]} is of an unfinished run: --resume goes on with it; {anew}")
+        before = json.loads(self._state.read_text(encoding="utf-8"))
+        for key, value in same.items():
+            if before.get(key) != value:
+                raise InputError(
+                    f"{self._state}: {key} was {before.get(key)!r}, now it is {value!r}; give the same text and flags, or {anew}"
+                )
+        done = min(map(_complete_lines, partial))
+        for path in partial:
+            _truncate(path, done)
+        return done
+
+
+@contextlib.contextmanager
+def _reporting(paths: Sequence[str]) -> Iterator[None]:
+    """Turn what goes wrong in writing into `InputError`."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise InputError(f"--out {' '.join(paths)}: cannot write the file ({error.strerror}); check the path") from error
+
+
+def _open(path: str) -> TextFile:
+    return StandardInput(replace_invalid=True) if path == "-" else TextFile(path, replace_invalid=True)
+
+
+def _is_resumable(path: str) -> bool:
+    """Say whether a path is, or will be, a regular file."""
+    return path != "-" and (os.path.isfile(path) or not os.path.exists(path))
+
+
+def _complete_lines(path: Path | str) -> int:
+    with open(path, "rb") as file:
+        return sum(block.count(b"\n") for block in iter(lambda: file.read(1 << 20), b""))
+
+
+def _truncate(path: Path, lines: int) -> None:
+    """Cut a file behind a number of lines."""
+    with open(path, "rb+") as file:
+        for _ in range(lines):
+            file.readline()
+        file.truncate(file.tell())
