@@ -94,7 +94,7 @@ class Aligner:
     def window(self) -> int:
         """Pieces of a side that are read at once."""
         positions = self.encoder.config.max_positions
-        return min(self.config.max_pieces, (positions - SPECIALS) // 2 if self.config.encoding == "joint" else positions - 2)
+        return min(self.config.window, (positions - SPECIALS) // 2 if self.config.encoding == "joint" else positions - 2)
 
     def align(self, source: Sentence, target: Sentence, details: bool = False) -> Alignment:
         """Align one pair.

@@ -185,7 +185,7 @@ def linked_pieces(counts: np.ndarray, cells: np.ndarray) -> np.ndarray:
 def origin(encoder: Encoder, config: AlignerConfig, autocast: torch.dtype | None, batch_tokens: int) -> dict[str, Any]:
     """Return what a manifest says of how labels are made: all that can change them, but for the data."""
     items = config.signature_items()
-    del items["max_pieces"]  # the pieces are there already
+    del items["window"]  # the pieces are there already
     items |= {"autocast": str(autocast).removeprefix("torch.").lower(), "batch_tokens": batch_tokens}
     return {
         "weights": weights_fingerprint(encoder, config.align_layer),

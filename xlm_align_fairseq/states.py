@@ -29,12 +29,12 @@ def buckets(keys: np.ndarray, sizes: np.ndarray, capacity: int) -> Iterator[np.n
         sizes: (N,) what each item takes of a batch, equal where keys are.
         capacity: of a batch; an item that takes more comes alone.
     """
+    if not len(keys):
+        return
     keys = keys.reshape(len(keys), -1)
     order = np.lexsort(keys.T[::-1])
     changes = np.flatnonzero((keys[order][1:] != keys[order][:-1]).any(1)) + 1
     for group in np.split(order, changes):
-        if not len(group):
-            continue
         count = max(1, capacity // max(1, int(sizes[group[0]])))
         yield from (group[first : first + count] for first in range(0, len(group), count))
 

@@ -29,7 +29,7 @@ def write_random_model(path, spm, seed=0, max_positions=128):
     torch.manual_seed(seed)
     encoder = Encoder(config).apply(init_weights)
     state = encoder.state_dict(prefix="encoder.")
-    aligner = AlignerConfig(encoding="separate", align_layer=1, max_pieces=60)
+    aligner = AlignerConfig(encoding="separate", align_layer=1, window=60)
     directory.write_model(path, Model(config, state, "xlm-roberta", vocabulary, spm, aligner, True))
 
 

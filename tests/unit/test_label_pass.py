@@ -297,8 +297,8 @@ def test_an_origin_tells_all_that_can_change_links():
         "batch_tokens": "50",
         "version": __version__,
     }
-    assert signature.keys() >= OTHER.signature_items().keys() - {"max_pieces"}
-    assert "max_pieces" not in signature  # the text is in pieces
+    assert signature.keys() >= OTHER.signature_items().keys() - {"window"}
+    assert "window" not in signature  # the text is in pieces
     assert parse_signature(origin(encoder, CONFIG, None, 50)["aligner"])["autocast"] == "none"
     assert origin(encoder, CONFIG, None, 50)["weights"] == weights_fingerprint(encoder, CONFIG.align_layer)
 

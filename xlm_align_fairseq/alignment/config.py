@@ -10,7 +10,7 @@ from typing import Any
 from xlm_align_fairseq.errors import InputError
 from xlm_align_fairseq.files import write_atomically
 
-VERSION = 1
+VERSION = 2  # 1 had max_pieces, behind which pairs were cut, and no window
 FILE_NAME = "aligner.json"
 
 CHOICES = {
@@ -71,7 +71,7 @@ class AlignerConfig:
         also: a second method whose links are combined with those of the first; "" for none.
         combine: how: `intersection` or `union`.
         threshold: least link probability, 0..1; links below are left out.
-        max_pieces: pieces of one side that are read at once; training cuts what is longer, aligning reads it in windows.
+        window: pieces of one side that are aligned at once; longer pairs are aligned in windows of as many. Not for training.
     """
 
     encoding: str = "joint"
@@ -89,7 +89,7 @@ class AlignerConfig:
     also: str = ""
     combine: str = "intersection"
     threshold: float = 0.0
-    max_pieces: int = 250
+    window: int = 64
 
     def __post_init__(self):
         for field, allowed in CHOICES.items():
@@ -103,7 +103,7 @@ class AlignerConfig:
             "alpha": (0.0, 1.0),
             "cutoff": (0.0, 1.0),
             "threshold": (0.0, 1.0),
-            "max_pieces": (1, 1_000_000),
+            "window": (4, 1_000_000),
         }.items():
             value = getattr(self, field)
             whole = isinstance(low, int)
@@ -182,8 +182,11 @@ class AlignerConfig:
             record = json.loads(path.read_text(encoding="utf-8"))
         except ValueError as error:
             raise InputError(f"{path} is not JSON: {error}") from error
-        if not isinstance(record, dict) or record.pop("version", None) != VERSION:
-            raise InputError(f"{path} is not an aligner configuration of version {VERSION}: convert the model again")
+        version = record.pop("version", None) if isinstance(record, dict) else None
+        if version not in (1, VERSION):
+            raise InputError(f"{path} is not an aligner configuration of version 1 or {VERSION}: convert the model again")
+        if version == 1:
+            record.pop("max_pieces", None)
         unknown = set(record) - {field.name for field in dataclasses.fields(cls)}
         if unknown:
             raise InputError(f"{path} has unknown fields: {', '.join(sorted(unknown))}")

@@ -70,7 +70,7 @@ def parser() -> argparse.ArgumentParser:
 
 def add_aligner_flags(p: argparse.ArgumentParser, text: bool = True) -> None:
     """Add the flags that change the aligner configuration of the model; without `text` for what is in pieces already."""
-    p.set_defaults(max_pieces=None)
+    p.set_defaults(window=None)
     group = p.add_argument_group("how links are made (default: what the model's aligner.json says)")
     group.add_argument("--method", choices=METHODS, help="a published method, see docs/aligning.md; the flags below change it")
     for name, choices in CHOICES.items():
@@ -87,13 +87,13 @@ def add_aligner_flags(p: argparse.ArgumentParser, text: bool = True) -> None:
     group.add_argument("--threshold", type=float, metavar="X", help="least probability of a link, 0..1: fewer and better links")
     if text:
         group.add_argument(
-            "--max-pieces", type=int, metavar="N", help="pieces of a side read at once; longer pairs go in windows"
+            "--window", type=int, metavar="N", help="pieces of a side aligned at once; longer pairs are aligned in windows"
         )
 
 
 ALIGNER_FLAGS = (
     *("method", *CHOICES, "align_layer", "rounds", "temperature", "cutoff", "filter_rounds", "alpha", "also", "threshold"),
-    "max_pieces",
+    "window",
 )
 
 

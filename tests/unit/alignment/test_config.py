@@ -30,13 +30,19 @@ def test_files_are_refused_by_name(tmp_path):
     path = tmp_path / FILE_NAME
     for text, message in {
         "{": "is not JSON",
-        json.dumps({"version": 99}): "of version 1",
+        json.dumps({"version": 99}): "of version 1 or 2",
+        "[]": "of version 1 or 2",
         json.dumps({"version": 1, "layer": 3}): "unknown fields: layer",
         json.dumps({"version": 1, "rounds": 0}): f"{FILE_NAME}: rounds is 0",
     }.items():
         path.write_text(text)
         with pytest.raises(InputError, match=message):
             AlignerConfig.read(tmp_path)
+
+
+def test_a_file_of_version_1_is_read(tmp_path):
+    (tmp_path / FILE_NAME).write_text(json.dumps({"version": 1, "encoding": "separate", "align_layer": 6, "max_pieces": 250}))
+    assert AlignerConfig.read(tmp_path) == AlignerConfig(encoding="separate", align_layer=6)
 
 
 def test_named_methods():

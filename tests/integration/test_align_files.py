@@ -1,0 +1,244 @@
+"""`xlm-align align` with files: forms of input and output, shards, and runs that are killed and gone on with."""
+
+import bz2
+import gzip
+import json
+import lzma
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from backports import zstd
+from world import ENVIRONMENT, SHIPPED
+
+from xlm_align_fairseq.alignment.links import parse_pharaoh, parse_probabilities
+from xlm_align_fairseq.cli.main import main as xlm_align
+
+PROGRAM = Path(sys.executable).with_name("xlm-align")
+PLACE = SHIPPED / "ro-en"
+SOURCE, TARGET = ((PLACE / f"test.{side}").read_text("utf-8").splitlines()[:20] for side in ("ro", "en"))
+
+
+@pytest.fixture
+def text(tmp_path):
+    """The same pairs in every form."""
+    (tmp_path / "text.ro").write_text("\n".join(SOURCE) + "\n", "utf-8")
+    (tmp_path / "text.en").write_text("\n".join(TARGET) + "\n", "utf-8")
+    (tmp_path / "tsv").write_text("".join(f"{s}\t{t}\tmore\n" for s, t in zip(SOURCE, TARGET, strict=True)), "utf-8")
+    (tmp_path / "pairs").write_text("".join(f"{s} ||| {t}\n" for s, t in zip(SOURCE, TARGET, strict=True)), "utf-8")
+    return tmp_path
+
+
+def align(world, *flags):
+    return xlm_align(["align", "--model", str(world / "model"), "--quiet", *map(str, flags)])
+
+
+def files(text):
+    return "--src", text / "text.ro", "--tgt", text / "text.en"
+
+
+@pytest.fixture
+def expected(world, text):
+    """The links of the two plain files."""
+    assert align(world, *files(text), "--out", text / "expected") == 0
+    return (text / "expected").read_bytes()
+
+
+# input
+
+
+@pytest.mark.parametrize("ending", ["", ".gz", ".bz2", ".xz", ".zst"])
+@pytest.mark.parametrize("flag", ["--src", "--tsv", "--pairs"])
+def test_every_form_of_input_gives_the_same_links(world, text, expected, flag, ending):
+    pack = {"": bytes, ".gz": gzip.compress, ".bz2": bz2.compress, ".xz": lzma.compress, ".zst": zstd.compress}[ending]
+    names = {"--src": ["text.ro", "text.en"], "--tsv": ["tsv"], "--pairs": ["pairs"]}[flag]
+    packed = [text / f"packed.{name}{ending}" for name in names]
+    for name, path in zip(names, packed, strict=True):
+        path.write_bytes(pack((text / name).read_bytes()))
+    flags = [flag, packed[0]] if len(packed) == 1 else ["--src", packed[0], "--tgt", packed[1]]
+    assert align(world, *flags, "--out", text / "out") == 0
+    assert (text / "out").read_bytes() == expected
+
+
+def test_texts_that_do_not_go_together(world, text, capsys):
+    for flags, given in [(["--src", "a"], "--src"), (["--tsv", "a", "--pairs", "b"], "--tsv --pairs")]:
+        assert align(world, *flags) == 2
+        assert f"error: {given}: allowed are --src and --tgt together, --tsv, or --pairs" in capsys.readouterr().err
+
+
+# tokenisers
+
+
+def test_links_count_the_words_of_the_tokeniser_which_are_written_on_request(world, tmp_path):
+    (tmp_path / "zh").write_text("我喜欢猫。\n你好\n", "utf-8")
+    (tmp_path / "en").write_text("I like cats.\n\n", "utf-8")
+    flags = ["--src", tmp_path / "zh", "--tgt", tmp_path / "en", "--tokenizer", "zh,13a", "--out", tmp_path / "out"]
+    assert align(world, *flags, "--write-tokenized", tmp_path / "words.zh", tmp_path / "words.en") == 0
+    source, target = ((tmp_path / f"words.{side}").read_text("utf-8").split("\n") for side in ("zh", "en"))
+    assert source == ["我 喜 欢 猫 。", "你 好", ""]
+    assert target == ["I like cats .", "", ""]
+    lines = (tmp_path / "out").read_text().split("\n")
+    assert len(lines) == 3
+    assert all(i < 5 and j < 4 for i, j in parse_pharaoh(lines[0]))
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("flores200", "'flores200' makes pieces with a model that it would download"),
+        ("moses", "no tokeniser 'moses'; allowed are none, 13a"),
+        ("13a,zh,char", "--tokenizer 13a,zh,char: allowed are one name for both sides, or two with a comma between"),
+    ],
+)
+def test_tokenisers_that_are_refused(world, text, capsys, name, message):
+    assert align(world, *files(text), "--tokenizer", name) == 2
+    assert message in capsys.readouterr().err
+
+
+# output
+
+
+def test_formats_agree(world, text, expected):
+    formats = ("pharaoh", "probabilities", "words", "jsonl")
+    lines = {}
+    for name in formats:
+        assert align(world, *files(text), "--format", name, "--out", text / name) == 0
+        lines[name] = (text / name).read_text("utf-8").removesuffix("\n").split("\n")
+    assert lines["pharaoh"] == expected.decode().removesuffix("\n").split("\n")
+    for n, (source, target) in enumerate(zip(SOURCE, TARGET, strict=True)):
+        links = parse_pharaoh(lines["pharaoh"][n])
+        probabilities = parse_probabilities(lines["probabilities"][n])
+        record = json.loads(lines["jsonl"][n])
+        assert list(probabilities) == links == [tuple(link) for link in record["links"]]
+        assert record["probabilities"] == list(probabilities.values())
+        assert (record["source"], record["target"]) == (source.split(" "), target.split(" "))
+        assert 0 < record["score"] <= 1
+        words = [tuple(pair.split("<sep>")) for pair in lines["words"][n].split(" ")]
+        assert words == [(record["source"][i], record["target"][j]) for i, j in links]
+
+
+def test_flags_of_reading_are_in_the_record(world, tmp_path):
+    (tmp_path / "pairs").write_bytes(b"a ||| b\nno separator\nbad \xff ||| c\n")
+    assert align(world, "--pairs", tmp_path / "pairs", "--format", "jsonl", "--out", tmp_path / "out") == 0
+    flags = [json.loads(line)["flags"] for line in (tmp_path / "out").read_text("utf-8").splitlines()]
+    assert flags[0] == []
+    assert flags[1] == ["separator", "blank"]
+    assert flags[2][0] == "invalid"
+
+
+@pytest.mark.parametrize("num_shards", [1, 3, 7, 30])
+def test_shards_put_together_are_the_undivided_output(world, text, expected, num_shards):
+    parts = []
+    for shard in range(num_shards):
+        assert align(world, *files(text), "--num-shards", num_shards, "--shard-id", shard, "--out", text / f"{shard}") == 0
+        parts.append((text / f"{shard}").read_bytes())
+    assert b"".join(parts) == expected
+    assert max(len(part.splitlines()) for part in parts) - min(len(part.splitlines()) for part in parts) <= 1
+
+
+def test_shards_that_are_refused(world, text, capsys):
+    assert align(world, *files(text), "--num-shards", 2, "--shard-id", 2) == 2
+    assert "--shard-id 2 of --num-shards 2: allowed are 0 to one less than that" in capsys.readouterr().err
+    done = subprocess.run(
+        [PROGRAM, "align", "--model", world / "model", "--num-shards", "2"],
+        input=b"",
+        capture_output=True,
+        env=ENVIRONMENT,
+        timeout=120,
+    )
+    assert done.returncode == 2
+    assert b"--num-shards needs files that can be read twice" in done.stderr
+
+
+# resuming
+
+
+def test_killed_and_gone_on_with(world, tmp_path):
+    """Killed several times; no line is lost or there twice."""
+    lines = [f"{s} ||| {t}" for s, t in zip(SOURCE, TARGET, strict=True)]
+    (tmp_path / "pairs").write_text("".join(f"{lines[n % 20]} {n}\n" for n in range(9000)), "utf-8")
+    words = ["--write-tokenized", str(tmp_path / "src"), str(tmp_path / "tgt")]
+    command = [PROGRAM, "align", "--model", world / "model", "--pairs", tmp_path / "pairs", "--tokenizer", "13a", "--quiet"]
+    command = list(map(str, command))
+    whole = ["--out", str(tmp_path / "whole"), "--write-tokenized", str(tmp_path / "whole.src"), str(tmp_path / "whole.tgt")]
+    assert xlm_align([*command[1:], *whole]) == 0
+    partial, seen = tmp_path / "out.partial", []
+    for _ in range(2):
+        process = subprocess.Popen([*command, "--out", str(tmp_path / "out"), *words, "--resume"], env=ENVIRONMENT)
+        size = partial.stat().st_size if partial.exists() else 0
+        while process.poll() is None and (not partial.exists() or partial.stat().st_size <= size):
+            time.sleep(0.02)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        assert partial.exists()
+        assert not (tmp_path / "out").exists()
+        seen.append(partial.read_bytes().count(b"\n"))
+        with open(partial, "ab") as file:
+            file.write(b"0-0 1-")  # a line that was cut short
+    assert 0 < seen[0] < seen[1] < 9000
+    assert xlm_align([*command[1:], "--out", str(tmp_path / "out"), *words]) == 2  # not without being asked
+    assert xlm_align([*command[1:], "--out", str(tmp_path / "out"), *words, "--resume"]) == 0
+    for name, other in [("out", "whole"), ("src", "whole.src"), ("tgt", "whole.tgt")]:
+        assert (tmp_path / name).read_bytes() == (tmp_path / other).read_bytes()
+    assert not list(tmp_path.glob("*partial*"))
+    assert xlm_align([*command[1:], "--out", str(tmp_path / "out"), *words, "--resume"]) == 0  # nothing is left to do
+
+
+def leave_unfinished(world, text):
+    """Leave what a run of `out` leaves that is killed after two lines."""
+    assert align(world, *files(text), "--out", text / "out") == 0
+    state = {}
+
+    def stop(self, same):
+        state.update(same)
+        raise KeyboardInterrupt
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("xlm_align_fairseq.cli.align_io.Output._prepare", stop)
+        assert align(world, *files(text), "--out", text / "out") == 130
+    lines = (text / "out").read_bytes().splitlines(keepends=True)
+    (text / "out").unlink()
+    (text / "out.partial").write_bytes(b"".join(lines[:2]))
+    (text / "out.partial.json").write_text(json.dumps(state))
+    return b"".join(lines)
+
+
+def test_going_on_needs_the_same_text_and_flags(world, text, capsys):
+    whole = leave_unfinished(world, text)
+    assert align(world, *files(text), "--out", text / "out", "--resume", "--align-layer", 2) == 2
+    assert "signature was 'weights:" in capsys.readouterr().err
+    assert align(world, *files(text), "--out", text / "out", "--resume", "--format", "jsonl") == 2
+    (text / "text.en").write_text("x\n" * 20)
+    assert align(world, *files(text), "--out", text / "out", "--resume") == 2
+    assert "inputs was [{'name': 'text.ro'" in capsys.readouterr().err
+    (text / "text.en").write_text("\n".join(TARGET) + "\n", "utf-8")
+    assert align(world, *files(text), "--out", text / "out", "--resume", "--batch-tokens", 50) == 0
+    assert (text / "out").read_bytes() == whole
+
+
+def test_resume_is_refused_where_nothing_is_known(world, text, capsys):
+    assert align(world, *files(text), "--resume") == 2
+    assert "--resume needs --out FILE" in capsys.readouterr().err
+    assert align(world, *files(text), "--resume", "--out", "/dev/null") == 2
+    assert "is no regular file" in capsys.readouterr().err
+    (text / "out").write_text("\n")
+    assert align(world, *files(text), "--resume", "--out", text / "out") == 2
+    assert "out has 1 lines, the text has 20: it is of other text" in capsys.readouterr().err
+
+
+def test_a_failing_run_leaves_no_output_but_what_can_be_gone_on_with(world, tmp_path):
+    (tmp_path / "a").write_text("a\nb\n")
+    (tmp_path / "b.gz").write_bytes(gzip.compress(b"a\nb\n")[:-8])
+    assert align(world, "--src", tmp_path / "a", "--tgt", tmp_path / "b.gz", "--out", tmp_path / "out") == 2
+    assert not (tmp_path / "out").exists()
+
+
+def test_two_outputs_of_one_name_are_refused(world, text, capsys):
+    assert align(world, *files(text), "--out", text / "x", "--write-tokenized", text / "x", text / "y") == 2
+    assert "--out and --write-tokenized name one file twice" in capsys.readouterr().err
+    assert align(world, *files(text), "--out", text / "x", "--write-tokenized", text / "text.ro", text / "y") == 2
+    assert "--write-tokenized" in capsys.readouterr().err
+    assert (text / "text.ro").read_text("utf-8").splitlines() == SOURCE

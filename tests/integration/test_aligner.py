@@ -1,0 +1,225 @@
+"""The aligner from Python: one pair, a stream, every method, long pairs; without fairseq."""
+
+import itertools
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from world import ENVIRONMENT, SHIPPED
+
+from xlm_align_fairseq import Aligner, Alignment
+from xlm_align_fairseq.alignment.config import CHOICES, METHODS
+from xlm_align_fairseq.convert.directory import open_model, write_model
+from xlm_align_fairseq.encoder import PointerHead
+from xlm_align_fairseq.errors import InputError
+
+PLACE = SHIPPED / "ro-en"
+PAIRS = list(zip(*(PLACE.joinpath(f"test.{side}").read_text("utf-8").splitlines()[:40] for side in ("ro", "en")), strict=True))
+ODD = [("", "a b"), ("a", ""), ("", ""), ("a", "b"), ("  a", "b  "), ("x " * 90, "y " * 70), ("x", "y " * 300)]
+
+
+@pytest.fixture(scope="module")
+def model(world, tmp_path_factory):
+    """The random model with a pointer head."""
+    found = open_model(world / "model")
+    torch.manual_seed(1)
+    head = PointerHead(found.config)
+    found.state |= {f"pointer.{key}": value for key, value in head.state_dict().items()}
+    path = tmp_path_factory.mktemp("pointer")
+    write_model(path, found)
+    return path
+
+
+def test_one_pair(world):
+    aligner = Aligner.load(world / "model")
+    found = aligner.align("Ein kleines Haus .", "A small house .")
+    assert isinstance(found, Alignment)
+    assert found == aligner.align(["Ein", "kleines", "Haus", "."], ["A", "small", "house", "."])
+    assert found.source == ["Ein", "kleines", "Haus", "."]
+    assert found.links == sorted(found.links)
+    assert found.links
+    assert all(0 <= i < 4 and 0 <= j < 4 for i, j in found.links)
+    assert all(0 < value <= 1 for value in found.probabilities.values())
+    assert found.flags == ()
+    assert found.details is None
+
+
+def test_details(world):
+    aligner = Aligner.load(world / "model")
+    found = aligner.align("Ein kleines Haus .", "A small house .", details=True)
+    details = found.details
+    assert "".join(details.source_pieces).replace("\u2581", " ").split() == found.source
+    assert details.source_words.max() == details.target_words.max() == 3
+    assert details.similarity.shape == (len(details.source_pieces), len(details.target_pieces))
+    assert np.isfinite(details.similarity).all()
+
+
+@pytest.mark.parametrize("encoding", ["separate", "joint"])
+@pytest.mark.parametrize("batch_tokens", [1, 300, 100_000])
+def test_neighbours_do_not_matter_to_the_last_bit(world, encoding, batch_tokens):
+    aligner = Aligner.load(world / "model", changes={"encoding": encoding}, batch_tokens=batch_tokens)
+    pairs = [*PAIRS, *ODD]
+    together = list(aligner.align_corpus(pairs))
+    assert len(together) == len(pairs)
+    for pair, found in zip(pairs, together, strict=True):
+        assert found == aligner.align(*pair)
+    backwards = list(aligner.align_corpus(pairs[::-1]))
+    assert backwards[::-1] == together
+
+
+def test_flags_are_counted(world):
+    aligner = Aligner.load(world / "model")
+    found = list(aligner.align_corpus([*PAIRS, *ODD]))
+    assert [alignment.flags for alignment in found[len(PAIRS) :]] == [("blank",)] * 3 + [()] * 2 + [("windows",)] * 2
+    assert aligner.flagged["blank"] == 3
+    assert aligner.flagged["windows"] == 2 + sum("windows" in alignment.flags for alignment in found[: len(PAIRS)])
+    assert all(bool(alignment.links) == ("blank" not in alignment.flags) for alignment in found)
+
+
+def test_what_the_pairs_raise_comes_through(world):
+    def pairs():
+        yield "a", "b"
+        raise OSError("the disk is gone")
+
+    with pytest.raises(OSError, match="the disk is gone"):
+        list(Aligner.load(world / "model").align_corpus(pairs()))
+
+
+# methods
+
+
+def cosine(details):
+    return details.similarity.astype(np.float64)
+
+
+def plain_argmax(scores):
+    return {(i, j) for i in range(len(scores)) for j in [scores[i].argmax()] if scores[:, j].argmax() == i}
+
+
+def plain_itermax(scores, rounds=2):
+    """SimAlign's, from its paper (Jalili Sabet et al. 2020, section 3.2)."""
+    links = plain_argmax(scores)
+    if min(scores.shape) <= 2:
+        return links
+    for _ in range(rounds - 1):
+        rows, columns = {i for i, _ in links}, {j for _, j in links}
+        if len(rows) == len(scores) or len(columns) == scores.shape[1]:
+            break
+        weights = np.array(
+            [[0.0 if i in rows and j in columns else 0.9 if i in rows or j in columns else 1.0 for j in range(scores.shape[1])]
+             for i in range(len(scores))]
+        )  # fmt: skip
+        links = links | {(i, j) for i, j in plain_argmax(scores * weights) if weights[i, j]}
+    return links
+
+
+def plain_softmax(scores, cutoff=1e-3):
+    """awesome-align's (Dou & Neubig 2021, section 2.2)."""
+    forward, backward = np.exp(scores - scores.max(1, keepdims=True)), np.exp(scores - scores.max(0, keepdims=True))
+    forward, backward = forward / forward.sum(1, keepdims=True), backward / backward.sum(0, keepdims=True)
+    return {(int(i), int(j)) for i, j in zip(*np.nonzero((forward > cutoff) & (backward > cutoff)), strict=True)}
+
+
+@pytest.mark.parametrize(
+    ("method", "plain"),
+    [
+        ("argmax", lambda scores: plain_argmax((1 + scores) / 2)),
+        ("itermax", lambda scores: plain_itermax((1 + scores) / 2)),
+        ("softmax", plain_softmax),
+    ],
+)
+def test_the_methods_of_others_equal_their_descriptions(world, method, plain):
+    aligner = Aligner.load(world / "model", changes={"method": method, "window": 120})
+    checked = 0
+    for pair in PAIRS:
+        found = aligner.align(*pair, details=True)
+        words = found.details.source_words.tolist(), found.details.target_words.tolist()
+        expected = {(words[0][i], words[1][j]) for i, j in plain(cosine(found.details))}
+        assert set(found.links) == expected
+        checked += len(expected)
+    assert checked > 100
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_every_method_aligns(model, method):
+    aligner = Aligner.load(model, changes={"method": method})
+    found = list(aligner.align_corpus(PAIRS))
+    assert sum(bool(alignment.links) for alignment in found) > len(PAIRS) // 2
+    assert all(0 <= value <= 1 for alignment in found for value in alignment.probabilities.values())
+    values = [value for alignment in found for value in alignment.probabilities.values()]
+    middle = sorted(values)[len(values) // 2]
+    fewer = Aligner.load(model, changes={"method": method, "threshold": middle}).align_corpus(PAIRS)
+    for alignment, kept in zip(found, fewer, strict=True):
+        assert kept.probabilities == {link: value for link, value in alignment.probabilities.items() if value >= middle}
+
+
+def test_symmetrization_from_few_to_many(world):
+    def links(how):
+        aligner = Aligner.load(world / "model", changes={"symmetrization": how})
+        return [set(alignment.links) for alignment in aligner.align_corpus(PAIRS)]
+
+    found = {how: links(how) for how in CHOICES["symmetrization"]}
+    for n in range(len(PAIRS)):
+        for final in ("grow-diag-final-and", "grow-diag-final"):
+            by_size = [found[how][n] for how in ("intersection", "grow-diag", final, "union")]
+            assert all(few <= many for few, many in itertools.pairwise(by_size))
+        assert found["union"][n] == found["forward"][n] | found["backward"][n]
+    assert len({str(found[how]) for how in found}) == len(found)
+
+
+def test_matching_is_one_to_one_over_pieces(world):
+    aligner = Aligner.load(world / "model", changes={"method": "matching"})
+    found = aligner.align("a b c", "x y z w")
+    assert len(found.links) <= 4
+    assert len(found.links) >= 3
+
+
+@pytest.mark.parametrize("combine", ["intersection", "union"])
+def test_a_second_method(model, combine):
+    def links(**changes):
+        return [set(alignment.links) for alignment in Aligner.load(model, changes=changes).align_corpus(PAIRS)]
+
+    both = links(method="softmax", also="pointer", combine=combine)
+    one, other = links(method="softmax"), links(method="pointer")
+    if combine == "union":
+        assert both == [a | b for a, b in zip(one, other, strict=True)]
+    else:  # of pieces; a word may be linked by different pieces in the two
+        assert all(c <= a & b for a, b, c in zip(one, other, both, strict=True))
+        assert any(both)
+
+
+def test_a_method_that_the_model_cannot_do(world):
+    with pytest.raises(InputError, match="has no pointer head, which the method pointer asks"):
+        Aligner.load(world / "model", changes={"method": "pointer"})
+
+
+# long pairs
+
+
+@pytest.mark.parametrize("encoding", ["separate", "joint"])
+def test_a_long_pair_is_aligned_in_windows(world, encoding):
+    source, target = (" ".join(side) for side in zip(*PAIRS, strict=True))
+    aligner = Aligner.load(world / "model", changes={"encoding": encoding})
+    found = aligner.align(source, target, details=True)
+    assert found.flags[-1] == "windows"
+    assert max(i for i, _ in found.links) > 0.9 * len(found.source)
+    assert max(j for _, j in found.links) > 0.9 * len(found.target)
+    cells = found.details.similarity
+    assert np.isfinite(cells).any(1).all()
+    assert np.isnan(cells).any()
+    rows = np.isin(found.details.source_words, [i for i, _ in found.links])
+    assert np.isfinite(cells[rows]).any(1).all()
+
+
+def test_no_fairseq(world):
+    """The aligner works where fairseq, hydra and omegaconf are not installed."""
+    code = (
+        "import sys\n"
+        "for name in ('fairseq', 'hydra', 'omegaconf'): sys.modules[name] = None\n"
+        "from xlm_align_fairseq import Aligner\n"
+        f"print(Aligner.load({str(world / 'model')!r}).align('a b', 'a b').links != [])\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=ENVIRONMENT, timeout=120)
+    assert (done.returncode, done.stdout) == (0, "True\n"), done.stderr
