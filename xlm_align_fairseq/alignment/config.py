@@ -33,7 +33,7 @@ METHODS: dict[str, dict[str, Any]] = {
     "reference-label": {**_REFERENCE, "clamp": 1e-6, **_FILTER},
     "reference-align": {**_REFERENCE, "clamp": None, **_ARGMAX},
     # Cuturi 2013: entropic optimal transport with uniform marginals, solved in the log domain
-    "entropic": {"similarity": "cosine", "scaling": "entropic", "temperature": 0.1, "rounds": 8, **_ARGMAX},
+    "entropic": {"similarity": "cosine", "scaling": "entropic", "temperature": 0.2, "rounds": 8, **_ARGMAX},
     # Dou & Neubig 2021 (awesome-align): softmax in both directions, cells above a cutoff in both
     "softmax": {"similarity": "dot", "scaling": "softmax", "temperature": 1.0, "extraction": "cutoff", "cutoff": 1e-3}
     | {"symmetrization": "intersection"},
