@@ -55,7 +55,7 @@ train() { # name flags…
   echo "== training: $name"
   fairseq-train "$OUT/data" --user-dir "$(xlm-align user-dir)" --cpu --save-dir "$OUT/$name" \
     --task denoising_word_alignment --criterion pointer_alignment --arch xlm_align_mini --cold-start "$OUT/encoder" \
-    --mask-prob 0.3 --leave-unmasked-prob 0.3 --autocast bfloat16 \
+    --label-method argmax --mask-prob 0.3 --leave-unmasked-prob 0.3 --autocast bfloat16 \
     --optimizer adam --adam-betas '(0.9, 0.98)' --adam-eps 1e-6 --weight-decay 0.01 --clip-norm 1.0 \
     --lr 1e-3 --lr-scheduler inverse_sqrt --warmup-updates 200 --batch-size 64 --max-update "$UPDATES" --num-workers 0 \
     --valid-gold "$OUT/validation.en,$OUT/validation.fr,$OUT/validation.gold" --best-checkpoint-metric aer --max-valid-steps 4 \
