@@ -19,7 +19,8 @@ class Details:
     Args:
         source_pieces, target_pieces: the pieces that were read, in order.
         source_words, target_words: (S,), (T,) int64, the word that each piece belongs to.
-        similarity: (S, T) float32, as the configuration compares pieces; links are read from it after scaling.
+        similarity: (S, T) float32, as the configuration compares pieces; links are read from it after scaling. In a pair that is
+            aligned in windows, cells outside all of them are not a number.
     """
 
     source_pieces: list[str]

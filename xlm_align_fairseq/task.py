@@ -165,6 +165,11 @@ class DenoisingWordAlignmentTask(FairseqTask):
         }
         config = cold_start.model.aligner if cold_start else AlignerConfig()
         config = config.replace(**{key: _plain(value) for key, value in given.items() if value is not None})
+        if config.needs_pointer():
+            raise InputError(
+                "the E-step labels from hidden states, not from the pointer head that learns from its labels: give another"
+                " --label-method, as argmax"
+            )
         return cls(cfg, dictionary, cold_start, config)
 
     def build_model(self, cfg, from_checkpoint=False):

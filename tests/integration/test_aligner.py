@@ -69,6 +69,39 @@ def test_neighbours_do_not_matter_to_the_last_bit(world, encoding, batch_tokens)
     assert backwards[::-1] == together
 
 
+def near_tie(scores, i, j):
+    """Say whether a cell is within 1e-5, relative, of being and of not being the best of its row and column."""
+    rivals = [np.delete(scores[i], j), np.delete(scores[:, j], i)]
+    best = max(side.max(initial=-np.inf) for side in rivals)
+    return abs(scores[i, j] - best) <= 1e-5 * abs(best)
+
+
+@pytest.mark.parametrize("other", ["2 threads", "cuda"])
+def test_other_threads_and_devices_differ_at_near_ties_alone(world, other, record_property):
+    if other == "cuda" and not torch.cuda.is_available():
+        pytest.skip("no GPU")
+    threads = torch.get_num_threads()
+    changes = {"method": "argmax", "window": 120}
+    aligners = [Aligner.load(world / "model", device, changes) for device in ("cpu", "cuda" if other == "cuda" else "cpu")]
+    different = compared = 0
+    try:
+        for pair in PAIRS:
+            torch.set_num_threads(1)
+            one = aligners[0].align(*pair, details=True)
+            torch.set_num_threads(2)
+            two = aligners[1].align(*pair, details=True)
+            links = [plain_argmax(found.details.similarity) for found in (one, two)]
+            for i, j in links[0] ^ links[1]:
+                different += 1
+                assert near_tie(one.details.similarity, i, j)
+            compared += len(links[0])
+            assert one.links == two.links or links[0] != links[1]
+    finally:
+        torch.set_num_threads(threads)
+    assert compared > 500
+    record_property("links at near-ties that differ", f"{different} of {compared}")
+
+
 def test_flags_are_counted(world):
     aligner = Aligner.load(world / "model")
     found = list(aligner.align_corpus([*PAIRS, *ODD]))

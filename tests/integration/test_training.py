@@ -331,6 +331,7 @@ def other_dictionary(world, tmp_path_factory):
             ["--label-schedule", "fixed"],
             r"train.align.de-en.idx is missing: labels are needed for every language pair",
         ),
+        (["--label-method", "pointer"], "the E-step labels from hidden states, not from the pointer head"),
     ],
 )
 def test_refused_flags(world, tmp_path, caplog, flags, text):

@@ -11,7 +11,7 @@ from xlm_align_fairseq.errors import InputError
 from xlm_align_fairseq.version import __version__
 
 COMMANDS = {
-    "align": "align sentence pairs: Pharaoh links, one line per input line",
+    "align": "align sentence pairs: links, one line per input line",
     "binarize": "make fairseq training data from raw bitext or monolingual text",
     "bootstrap": "make word links for raw bitext with a statistical aligner, to train from",
     "choose": "choose encoding, layer and scaling of a model on gold development sets",
@@ -20,7 +20,7 @@ COMMANDS = {
     "lexicon": "count which words are linked with which: a bilingual lexicon as TSV",
     "new": "make an encoder with random weights, to train from scratch",
     "project": "carry labels (BIO) or inline markup over links to the target sentences",
-    "score": "AER, precision, recall, F1 with intervals and paired tests",
+    "score": "AER, precision, recall, F1 with intervals, paired tests and curves",
     "show": "pictures of alignments, in the terminal or as an HTML page",
     "user-dir": "print the directory to give to fairseq's --user-dir",
 }

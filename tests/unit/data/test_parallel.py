@@ -1,17 +1,19 @@
 """Tests of the ordered map: order, bounded reading ahead, errors, a killed process."""
 
 import functools
+import itertools
 import operator
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
 import pytest
 
-from xlm_align_fairseq.data.parallel import IN_FLIGHT, ordered_map
+from xlm_align_fairseq.data.parallel import IN_FLIGHT, ordered_map, prefetch
 from xlm_align_fairseq.errors import InputError
 
 NEGATE = functools.partial(functools.partial, operator.neg)
@@ -76,3 +78,38 @@ time.sleep(60)
             break
         time.sleep(0.1)
     assert not worker.is_dir()
+
+
+def test_prefetch_gives_the_stream_and_what_it_raises():
+    def items():
+        yield from range(100)
+        raise OSError("the disk is gone")
+
+    found = []
+    with pytest.raises(OSError, match="the disk is gone"):
+        found.extend(prefetch(items()))
+    assert found == list(range(100))
+    assert list(prefetch([])) == []
+
+
+def test_prefetch_reads_ahead_by_what_it_was_told():
+    taken = []
+    stream = prefetch((taken.append(n) or n for n in range(50)), ahead=2)
+    assert next(stream) == 0
+    deadline = time.monotonic() + 10
+    while len(taken) < 4 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    time.sleep(0.2)
+    assert len(taken) == 4  # one that we have, two that wait, one in the reader's hand
+
+
+def test_a_stream_that_is_left_ends_its_thread():
+    before = threading.active_count()
+    stream = prefetch(itertools.count())
+    next(stream)
+    assert threading.active_count() == before + 1
+    stream.close()
+    deadline = time.monotonic() + 10
+    while threading.active_count() > before and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert threading.active_count() == before
