@@ -75,14 +75,11 @@ class Aligner:
         encoder = load_encoder(model).to(device)
         config = model.aligner.replace(**(changes or {}))
         config.check_layer(encoder.config.layers)
-        pointer = None
-        if config.needs_pointer():
-            _, pointer = load_heads(model, encoder)
-            if pointer is None:
-                raise InputError(
-                    f"{path} has no pointer head, which the method pointer asks: training with word alignment makes it"
-                )
+        _, pointer = load_heads(model, encoder)
+        if pointer is not None:
             pointer = pointer.to(device)
+        elif config.needs_pointer():
+            raise InputError(f"{path} has no pointer head, which the method pointer asks: word alignment in training makes it")
         return cls(encoder, PieceEncoder(model.sentencepiece, model.vocabulary), config, pointer, **options)
 
     @property

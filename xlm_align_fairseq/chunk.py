@@ -134,7 +134,7 @@ class ChunkAligner:
             exists = [length_mask(torch.from_numpy(lengths), size) for _, lengths, size in here]
             mask = (exists[0][:, :, None] & exists[1][:, None, :]).to(device)
             pointer = None
-            if self.pointer is not None:
+            if self.pointer is not None and any(config.needs_pointer() for config in variants):
                 pointer = point(self.pointer, states.sides(self.encoder.config.layers, *here), mask)
             for config, part in zip(variants, parts, strict=True):
                 layer = config.align_layer if config.align_layer in states.layers else self.encoder.config.layers

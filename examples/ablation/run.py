@@ -91,13 +91,13 @@ def measure(args: argparse.Namespace, model: Path) -> dict:
     ]
     results = {}
     for encoding in ENCODINGS:
-        flags = ["--encoding", encoding, "--ways", "reference", "--dry-run", "--quiet", "--gold-set", *sets]
+        flags = ["--encoding", encoding, "--methods", "optimal-transport", "--dry-run", "--quiet", "--gold-set", *sets]
         chosen = re.search(r"layer (\d+),.*mean AER ([\d.]+)", run("xlm-align", "choose", "--model", model, *flags))
         layer, dev = int(chosen[1]), float(chosen[2])
         scores = {}
         for pair in TEST:
             src, tgt = (args.gold / pair / f"test.{lang}" for lang in pair.split("-"))
-            flags = ["--encoding", encoding, "--align-layer", layer, "--mode", "reference-align", "--quiet"]
+            flags = ["--encoding", encoding, "--align-layer", layer, "--method", "reference-align", "--quiet"]
             out = run(
                 "xlm-align", "align", "--model", model, "--src", src, "--tgt", tgt, "--gold", args.gold / pair / "gold", *flags
             )

@@ -27,7 +27,7 @@ row() { # name data flags…
   rm -rf "$OUT/choice-$name"
   bash train.sh "$OUT/$data" "$OUT/e5-trimmed" "$OUT/choice-$name" "$UPDATES" --disable-validation "$@" > "$OUT/choice-$name.log" 2>&1
   for encoding in joint separate; do
-    echo "$name, $encoding: $(xlm-align choose --model "$OUT/choice-$name" --encoding $encoding --ways reference \
+    echo "$name, $encoding: $(xlm-align choose --model "$OUT/choice-$name" --encoding $encoding --methods optimal-transport \
       --gold-set $DEV --dry-run --quiet | tail -1)"
   done
 }

@@ -15,7 +15,7 @@ done
 for when in before after; do
   model=$OUT/$([ $when = before ] && echo e5 || echo trained)
   for encoding in joint separate; do
-    chosen=$(xlm-align choose --model "$model" --encoding $encoding --ways reference --gold-set $DEV --dry-run --quiet |
+    chosen=$(xlm-align choose --model "$model" --encoding $encoding --methods optimal-transport --gold-set $DEV --dry-run --quiet |
       tee "$OUT/choose.$when.$encoding" | sed -n 's/^best: .* layer \([0-9]*\),.*/\1/p')
     echo "$when, $encoding: layer $chosen"
     for pair in de-en en-fr ro-en; do

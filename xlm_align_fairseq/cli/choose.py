@@ -1,4 +1,4 @@
-"""`xlm-align choose`: the encoding, layer and scaling that align best on gold development sets."""
+"""`xlm-align choose`: the encoding, layer and method that align best on gold development sets."""
 
 from __future__ import annotations
 
@@ -6,28 +6,30 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from xlm_align_fairseq.alignment.config import AlignerConfig
+from xlm_align_fairseq.alignment.config import METHODS, AlignerConfig
 from xlm_align_fairseq.cli.align import add_compute_flags, open_aligner
 
-WAYS: dict[str, dict] = {
-    "reference": {"similarity": "dot", "scaling": "reference", "rounds": 2, "extraction": "argmax"},
-    "reference, filter": {"similarity": "dot", "scaling": "reference", "rounds": 2, "extraction": "filter"},
-    "entropic 0.05": {"similarity": "cosine", "scaling": "entropic", "rounds": 8, "temperature": 0.05, "extraction": "argmax"},
-    "entropic 0.1": {"similarity": "cosine", "scaling": "entropic", "rounds": 8, "temperature": 0.1, "extraction": "argmax"},
-}
+DEFAULT = ("optimal-transport", "entropic", "argmax")
 
 
 def parser() -> argparse.ArgumentParser:
     """Return the parser of the command."""
     p = argparse.ArgumentParser(
         prog="xlm-align choose",
-        description="Align gold development sets with every encoding, layer and scaling, print the mean AER of each, and write "
+        description="Align gold development sets with every encoding, layer and method, print the mean AER of each, and write "
         "the best into the model's aligner.json. Report results on other sets than these.",
     )
     p.add_argument("--model", required=True, metavar="DIR", help="directory of a converted encoder or of a training run")
     p.add_argument("--gold-set", required=True, nargs="+", metavar="SRC,TGT,GOLD", help="development sets, three files each")
     p.add_argument("--encoding", choices=("joint", "separate", "both"), default="both", help="(default: both)")
-    p.add_argument("--ways", nargs="+", choices=list(WAYS), default=list(WAYS), help="scalings to try (default: all)")
+    p.add_argument(
+        "--methods",
+        nargs="+",
+        choices=METHODS,
+        metavar="METHOD",
+        default=[*DEFAULT],
+        help=f"what to try, of {', '.join(METHODS)} (default: {' '.join(DEFAULT)})",
+    )
     p.add_argument("--dry-run", action="store_true", help="print only, leave aligner.json as it is")
     add_compute_flags(p)
     return p
@@ -41,15 +43,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     from tqdm import tqdm
 
     from xlm_align_fairseq.data.gold_set import read_gold_sets
+    from xlm_align_fairseq.errors import InputError
 
     gold_sets = read_gold_sets(";".join(args.gold_set))
     aligner = open_aligner(args, {})
     encodings = ("joint", "separate") if args.encoding == "both" else (args.encoding,)
-    ways = [(name, WAYS[name]) for name in args.ways]
+    if "pointer" in args.methods and aligner.pointer is None:
+        raise InputError(f"--methods pointer: {args.model} has no pointer head, training with word alignment makes one")
     table: dict[tuple[str, int, str], tuple[float, AlignerConfig]] = {}
     for encoding in encodings:
         variants = {
-            (layer.align_layer, name): layer.replace(encoding=encoding, **way) for layer in aligner.layers() for name, way in ways
+            (layer.align_layer, name): layer.replace(encoding=encoding, method=name)
+            for layer in aligner.layers()
+            for name in args.methods
         }
         means = dict.fromkeys(variants, 0.0)
         for gold_set in tqdm(gold_sets, desc=encoding, unit=" sets", file=sys.stderr, disable=args.quiet):
@@ -57,7 +63,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             for key, counts in zip(variants, scores, strict=True):
                 means[key] += 100 * sum(counts).aer / len(gold_sets)
         table |= {(encoding, *key): (mean, variants[key]) for key, mean in means.items()}
-    _print(table, encodings, [name for name, _ in ways])
+    _print(table, encodings, args.methods)
     (encoding, layer, name), (aer, best) = min(table.items(), key=lambda item: item[1][0])
     print(f"best: encoding {encoding}, layer {layer}, {name}: mean AER {aer:.2f} on {', '.join(g.name for g in gold_sets)}")
     if not args.dry_run:
@@ -66,8 +72,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _print(table: dict, encodings: Sequence[str], ways: Sequence[str]) -> None:
+def _print(table: dict, encodings: Sequence[str], methods: Sequence[str]) -> None:
     for encoding in encodings:
-        print(f"{encoding:>10}  " + "  ".join(f"{way:>17}" for way in ways))
+        print(f"{encoding:>10}  " + "  ".join(f"{method:>17}" for method in methods))
         for layer in sorted({key[1] for key in table}):
-            print(f"{layer:>10}  " + "  ".join(f"{table[encoding, layer, way][0]:>17.2f}" for way in ways))
+            print(f"{layer:>10}  " + "  ".join(f"{table[encoding, layer, method][0]:>17.2f}" for method in methods))

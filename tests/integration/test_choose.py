@@ -1,0 +1,46 @@
+"""`xlm-align choose`: it tries what it says, keeps the best, and leaves the rest alone."""
+
+import re
+import shutil
+
+import pytest
+from world import SHIPPED
+
+from xlm_align_fairseq import Aligner
+from xlm_align_fairseq.alignment.config import AlignerConfig
+from xlm_align_fairseq.cli.main import main as xlm_align
+from xlm_align_fairseq.data.gold_set import read_gold_set
+
+GOLD = [",".join(str(SHIPPED / pair / name) for name in (f"test.{pair[:2]}", "test.en", "gold")) for pair in ("de-en", "ro-en")]
+
+
+@pytest.fixture
+def model(world, tmp_path):
+    return shutil.copytree(world / "model", tmp_path / "model")
+
+
+def test_the_best_of_all_is_kept(model, capsys):
+    assert xlm_align(["choose", "--model", str(model), "--gold-set", *GOLD, "--methods", "argmax", "entropic", "--quiet"]) == 0
+    *rows, best = capsys.readouterr().out.splitlines()
+    cells = [float(cell) for row in rows for cell in row.split()[1:] if re.fullmatch(r"[\d.]+", cell)]
+    assert len(cells) == 2 * 3 * 2  # encodings, layers 0..2, methods
+    found = re.fullmatch(r"best: encoding (\w+), layer (\d), (\w+): mean AER ([\d.]+) on de-en, ro-en", best)
+    assert float(found[4]) == min(cells)
+    written = AlignerConfig.read(model)
+    assert (written.encoding, written.align_layer) == (found[1], int(found[2]))
+    assert written == written.replace(method=found[3])
+    sets = [read_gold_set(spec) for spec in GOLD]
+    mean = sum(100 * sum(Aligner.load(model).score(gold_set)).aer for gold_set in sets) / len(sets)
+    assert f"{mean:.2f}" == found[4]
+
+
+def test_a_dry_run_leaves_the_model_as_it_is(model):
+    before = (model / "aligner.json").read_bytes()
+    flags = ["--gold-set", GOLD[0], "--methods", "argmax", "--encoding", "joint", "--dry-run", "--quiet"]
+    assert xlm_align(["choose", "--model", str(model), *flags]) == 0
+    assert (model / "aligner.json").read_bytes() == before
+
+
+def test_a_method_that_the_model_cannot_do(model, capsys):
+    assert xlm_align(["choose", "--model", str(model), "--gold-set", GOLD[0], "--methods", "pointer", "--quiet"]) == 2
+    assert "--methods pointer: " in capsys.readouterr().err
