@@ -13,7 +13,14 @@ from torch import Tensor
 from xlm_align_fairseq.alignment.config import AlignerConfig
 from xlm_align_fairseq.alignment.similarity import similarity
 from xlm_align_fairseq.alignment.spans import BOS, EOS, length_mask
-from xlm_align_fairseq.alignment.windows import SEGMENT, Window, monotone_path, most_central, plan_windows, side_windows
+from xlm_align_fairseq.alignment.windows import (
+    Window,
+    monotone_path,
+    most_central,
+    plan_windows,
+    segment_length,
+    side_windows,
+)
 from xlm_align_fairseq.alignment.words import word_links
 from xlm_align_fairseq.data.vocabulary import Vocabulary
 from xlm_align_fairseq.encoder import Encoder, PointerHead
@@ -99,11 +106,11 @@ class ChunkAligner:
         sequences = [_sequence(ids[begin:end]) for ids, cuts in zip(sides, windows, strict=True) for begin, end in cuts]
         states = States(self.encoder, sequences, layers, self.batch_tokens, self.autocast)
         numbers = np.cumsum([0, *map(len, windows)])
-        segments = [
-            _segments(states, layers[0], len(ids), cuts, number)
-            for ids, cuts, number in zip(sides, windows, numbers[:-1], strict=True)
-        ]
-        for pair, source, target in zip(pairs, segments[::2], segments[1::2], strict=True):
+        for n, pair in enumerate(pairs):
+            size = segment_length(len(pair.src_ids), len(pair.tgt_ids))
+            source, target = (
+                _segments(states, layers[0], len(sides[side]), windows[side], numbers[side], size) for side in (2 * n, 2 * n + 1)
+            )
             middle = torch.cat([source, target]).mean(0)  # what all segments share says nothing
             scores = similarity((source - middle)[None], (target - middle)[None], "cosine")[0]
             path = monotone_path(scores.cpu().numpy())
@@ -175,16 +182,25 @@ def _sequence(*sides: np.ndarray) -> np.ndarray:
     return np.concatenate([[BOS], *parts])
 
 
-def _segments(states: States, layer: int, length: int, windows: list[tuple[int, int]], number: int) -> Tensor:
-    """Return the mean state of each segment of a side, (segments, C) float32; each piece's from the window it is central in."""
+def _segments(states: States, layer: int, length: int, windows: list[tuple[int, int]], number: int, size: int) -> Tensor:
+    """Return the mean state of each segment of a side, (segments, C) float32; each piece's from the window it is central in.
+
+    Args:
+        states: of the windows of many sides.
+        layer: of the states.
+        length: pieces of the side.
+        windows: of the side.
+        number: of its first window among all.
+        size: pieces of a segment.
+    """
     window = most_central(length, windows)
     begins = np.array([begin for begin, _ in windows])
     places = states.begins[number + window] + 1 + np.arange(length) - begins[window]
     pieces = states.layers[layer][torch.from_numpy(places).to(states.layers[layer].device)].float()
-    pieces = torch.nn.functional.pad(pieces, (0, 0, 0, -length % SEGMENT))
-    counts = torch.full((len(pieces) // SEGMENT, 1), SEGMENT, device=pieces.device)
-    counts[-1] = length - SEGMENT * (len(counts) - 1)
-    return pieces.unflatten(0, (-1, SEGMENT)).sum(1) / counts
+    pieces = torch.nn.functional.pad(pieces, (0, 0, 0, -length % size))
+    counts = torch.full((len(pieces) // size, 1), size, device=pieces.device)
+    counts[-1] = length - size * (len(counts) - 1)
+    return pieces.unflatten(0, (-1, size)).sum(1) / counts
 
 
 def _found(labels: Labels, jobs: Sequence[Job]) -> Found:

@@ -106,7 +106,9 @@ def _links(states: Sides, mask: Tensor, config: AlignerConfig, pointer: sinkhorn
 def _scale(scores: Tensor | None, mask: Tensor, config: AlignerConfig, pointer: sinkhorn.Plan | None) -> sinkhorn.Plan:
     if scores is None:
         if pointer is None:
-            raise InputError("scaling pointer needs a pointer head: the model has none, training with word alignment makes one")
+            raise InputError(
+                "the method pointer is for aligning text: labels are made of hidden states; give another method, as argmax"
+            )
         return pointer
     if config.scaling == "reference":
         return sinkhorn.reference_plan(scores, mask, config.rounds, config.clamp)

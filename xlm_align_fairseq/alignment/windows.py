@@ -12,7 +12,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-SEGMENT = 8  # pieces
+SEGMENT = 8  # pieces, at least
+MOST_SEGMENTS = 4096  # of a side: the path then takes 300 MB
 
 
 class Window(NamedTuple):
@@ -24,6 +25,11 @@ class Window(NamedTuple):
     target_end: int
     core_begin: int
     core_end: int
+
+
+def segment_length(n_source: int, n_target: int) -> int:
+    """Return the pieces of a segment of a pair."""
+    return max(SEGMENT, -(-max(n_source, n_target) // MOST_SEGMENTS))
 
 
 def side_windows(length: int, limit: int) -> list[tuple[int, int]]:
@@ -89,23 +95,23 @@ def plan_windows(first: np.ndarray, last: np.ndarray, n_source: int, n_target: i
     """Cut a pair into windows.
 
     Args:
-        first, last: (segments of the source,) what `monotone_path` returns.
+        first, last: (segments of the source,) what `monotone_path` returns, of segments of `segment_length`.
         n_source, n_target: pieces of the two sides.
         limit: pieces of a window on each side.
 
     Returns:
         Windows whose cores follow each other and cover the source.
     """
-    margin = limit // 5
-    room = max(1, limit - 2 * margin)
+    segment = segment_length(n_source, n_target)
+    room = max(1, limit - 2 * (limit // 5))
     windows = []
     row = 0
     while row < len(first):
         end = row + 1
-        while end < len(first) and (end + 1 - row) * SEGMENT <= room and (last[end] + 1 - first[row]) * SEGMENT <= room:
+        while end < len(first) and (end + 1 - row) * segment <= room and (last[end] + 1 - first[row]) * segment <= room:
             end += 1
-        core = row * SEGMENT, min(end * SEGMENT, n_source)
-        wanted = int(first[row]) * SEGMENT, min((int(last[end - 1]) + 1) * SEGMENT, n_target)
+        core = row * segment, min(end * segment, n_source)
+        wanted = int(first[row]) * segment, min((int(last[end - 1]) + 1) * segment, n_target)
         windows.append(Window(*_widened(*core, n_source, limit), *_widened(*wanted, n_target, limit), *core))
         row = end
     return windows

@@ -104,7 +104,7 @@ def add_compute_flags(p: argparse.ArgumentParser) -> None:
     group.add_argument("--threads", type=int, metavar="N", help="CPU threads (default: torch's own, or OMP_NUM_THREADS)")
     group.add_argument("--half", action="store_true", help="compute in bfloat16 (CPU) or float16 (GPU); links can change")
     group.add_argument(
-        "--batch-tokens", type=int, metavar="N", help="pieces of a batch; the links are the same (default: 2048, on a GPU 32768)"
+        "--batch-tokens", type=int, metavar="N", help="pieces of a batch, padding included (default: 2048, on a GPU 32768)"
     )
     group.add_argument("--quiet", action="store_true", help="no progress bar")
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from xlm_align_fairseq.alignment.windows import SEGMENT, monotone_path, most_central, plan_windows, side_windows
+from xlm_align_fairseq.alignment.windows import SEGMENT, monotone_path, most_central, plan_windows, segment_length, side_windows
 
 lengths = st.integers(1, 400)
 limits = st.integers(4, 90)
@@ -89,6 +89,14 @@ def test_cores_follow_each_other_and_cover_the_source(n_source, n_target, limit,
         if limit >= SEGMENT:
             assert window.source_begin <= window.core_begin
             assert window.core_end <= window.source_end
+
+
+def test_a_very_long_side_has_longer_segments():
+    assert segment_length(100, 32_768) == SEGMENT
+    assert segment_length(100, 32_769) == SEGMENT + 1
+    windows = plan_windows(np.zeros(4096, int), np.zeros(4096, int), 4096 * 20, 10, 64)
+    assert windows[-1].core_end == 4096 * 20
+    assert all(window.source_begin <= window.core_begin < window.core_end <= window.source_end for window in windows)
 
 
 def test_a_block_on_the_diagonal_is_followed():
