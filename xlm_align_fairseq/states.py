@@ -13,12 +13,15 @@ from xlm_align_fairseq.alignment.spans import PAD
 from xlm_align_fairseq.encoder import Encoder
 from xlm_align_fairseq.labeling import Sides
 
-STEP = 8  # lengths are padded to multiples of it; the rows of a matrix product do not depend on how many they are from here on
+STEP, SHORTEST = (
+    4,
+    8,
+)  # lengths are padded to multiples; a row of a matrix product does not depend on how many there are from 8 on
 
 
 def padded(lengths: np.ndarray) -> np.ndarray:
     """Return the padded length of each sequence: a function of its own length alone, so that its neighbours do not matter."""
-    return -(-lengths // STEP) * STEP
+    return np.maximum(-(-lengths // STEP) * STEP, SHORTEST)
 
 
 def buckets(keys: np.ndarray, sizes: np.ndarray, capacity: int) -> Iterator[np.ndarray]:

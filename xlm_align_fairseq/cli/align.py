@@ -138,7 +138,7 @@ def _align(args) -> int:
         print(f"{args.out} is complete already", file=sys.stderr)
         return 0
     aligner = open_aligner(args, aligner_changes(args))
-    with output.open(identity(args, texts, aligner)) as done:
+    with output.open(lambda: identity(args, texts, aligner)) as done:
         pairs = texts.pairs(skip=done)
         progress = tqdm(total=total, initial=done, unit=" pairs", disable=args.quiet, file=sys.stderr)
         with progress:
@@ -170,8 +170,14 @@ def aligner_changes(args) -> dict:
     return {flag: getattr(args, flag) for flag in ALIGNER_FLAGS if getattr(args, flag) is not None}
 
 
-def open_aligner(args, changes: dict):
-    """Load the model that the flags name, with some fields of its aligner configuration changed."""
+def open_aligner(args, changes: dict, keep_weights: bool = False):
+    """Load the model that the flags name.
+
+    Args:
+        args: parsed flags, `--model` and those of `add_compute_flags`.
+        changes: fields of its aligner configuration that differ.
+        keep_weights: with --half, leave the weights in float32 and compute in half precision, as training does.
+    """
     import torch
 
     from xlm_align_fairseq.aligner import Aligner
@@ -191,7 +197,8 @@ def open_aligner(args, changes: dict):
     batch_tokens = args.batch_tokens or (2048 if device.startswith("cpu") else 32768)
     if batch_tokens < 1:
         raise InputError(f"--batch-tokens {batch_tokens}: allowed are 1 and more")
-    return Aligner.load(args.model, device, changes, batch_tokens=batch_tokens, autocast=dtype)
+    half = {"autocast": dtype} if keep_weights else {"dtype": dtype}
+    return Aligner.load(args.model, device, changes, batch_tokens=batch_tokens, **half)
 
 
 def _score(args) -> int:

@@ -122,7 +122,6 @@ def identity(args: Any, texts: Texts, aligner: Any) -> dict[str, Any]:
     how = {
         "weights": weights_fingerprint(aligner.encoder, aligner.config.align_layer),
         **aligner.config.signature_items(),
-        "half": bool(aligner.autocast),
         "device": aligner.device.type,
         "tokenizers": "+".join(describe(name) for name in texts.tokenizers),
         "output": args.format,
@@ -186,11 +185,11 @@ class Output:
         return True
 
     @contextlib.contextmanager
-    def open(self, same: dict[str, Any]) -> Iterator[int]:
+    def open(self, identify: Callable[[], dict[str, Any]]) -> Iterator[int]:
         """Open the files; give the number of lines that are there already; on success the files take their names.
 
         Args:
-            same: what `identity` returns.
+            identify: returns what `identity` does; asked where a run can be gone on with.
 
         Raises:
             InputError: a file cannot be written, or an unfinished run is there and was not asked for, or had other text or flags.
@@ -201,7 +200,7 @@ class Output:
                 f"--resume: {' or '.join(self.paths)} is no regular file, so that nothing is known of what went there"
             )
         with _reporting(self.paths), contextlib.ExitStack() as stack:
-            done = self._prepare(same) if resumable else 0
+            done = self._prepare(identify()) if resumable else 0
             for path in self.paths:
                 if path == "-":
                     self._files.append(sys.stdout.buffer)

@@ -55,7 +55,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.merge:
         label_pass.merge_shards(_corpus(args, args.max_positions), args.split, out, args.num_shards)
     else:
-        aligner = open_aligner(args, aligner_changes(args))
+        aligner = open_aligner(args, aligner_changes(args), keep_weights=True)
         corpus = _corpus(args, min(args.max_positions, aligner.encoder.config.max_positions))
         directory = out if args.num_shards == 1 else label_pass.shard_directory(out, args.num_shards, args.shard_id)
         part = (args.num_shards, args.shard_id)

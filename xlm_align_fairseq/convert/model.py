@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 import torch
@@ -98,8 +98,8 @@ def _check_shapes(config: EncoderConfig, state: Mapping[str, Tensor]) -> None:
 
 
 def load_encoder(model: Model) -> Encoder:
-    """Build the encoder in float32 and evaluation mode; heads are left aside."""
-    return _filled(Encoder(model.config), model.head("encoder"))
+    """Build the encoder in float32 and evaluation mode; heads are left aside. It may share memory with the model's tensors."""
+    return _filled(lambda: Encoder(model.config), model.head("encoder"))
 
 
 def load_heads(model: Model, encoder: Encoder) -> tuple[LMHead | None, PointerHead | None]:
@@ -107,12 +107,16 @@ def load_heads(model: Model, encoder: Encoder) -> tuple[LMHead | None, PointerHe
     lm_head = pointer = None
     if tensors := model.head("lm_head"):
         weight = cast(nn.Parameter, encoder.embed_tokens.weight)
-        lm_head = _filled(LMHead(model.config, weight), {**tensors, "weight": weight})
+        lm_head = _filled(lambda: LMHead(model.config, weight), {**tensors, "weight": weight})
+        lm_head.weight = weight
     if tensors := model.head("pointer"):
-        pointer = _filled(PointerHead(model.config), tensors)
+        pointer = _filled(lambda: PointerHead(model.config), tensors)
     return lm_head, pointer
 
 
-def _filled(module: Any, tensors: Mapping[str, Tensor]) -> Any:
-    module.load_state_dict(tensors)
+def _filled(make: Callable[[], Any], tensors: Mapping[str, Tensor]) -> Any:
+    """Make a module of given tensors, without drawing random ones first."""
+    with torch.device("meta"):
+        module = make()
+    module.load_state_dict({key: value.float() for key, value in tensors.items()}, assign=True)
     return module.eval()
