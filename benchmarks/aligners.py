@@ -184,24 +184,26 @@ def stages(job: dict) -> Result:
     aligner = load_ours(job)  # another, which remembers no word
     for record in (batches, pieces, watch.seconds, other_thread.seconds):
         record.clear()
-    begin = time.perf_counter()
+    begin, cpu = time.perf_counter(), time.process_time()
     with watch.stage("rest"):
         found = align_ours(aligner, text)
     with watch.stage("format"):
         "".join(f"{alignment}\n" for alignment in found)
-    seconds = time.perf_counter() - begin
+    seconds, cpu = time.perf_counter() - begin, time.process_time() - cpu
     took = watch.seconds | other_thread.seconds
     missing = {*STAGES, "tokenise"} - took.keys()
     if missing:
         raise SystemExit(f"no call was seen of {', '.join(sorted(missing))}: the pipeline has changed; follow it here")
     config, dtype = aligner.encoder.config, {"bf16": torch.bfloat16, "float32": torch.float32}[job["dtype"]]
-    products = min(matrix_products(batches, config, job["layer"], dtype, job["device"]) for _ in range(2))
+    passes = [matrix_products(batches, config, job["layer"], dtype, job["device"]) for _ in range(2)]
+    products, products_cpu = (min(column) for column in zip(*passes, strict=True))
     weights = config.width * (4 * config.width + 2 * config.ffn)
     operations = job["layer"] * sum(2 * n * length * (weights + 2 * length * config.width) for n, length in batches)
     return {
         "seconds": seconds,
         "stages": took,
         "products": products,
+        "products_cpu": products_cpu / cpu,
         "gflops": operations / products / 1e9,
         "batches": len(batches),
         "padding": 1 - sum(pieces) / sum(n * length for n, length in batches),
@@ -209,8 +211,8 @@ def stages(job: dict) -> Result:
     }
 
 
-def matrix_products(batches: list[tuple[int, int]], config: Any, layers: int, dtype: Any, device: str) -> float:
-    """Return the seconds of the encoder's matrix products alone: of every batch and layer, weights (C, C) four times, (C, F) and
+def matrix_products(batches: list[tuple[int, int]], config: Any, layers: int, dtype: Any, device: str) -> tuple[float, float]:
+    """Return the seconds, and those of CPU time, of the encoder's matrix products alone: of every batch and layer, weights (C, C) four times, (C, F) and
     (F, C), and in every head Q Kᵀ and A V. No biases, norms, activations, softmax or copies; every layer has weights of its own.
     """
     import torch
@@ -222,11 +224,12 @@ def matrix_products(batches: list[tuple[int, int]], config: Any, layers: int, dt
         return (torch.randn(*shape, device=device) / shape[-1] ** 0.5).to(dtype)
 
     weights = [([draw(width, width) for _ in range(4)], draw(ffn, width), draw(width, ffn)) for _ in range(layers)]
-    watch = Stopwatch(device)
+    watch, cpu = Stopwatch(device), 0.0
     with torch.inference_mode():
         for number, (n, length) in enumerate([batches[0], *batches]):
             x, wide = draw(n * length, width), draw(n * length, ffn)
             query, scores = draw(n * heads, length, width // heads), draw(n * heads, length, length)
+            begin = time.process_time()
             with watch.stage("products" if number else "warm-up"):
                 for squares, up, down in weights:
                     for square in squares:
@@ -235,7 +238,8 @@ def matrix_products(batches: list[tuple[int, int]], config: Any, layers: int, dt
                     torch.bmm(scores, query)
                     F.linear(x, up)
                     F.linear(wide, down)
-    return watch.seconds["products"]
+            cpu += time.process_time() - begin if number else 0.0
+    return watch.seconds["products"], cpu
 
 
 def prepare(job: dict) -> Result:
@@ -374,15 +378,18 @@ def alike_table(rows: dict[str, list[Result]]) -> None:
 def stage_table(rows: dict[str, list[Result]], n_pairs: int) -> None:
     """Print where the time of our pipeline goes."""
     print("\nwhere our time goes, in % of a pass with a clock around each stage; tokenising is a thread beside the others, and")
-    print("wait is for it; products: the bare matrix products of the encoder for the same batches, a measurement of its own")
+    print("wait is for it; products: the bare matrix products of the encoder for the same batches, timed after the pass; (CPU):")
+    print("their share of the CPU time, which other work on the machine leaves alone; it says nothing on a GPU")
     heads = "".join(f" {stage:>8}" for stage in (*STAGES, "tokenise", "products"))
-    print(f"{'':<24} {'pairs/s':>8}{heads} {'GFLOP/s':>8}  most in")
+    print(f"{'':<24} {'pairs/s':>8}{heads}    (CPU) {'GFLOP/s':>8}  most in")
     for name, results in rows.items():
         best = min(results, key=lambda result: result["seconds"])
         took = {**best["stages"], "products": best["products"]}
         cells = "".join(f" {100 * took[stage] / best['seconds']:>8.1f}" for stage in (*STAGES, "tokenise", "products"))
         most = max(STAGES, key=took.__getitem__)
-        print(f"{name:<24} {n_pairs / best['seconds']:>8.1f}{cells} {best['gflops']:>8.0f}  {most}")
+        print(
+            f"{name:<24} {n_pairs / best['seconds']:>8.1f}{cells} {100 * best['products_cpu']:>8.1f} {best['gflops']:>8.0f}  {most}"
+        )
     print(f"{best['batches']} batches, {100 * best['padding']:.1f} % of their positions padding; on {best['on']}")
 
 
