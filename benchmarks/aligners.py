@@ -212,8 +212,10 @@ def stages(job: dict) -> Result:
 
 
 def matrix_products(batches: list[tuple[int, int]], config: Any, layers: int, dtype: Any, device: str) -> tuple[float, float]:
-    """Return the seconds, and those of CPU time, of the encoder's matrix products alone: of every batch and layer, weights (C, C) four times, (C, F) and
-    (F, C), and in every head Q Kᵀ and A V. No biases, norms, activations, softmax or copies; every layer has weights of its own.
+    """Return the seconds, and those of CPU time, of the encoder's matrix products alone.
+
+    They are, of every batch and layer, those with weights (C, C) four times, (C, F) and (F, C), and in every head Q Kᵀ and A V.
+    No biases, norms, activations, softmax or copies; every layer has weights of its own.
     """
     import torch
     import torch.nn.functional as F
@@ -387,9 +389,8 @@ def stage_table(rows: dict[str, list[Result]], n_pairs: int) -> None:
         took = {**best["stages"], "products": best["products"]}
         cells = "".join(f" {100 * took[stage] / best['seconds']:>8.1f}" for stage in (*STAGES, "tokenise", "products"))
         most = max(STAGES, key=took.__getitem__)
-        print(
-            f"{name:<24} {n_pairs / best['seconds']:>8.1f}{cells} {100 * best['products_cpu']:>8.1f} {best['gflops']:>8.0f}  {most}"
-        )
+        products = f"{100 * best['products_cpu']:>8.1f} {best['gflops']:>8.0f}"
+        print(f"{name:<24} {n_pairs / best['seconds']:>8.1f}{cells} {products}  {most}")
     print(f"{best['batches']} batches, {100 * best['padding']:.1f} % of their positions padding; on {best['on']}")
 
 

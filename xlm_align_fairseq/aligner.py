@@ -99,7 +99,7 @@ class Aligner:
 
     @property
     def window(self) -> int:
-        """Pieces of a side that are read at once."""
+        """Pieces of the longest side that is aligned whole."""
         positions = self.encoder.config.max_positions
         return min(self.config.window, (positions - SPECIALS) // 2 if self.config.encoding == "joint" else positions - 2)
 
@@ -144,8 +144,9 @@ class Aligner:
         return [self.config.replace(align_layer=layer) for layer in range(self.encoder.config.layers + 1)]
 
     def _engine(self) -> ChunkAligner:
+        window = max(1, self.window * 5 // 8)  # shorter than what needs none: what is far off is then no rival
         vocabulary = self.pieces.vocabulary
-        return ChunkAligner(self.encoder, self.pointer, vocabulary, self.window, self.batch_tokens, self.autocast)
+        return ChunkAligner(self.encoder, self.pointer, vocabulary, window, self.batch_tokens, self.autocast)
 
     def _run(self, pairs: Iterable[tuple[Sentence, Sentence]], variants: Sequence[AlignerConfig]) -> Iterator[list[Alignment]]:
         engine = self._engine()

@@ -67,7 +67,7 @@ class ChunkAligner:
         encoder: in evaluation mode, on its device.
         pointer: the pointer head, for the methods that ask it.
         vocabulary: names the pieces in details.
-        window: pieces of a side that are read at once.
+        window: pieces of a window, which long pairs are aligned in.
         batch_tokens: pieces of a batch, padding included.
         autocast: dtype to compute in, `None` for the encoder's own.
     """

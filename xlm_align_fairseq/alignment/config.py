@@ -71,7 +71,8 @@ class AlignerConfig:
         also: a second method whose links are combined with those of the first; "" for none.
         combine: how: `intersection` or `union`.
         threshold: least link probability, 0..1; links below are left out.
-        window: pieces of one side that are aligned at once; longer pairs are aligned in windows of as many. Not for training.
+        window: pieces of the longest side that is aligned whole; longer pairs are aligned in windows of five eighths of it. Not
+            for training.
     """
 
     encoding: str = "joint"

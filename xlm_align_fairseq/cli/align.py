@@ -87,7 +87,7 @@ def add_aligner_flags(p: argparse.ArgumentParser, text: bool = True) -> None:
     group.add_argument("--threshold", type=float, metavar="X", help="least probability of a link, 0..1: fewer and better links")
     if text:
         group.add_argument(
-            "--window", type=int, metavar="N", help="pieces of a side aligned at once; longer pairs are aligned in windows"
+            "--window", type=int, metavar="N", help="pieces of the longest side aligned whole; longer pairs go in windows"
         )
 
 
