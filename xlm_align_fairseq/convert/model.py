@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from xlm_align_fairseq.alignment.config import AlignerConfig
 from xlm_align_fairseq.data.vocabulary import Vocabulary
@@ -73,9 +74,28 @@ class Model:
         return sum(value.numel() for value in self.state.values())
 
 
+class _Shapes(TorchFunctionMode):
+    """Make modules that have shapes and no numbers, and so cost nothing: on the meta device, with no initialisation run."""
+
+    def __enter__(self):
+        self._device = torch.device("meta")
+        self._device.__enter__()
+        return super().__enter__()
+
+    def __exit__(self, *error):
+        super().__exit__(*error)
+        self._device.__exit__(*error)
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        kwargs = kwargs or {}
+        if getattr(func, "__module__", None) == "torch.nn.init":
+            return args[0] if args else kwargs["tensor"]
+        return func(*args, **kwargs)
+
+
 def _check_shapes(config: EncoderConfig, state: Mapping[str, Tensor]) -> None:
     """Refuse a state that lacks a tensor, has one too many, or one of another shape than the sizes say."""
-    with torch.device("meta"):
+    with _Shapes():
         encoder = Encoder(config)
         parts = {
             "encoder": encoder,
@@ -116,7 +136,7 @@ def load_heads(model: Model, encoder: Encoder) -> tuple[LMHead | None, PointerHe
 
 def _filled(make: Callable[[], Any], tensors: Mapping[str, Tensor]) -> Any:
     """Make a module of given tensors, without drawing random ones first."""
-    with torch.device("meta"):
+    with _Shapes():
         module = make()
     module.load_state_dict({key: value.float() for key, value in tensors.items()}, assign=True)
     return module.eval()
