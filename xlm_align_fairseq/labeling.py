@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -141,18 +141,6 @@ def label(encoder: Encoder, pieces: PieceBatch, config: AlignerConfig) -> Labels
     """Self-label B pairs from the unmasked input, at `config.align_layer` and with nothing computed above it."""
     states = Sides(*encode_sides(lambda tokens: encoder(tokens, config.align_layer), pieces, config.encoding))
     return extract(states, pieces.cell_mask(), config)
-
-
-@torch.no_grad()
-def label_variants(encoder: Encoder, pieces: PieceBatch, variants: Sequence[AlignerConfig]) -> list[Labels]:
-    """Self-label B pairs in several ways from one encoding pass; the variants share `encoding`."""
-    encoding, top = variants[0].encoding, max(config.align_layer for config in variants)
-    if any(config.encoding != encoding for config in variants):
-        raise ValueError("variants of different encodings need a pass each")
-    run = lambda tokens: torch.stack(encoder.all_layers(tokens, top), 2)  # noqa: E731  (B, L, layers, C)
-    source, target = encode_sides(run, pieces, encoding)
-    layers, mask = [config.align_layer for config in variants], pieces.cell_mask()
-    return [extract(Sides(source[:, :, n], target[:, :, n]), mask, config) for n, config in zip(layers, variants, strict=True)]
 
 
 def dense_links(counts: np.ndarray, cells: np.ndarray, pieces: PieceBatch) -> Tensor:

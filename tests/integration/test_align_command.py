@@ -174,6 +174,7 @@ def test_gold_prints_what_score_finds(world, tmp_path, capsys):
             "--out no/such/directory/links: cannot write the file (No such file or directory)",
         ),
         (["--gold", "no-gold"], "no-gold: cannot read the file (No such file or directory)"),
+        (["--gold", "gold", "--tokenizer", "13a"], "--tokenizer with --gold: it prints the AER of the words as they are given"),
         (["--all-layers"], "--all-layers needs --gold: it prints the AER of every layer"),
         (["--tgt", "no-target"], "no-target: cannot read the file (No such file or directory); check the path"),
         (["--model", "no-model"], "no-model is not there: give a model directory, a .pt file inside one or a Hugging Face"),

@@ -18,6 +18,7 @@ from xlm_align_fairseq.errors import InputError
 PLACE = SHIPPED / "ro-en"
 PAIRS = list(zip(*(PLACE.joinpath(f"test.{side}").read_text("utf-8").splitlines()[:40] for side in ("ro", "en")), strict=True))
 ODD = [("", "a b"), ("a", ""), ("", ""), ("a", "b"), ("  a", "b  "), ("x " * 90, "y " * 70), ("x", "y " * 300)]
+ODD.append(("a \ud800 b", "a b"))
 
 
 @pytest.fixture(scope="module")
@@ -105,7 +106,7 @@ def test_other_threads_and_devices_differ_at_near_ties_alone(world, other, recor
 def test_flags_are_counted(world):
     aligner = Aligner.load(world / "model")
     found = list(aligner.align_corpus([*PAIRS, *ODD]))
-    assert [alignment.flags for alignment in found[len(PAIRS) :]] == [("blank",)] * 3 + [()] * 2 + [("windows",)] * 2
+    assert [alignment.flags for alignment in found[len(PAIRS) :]] == [("blank",)] * 3 + [()] * 2 + [("windows",)] * 2 + [()]
     assert aligner.flagged["blank"] == 3
     assert aligner.flagged["windows"] == 2 + sum("windows" in alignment.flags for alignment in found[: len(PAIRS)])
     assert all(bool(alignment.links) == ("blank" not in alignment.flags) for alignment in found)

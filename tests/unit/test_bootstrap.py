@@ -179,7 +179,7 @@ PAIR = ["--src", "src", "--tgt", "tgt"]
         ([*PAIR, "--tokenizer", "moses"], "no tokeniser 'moses'; allowed are none, 13a"),
         ([*PAIR, "--seed", "-1"], "--seed -1: allowed are 0 to 4294967295"),
         ([*PAIR, "--seed", "4294967296"], "--seed 4294967296: allowed are 0 to 4294967295"),
-        ([*PAIR, "--out", "src"], "--out src is one of the inputs: it would be lost; give another file"),
+        ([*PAIR, "--out", "src"], "--out src is one of the inputs, which it would overwrite; give another file"),
         ([*PAIR, "--out", "link"], "--out link is one of the inputs"),
         ([*PAIR, "--out", "nowhere/out"], "--out nowhere/out: cannot write the file .No such file or directory.; check the path"),
         ([*PAIR, "--out", "."], r"--out \.: cannot write the file .Is a directory.; check the path"),

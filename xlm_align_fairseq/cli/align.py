@@ -122,6 +122,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.gold:
         if not args.src:
             raise InputError("--gold needs --src and --tgt")
+        unused = {"out": "-", "format": "pharaoh", "tokenizer": "none", "write_tokenized": None, "resume": False, "num_shards": 1}
+        if wrong := [flag for flag, default in unused.items() if getattr(args, flag) != default]:
+            raise InputError(
+                f"--{wrong[0].replace('_', '-')} with --gold: it prints the AER of the words as they are given; leave it out"
+            )
         return _score(args)
     return _align(args)
 

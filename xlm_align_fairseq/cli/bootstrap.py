@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
-
-from xlm_align_fairseq.errors import InputError
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from xlm_align_fairseq.bootstrap import StatisticalAligner
@@ -70,27 +66,24 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     from xlm_align_fairseq.alignment.links import format_pharaoh
     from xlm_align_fairseq.bootstrap import StatisticalAligner
+    from xlm_align_fairseq.cli.streams import refuse_output, write_output
     from xlm_align_fairseq.data.lines import TextFile
     from xlm_align_fairseq.data.tokenize import tokenizer
 
     paths = {"pairs": args.tsv} if args.tsv is not None else {"source": args.src, "target": args.tgt}
-    _check_output(args.out, paths.values())
+    refuse_output(args.out, list(paths.values()))
     inputs = {name: TextFile(path, replace_invalid=args.replace_invalid) for name, path in paths.items()}
     aligner = StatisticalAligner(args.symmetrize, args.seed)
     pairs = _pairs(list(inputs.values()), tokenizer(args.tokenizer))
     n_links = 0
 
-    def write(out: IO[bytes]) -> None:
+    def lines() -> Iterator[str]:
         nonlocal n_links
         for links in aligner.align(pairs):
             n_links += len(links)
-            out.write(f"{format_pharaoh(links)}\n".encode())
+            yield f"{format_pharaoh(links)}\n"
 
-    if args.out == "-":
-        write(sys.stdout.buffer)
-        sys.stdout.buffer.flush()
-    else:
-        _write_file(args.out, write)
+    write_output(args.out, lines())
     print(_table(aligner, n_links), file=sys.stderr)
     print(_signature(aligner, inputs, args.tokenizer), file=sys.stderr)
     return 0
@@ -102,25 +95,6 @@ def _pairs(texts: Sequence[TextFile], tokenize: Callable[[str], str]) -> Iterato
 
     for source, target in read_tsv(*texts) if len(texts) == 1 else read_pairs(*texts):
         yield split_words(tokenize(source)), split_words(tokenize(target))
-
-
-def _check_output(out: str, inputs: Iterable[str]) -> None:
-    if out != "-" and os.path.realpath(out) in map(os.path.realpath, inputs):
-        raise InputError(f"--out {out} is one of the inputs: it would be lost; give another file")
-
-
-def _write_file(out: str, write: Callable[[IO[bytes]], Any]) -> None:
-    from xlm_align_fairseq.files import write_atomically
-
-    path = Path(os.path.realpath(out))  # a link stays one
-    try:
-        if path.exists() and not path.is_file():  # a pipe or a device: it is written to, nothing takes its place
-            with open(path, "wb") as file:
-                write(file)
-        else:
-            write_atomically(path, write)
-    except OSError as error:
-        raise InputError(f"--out {out}: cannot write the file ({error.strerror}); check the path") from error
 
 
 def _table(aligner: StatisticalAligner, n_links: int) -> str:

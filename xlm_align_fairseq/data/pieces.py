@@ -43,7 +43,8 @@ class PieceEncoder:
             if len(self._cache) + len(new) > CACHED_WORDS:
                 self._cache.clear()
                 new = list(set(words))
-            encoded = self.processor.encode(new, num_threads=1)
+            valid = [word.encode("utf-8", "replace").decode() for word in new]  # sentencepiece takes no lone surrogates
+            encoded = self.processor.encode(valid, num_threads=1)
             self._cache.update((word, self._ids[ids]) for word, ids in zip(new, encoded, strict=True))
         pieces = [self._cache[word] for word in words]
         if not pieces:
