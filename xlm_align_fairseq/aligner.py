@@ -23,6 +23,7 @@ from xlm_align_fairseq.data.tokenize import split_words
 from xlm_align_fairseq.data.vocabulary import UNK
 from xlm_align_fairseq.encoder import Encoder, PointerHead
 from xlm_align_fairseq.errors import InputError
+from xlm_align_fairseq.labeling import Teacher
 from xlm_align_fairseq.result import Alignment
 
 CHUNK_PAIRS = 4096  # pairs that are read, sorted by length and aligned together
@@ -96,6 +97,11 @@ class Aligner:
     def device(self) -> torch.device:
         """Where the encoder is."""
         return self.encoder.embed_tokens.weight.device
+
+    @property
+    def teacher(self) -> Teacher:
+        """What labels: the weights alone."""
+        return Teacher(self.encoder, self.pointer)
 
     @property
     def window(self) -> int:

@@ -170,7 +170,7 @@ class ChunkAligner:
 
     def wanted_layers(self, variants: Sequence[AlignerConfig]) -> list[int]:
         """Return the layers whose states the variants read, ascending."""
-        layers = {config.align_layer for config in variants if config.scaling != "pointer" or config.also}
+        layers = {config.align_layer for config in variants if not config.reads_pointer_alone()}
         if any(config.needs_pointer() for config in variants):
             layers.add(self.encoder.config.layers)
         return sorted(layers)

@@ -24,9 +24,9 @@ from xlm_align_fairseq.alignment.config import AlignerConfig
 from xlm_align_fairseq.data.corpus import Corpus
 from xlm_align_fairseq.data.labels import LabelStore, LabelWriter, read_manifest, summary
 from xlm_align_fairseq.distributed import all_agree, rank_and_size
-from xlm_align_fairseq.encoder import Encoder
 from xlm_align_fairseq.errors import InputError
 from xlm_align_fairseq.label_pass import label_corpus, labeler, origin
+from xlm_align_fairseq.labeling import Teacher
 
 logger = logging.getLogger(__name__)
 
@@ -146,13 +146,13 @@ class EM:
             self.taken_over = True
             logger.info(f"AER {aer:.2f} is below {self.takeover_aer}: self-labels take over at the next stretch")
 
-    def advance(self, epoch: int, update: int, coming: Callable[[], np.ndarray], encoder: Encoder) -> None:
+    def advance(self, epoch: int, update: int, coming: Callable[[], np.ndarray], teacher: Teacher) -> None:
         """Make the labels of this stretch if it has none yet; every rank calls it before every update.
 
         Args:
             epoch, update: where training is.
             coming: returns the ids that the stretch reads.
-            encoder: labels.
+            teacher: labels.
         """
         stretch = self.schedule.stretch(epoch, update)
         if self.store is not None and stretch == self.stretch:
@@ -165,17 +165,17 @@ class EM:
             return
         usable = self.corpus.usable
         ids = np.flatnonzero(usable) if self.whole_corpus else coming()
-        training = encoder.training
-        self._make(self.em_iter + 1, update, ids, encoder)
-        encoder.train(training)
+        training = teacher.encoder.training
+        self._make(self.em_iter + 1, update, ids, teacher)
+        teacher.encoder.train(training)
 
-    def _make(self, em_iter: int, update: int, ids: np.ndarray, encoder: Encoder) -> None:
+    def _make(self, em_iter: int, update: int, ids: np.ndarray, teacher: Teacher) -> None:
         directory = self._directory(em_iter)
         assert directory is not None
         about = {
             "em_iter": em_iter,
             "update": update,
-            **origin(encoder, self.config, self.autocast, self.batch_tokens),
+            **origin(teacher, self.config, self.autocast, self.batch_tokens),
             "ids": hashlib.sha256(ids.astype(np.int64).tobytes()).hexdigest(),
         }
         previous = self.store
@@ -184,7 +184,7 @@ class EM:
             if writes:
                 shutil.rmtree(directory, ignore_errors=True)
             passing = label_corpus(
-                labeler(encoder, self.config, self.autocast),
+                labeler(teacher, self.config, self.autocast),
                 self.corpus,
                 ids,
                 self.batch_tokens,

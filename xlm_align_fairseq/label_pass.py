@@ -22,22 +22,22 @@ from xlm_align_fairseq.data.labels import Found, LabelStore, LabelWriter, manife
 from xlm_align_fairseq.distributed import gather_arrays, rank_and_size
 from xlm_align_fairseq.encoder import Encoder
 from xlm_align_fairseq.errors import InputError
-from xlm_align_fairseq.labeling import label
+from xlm_align_fairseq.labeling import Teacher, label
 from xlm_align_fairseq.version import __version__
 
 WINDOW = 16384  # sentence pairs that are sorted by length and labelled together; shards are made of whole windows
 Labeler = Callable[[PieceBatch], Found]
 
 
-def labeler(encoder: Encoder, config: AlignerConfig, autocast: torch.dtype | None = None) -> Labeler:
-    """Return the function that labels a batch with an encoder, on the encoder's device."""
-    device = encoder.embed_tokens.weight.device
-    encoder.eval()
+def labeler(teacher: Teacher, config: AlignerConfig, autocast: torch.dtype | None = None) -> Labeler:
+    """Return the function that labels a batch, on the teacher's device."""
+    device = teacher.encoder.embed_tokens.weight.device
+    teacher.encoder.eval()
 
     def run(pieces: PieceBatch) -> Found:
         casting = torch.autocast(device.type, autocast) if autocast else contextlib.nullcontext()
         with torch.inference_mode(), casting:
-            labels = label(encoder, pieces.to(device), config)
+            labels = label(teacher, pieces.to(device), config)
             links = labels.links
             both = links
             if config.extraction != "argmax" or config.symmetrization != "intersection" or config.also or config.threshold:
@@ -115,9 +115,9 @@ def write_labels(
     check_pieces(corpus, aligner.encoder)
     ids = np.flatnonzero(corpus.usable)
     ids = shard_ids(ids, *shard)
-    about = origin(aligner.encoder, aligner.config, aligner.autocast, aligner.batch_tokens)
+    about = origin(aligner.teacher, aligner.config, aligner.autocast, aligner.batch_tokens)
     about["max_positions"] = corpus.max_positions
-    run = labeler(aligner.encoder, aligner.config, aligner.autocast)
+    run = labeler(aligner.teacher, aligner.config, aligner.autocast)
     with LabelWriter(directory, split, corpus, about | {"shard": list(shard)} if shard[0] > 1 else about) as writer:
         for window, found in label_corpus(run, corpus, ids, aligner.batch_tokens, "labels" if progress else None):
             writer.add(window, found)
@@ -182,21 +182,29 @@ def linked_pieces(counts: np.ndarray, cells: np.ndarray) -> np.ndarray:
     return np.asarray(sum(np.bincount(side, minlength=len(counts)) for side in sides))
 
 
-def origin(encoder: Encoder, config: AlignerConfig, autocast: torch.dtype | None, batch_tokens: int) -> dict[str, Any]:
+def origin(teacher: Teacher, config: AlignerConfig, autocast: torch.dtype | None, batch_tokens: int) -> dict[str, Any]:
     """Return what a manifest says of how labels are made: all that can change them, but for the data."""
     items = config.signature_items()
     del items["window"]  # the pieces are there already
     items |= {"autocast": str(autocast).removeprefix("torch.").lower(), "batch_tokens": batch_tokens}
     return {
-        "weights": weights_fingerprint(encoder, config.align_layer),
+        "weights": weights_fingerprint(teacher, config),
         "aligner": signature(items | {"version": __version__}),
     }
 
 
-def weights_fingerprint(encoder: Encoder, layer: int) -> str:
-    """SHA-256 of all that hidden states up to a layer depend on, hexadecimal."""
+def weights_fingerprint(teacher: Teacher, config: AlignerConfig) -> str:
+    """SHA-256 of all weights that links depend on, hexadecimal: up to the label layer, or all layers and the pointer head."""
+    encoder, head = teacher.encoder, teacher.pointer if config.needs_pointer() else None
+    layer = encoder.config.layers if head is not None else config.align_layer
     digest = hashlib.sha256(f"{encoder.config.heads} heads, epsilon {encoder.config.layer_norm_eps}".encode())
-    parts = [encoder.embed_tokens, encoder.embed_positions, encoder.layernorm_embedding, *encoder.layers[:layer]]
+    parts = [
+        encoder.embed_tokens,
+        encoder.embed_positions,
+        encoder.layernorm_embedding,
+        *encoder.layers[:layer],
+        *([head] if head else []),
+    ]
     for part in parts:
         for name, value in part.state_dict().items():
             digest.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())

@@ -19,6 +19,13 @@ from xlm_align_fairseq.errors import InputError
 LINK_TEMPERATURE = 0.05  # chosen on development sets: expected calibration error 0.013 to 0.025
 
 
+class Teacher(NamedTuple):
+    """What labels: an encoder, and the pointer head for the method that asks it."""
+
+    encoder: Encoder
+    pointer: PointerHead | None = None
+
+
 class Labels(NamedTuple):
     """Piece links of B pairs and what they were read from."""
 
@@ -106,9 +113,7 @@ def _links(states: Sides, mask: Tensor, config: AlignerConfig, pointer: sinkhorn
 def _scale(scores: Tensor | None, mask: Tensor, config: AlignerConfig, pointer: sinkhorn.Plan | None) -> sinkhorn.Plan:
     if scores is None:
         if pointer is None:
-            raise InputError(
-                "the method pointer is for aligning text: labels are made of hidden states; give another method, as argmax"
-            )
+            raise InputError("the method pointer asks a pointer head, and there is none: give another method, as argmax")
         return pointer
     if config.scaling == "reference":
         return sinkhorn.reference_plan(scores, mask, config.rounds, config.clamp)
@@ -137,10 +142,18 @@ def point(head: PointerHead, states: Sides, mask: Tensor) -> sinkhorn.Plan:
 
 
 @torch.no_grad()
-def label(encoder: Encoder, pieces: PieceBatch, config: AlignerConfig) -> Labels:
-    """Self-label B pairs from the unmasked input, at `config.align_layer` and with nothing computed above it."""
-    states = Sides(*encode_sides(lambda tokens: encoder(tokens, config.align_layer), pieces, config.encoding))
-    return extract(states, pieces.cell_mask(), config)
+def label(teacher: Teacher, pieces: PieceBatch, config: AlignerConfig) -> Labels:
+    """Self-label B pairs from the unmasked input, with nothing computed above the layers that the configuration reads."""
+
+    def sides(layer: int) -> Sides:
+        return Sides(*encode_sides(lambda tokens: teacher.encoder(tokens, layer), pieces, config.encoding))
+
+    mask, last = pieces.cell_mask(), teacher.encoder.config.layers
+    if not config.needs_pointer() or teacher.pointer is None:
+        return extract(sides(config.align_layer), mask, config)
+    top = sides(last)
+    states = top if config.reads_pointer_alone() or config.align_layer == last else sides(config.align_layer)
+    return extract(states, mask, config, point(teacher.pointer, top, mask))
 
 
 def dense_links(counts: np.ndarray, cells: np.ndarray, pieces: PieceBatch) -> Tensor:

@@ -28,7 +28,7 @@ from xlm_align_fairseq.data.vocabulary import MASK, Vocabulary
 from xlm_align_fairseq.em import EM, SPLIT, Schedule
 from xlm_align_fairseq.errors import InputError
 from xlm_align_fairseq.iterator import TrainingIterator
-from xlm_align_fairseq.labeling import dense_links, label, link_statistics, statistics
+from xlm_align_fairseq.labeling import Teacher, dense_links, label, link_statistics, statistics
 
 logger = logging.getLogger(__name__)
 
@@ -134,10 +134,10 @@ class DenoisingWordAlignmentTask(FairseqTask):
         self.dictionary, self.cold_start, self.aligner_config = dictionary, cold_start, aligner_config
         self.gold_sets = read_gold_sets(cfg.valid_gold or "")
         self.pieces = self._load_pieces() if self.gold_sets else None
-        self.gold_counts = {}
+        self.gold_aer, self.teacher_aer = {}, None  # % of the last validation
         self.schedule = Schedule.parse(cfg.label_schedule)
         self.uses_ema = _plain(cfg.label_teacher) == "ema"  # fairseq then hands the average to train_step
-        self.em = self.iterator = self.model = None
+        self.em = self.iterator = self.model = self.teacher = None
         self.given = {}  # the initial labels of splits that are not trained on
         self.longest = cfg.max_positions  # pieces of a sequence; `build_model` lowers it to what the encoder reads
 
@@ -165,11 +165,6 @@ class DenoisingWordAlignmentTask(FairseqTask):
         }
         config = cold_start.model.aligner if cold_start else AlignerConfig()
         config = config.replace(**{key: _plain(value) for key, value in given.items() if value is not None})
-        if config.needs_pointer():
-            raise InputError(
-                "the E-step labels from hidden states, not from the pointer head that learns from its labels: give another"
-                " --label-method, as argmax"
-            )
         return cls(cfg, dictionary, cold_start, config)
 
     def build_model(self, cfg, from_checkpoint=False):
@@ -297,7 +292,7 @@ class DenoisingWordAlignmentTask(FairseqTask):
 
     def train_step(self, sample, model, criterion, optimizer, update_num, ignore_grad=False, ema_model=None):
         if criterion.trains("dwa"):
-            teacher = (ema_model or model).encoder
+            self.teacher = teacher = _teacher(ema_model or model)
             if self.em:
                 epoch = self.iterator.epoch
                 self.em.advance(epoch, update_num, lambda: self._coming(epoch, update_num), teacher)
@@ -311,12 +306,12 @@ class DenoisingWordAlignmentTask(FairseqTask):
             return self.iterator.coming(updates=every - update % every)
         return self.iterator.coming(epochs=every - (epoch - 1) % every)
 
-    def valid_step(self, sample, model, criterion):
+    def valid_step(self, sample, model, criterion, ema_model=None):
         if sample and criterion.trains("dwa"):
-            self.label(sample, model.encoder, self.given.get(sample["split"]))
+            self.label(sample, _teacher(model), self.given.get(sample["split"]))
         return super().valid_step(sample, model, criterion)
 
-    def label(self, sample, encoder, store=None):
+    def label(self, sample, teacher, store=None):
         """Give the pairs of a batch their links: from a store, or from the E-step with the weights of this moment."""
         if not sample:
             return
@@ -327,23 +322,23 @@ class DenoisingWordAlignmentTask(FairseqTask):
         )
         batch = PieceBatch(pairs["source"], pairs["target"], src_lengths, tgt_lengths)
         if store is None:
-            labels = self._label_now(batch, encoder)
+            labels = self._label_now(batch, teacher)
             links, sample["label_statistics"] = labels.links, statistics(labels, batch)
         else:
             counts, cells = store.links(sample["id"].cpu().numpy())
             links = dense_links(counts, cells, batch)
             if store.is_self_labelled and not counts.all():  # a pass did not foresee these: flags changed on resume
                 missing = torch.from_numpy(counts == 0).to(links.device)
-                links[missing] = self._label_now(batch, encoder).links[missing]
+                links[missing] = self._label_now(batch, teacher).links[missing]
             sample["label_statistics"] = link_statistics(links, src_lengths, tgt_lengths)
         pairs["links"] = swap_links(links, pairs["swapped"], int(pairs["src_lengths"].max()), int(pairs["tgt_lengths"].max()))
 
-    def _label_now(self, batch, encoder):
-        training = encoder.training
-        encoder.eval()
+    def _label_now(self, batch, teacher):
+        training = teacher.encoder.training
+        teacher.encoder.eval()
         with self.autocast():
-            labels = label(encoder, batch, self.aligner_config)
-        encoder.train(training)
+            labels = label(teacher, batch, self.aligner_config)
+        teacher.encoder.train(training)
         return labels
 
     # AER on validation
@@ -353,23 +348,39 @@ class DenoisingWordAlignmentTask(FairseqTask):
         if not self.gold_sets:
             return
         model.eval()
-        aligner = Aligner(model.encoder, self.pieces, self.aligner_config, autocast=AUTOCAST[_plain(self.cfg.autocast)])
-        self.gold_counts = {gold_set.name: sum(aligner.score(gold_set)) for gold_set in self.gold_sets}
+        self.gold_aer = self._gold_aer(_teacher(model))
+        if self.uses_ema and self.teacher:  # what will label is not what is trained
+            self.teacher_aer = _mean(self._gold_aer(self.teacher).values())
         if self.em:
-            self.em.judge(sum(100 * counts.aer for counts in self.gold_counts.values()) / len(self.gold_counts))
+            self.em.judge(_mean(self.gold_aer.values()) if self.teacher_aer is None else self.teacher_aer)
+
+    def _gold_aer(self, teacher):
+        """Return the AER of each gold set, in percent."""
+        autocast = AUTOCAST[_plain(self.cfg.autocast)]
+        aligner = Aligner(teacher.encoder, self.pieces, self.aligner_config, teacher.pointer, autocast=autocast)
+        return {gold_set.name: 100 * sum(aligner.score(gold_set)).aer for gold_set in self.gold_sets}
 
     def reduce_metrics(self, logging_outputs, criterion):
         super().reduce_metrics(logging_outputs, criterion)
-        if self.gold_counts and not criterion.training:
-            aer = {name: 100 * counts.aer for name, counts in self.gold_counts.items()}
-            metrics.log_scalar("aer", sum(aer.values()) / len(aer), round=2)
-            for name, value in aer.items():
+        if self.gold_aer and not criterion.training:
+            metrics.log_scalar("aer", _mean(self.gold_aer.values()), round=2)
+            if self.teacher_aer is not None:
+                metrics.log_scalar("teacher_aer", self.teacher_aer, round=2)
+            for name, value in self.gold_aer.items():
                 metrics.log_scalar(f"aer_{name}", value, round=2)
 
     def _load_pieces(self):
         if self.cold_start is None:
             raise InputError("--valid-gold needs a sentencepiece model: give --cold-start a directory that has one")
         return PieceEncoder(self.cold_start.model.sentencepiece, self.cold_start.model.vocabulary)
+
+
+def _teacher(model):
+    return Teacher(model.encoder, model.pointer)
+
+
+def _mean(values):
+    return sum(values) / len(values)
 
 
 def _plain(value):

@@ -160,9 +160,9 @@ def test_what_comes_is_what_is_read(world, tmp_path, monkeypatch, caplog):
         told.append((update, coming(task, epoch, update).tolist()))
         return coming(task, epoch, update)
 
-    def watch(task, sample, encoder, store=None):
+    def watch(task, sample, teacher, store=None):
         read.append(sample["id"].tolist())
-        return label(task, sample, encoder, store)
+        return label(task, sample, teacher, store)
 
     monkeypatch.setattr(Task, "_coming", tell)
     monkeypatch.setattr(Task, "label", watch)

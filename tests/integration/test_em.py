@@ -7,7 +7,7 @@ import sys
 
 import pytest
 import torch
-from world import assert_same_parameters, parameters, run, train, train_flags, tree
+from world import assert_same_parameters, logged, parameters, run, train, train_flags, tree
 
 from xlm_align_fairseq.cli.main import main as xlm_align
 from xlm_align_fairseq.data.corpus import Corpus
@@ -25,10 +25,10 @@ def manifest(run_dir, em_iter):
 # schedules
 
 
-@pytest.mark.parametrize("encoding", ["separate", "joint"])
-def test_periodic_labels_of_every_update_are_online_labels(world, tmp_path, caplog, encoding):
+@pytest.mark.parametrize(("encoding", "method"), [("separate", "reference-label"), ("joint", "argmax"), ("joint", "pointer")])
+def test_periodic_labels_of_every_update_are_online_labels(world, tmp_path, caplog, encoding, method):
     """N = 1, one batch an update, no teacher, no dropout: the same labels, hence the same losses and weights."""
-    flags = ["--max-update", "12", "--encoding", encoding]
+    flags = ["--max-update", "12", "--encoding", encoding, "--label-method", method]
     online = train(caplog, train_flags(world, tmp_path / "online", *flags))
     periodic = train(caplog, train_flags(world, tmp_path / "periodic", *flags, "--label-schedule", "updates:1"))
     for log in online:
@@ -75,6 +75,19 @@ def test_the_teacher_is_the_moving_average(world, tmp_path, caplog):
     assert about[2]["pairs"]["de-en"]["change"] == 0
     train(caplog, train_flags(world, tmp_path / "moving", *flags, "0.5"))
     assert len({manifest(tmp_path / "moving", em_iter)["weights"] for em_iter in (1, 2, 3)}) == 3
+
+
+def test_the_teacher_is_judged_on_validation(world, tmp_path, caplog):
+    """The AER that decides on taking over is of the weights that will label: with decay 1 they never change."""
+    from test_training import GOLD_SET
+
+    flags = [*EVERY_4, "--store-ema", "--label-teacher", "ema", "--ema-decay", "1.0", "--valid-gold", GOLD_SET]
+    flags = train_flags(world, tmp_path, *flags, "--max-update", "9", "--validate-interval-updates", "3", "--lr", "1e-2")
+    train(caplog, [flag for flag in flags if flag != "--disable-validation"])
+    logs = logged(caplog, "valid")
+    assert len(logs) == 3
+    assert len({log["valid_teacher_aer"] for log in logs}) == 1
+    assert len({log["valid_aer"] for log in logs}) > 1
 
 
 # labels from elsewhere

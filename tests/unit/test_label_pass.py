@@ -19,7 +19,7 @@ from xlm_align_fairseq.alignment.spans import EOS
 from xlm_align_fairseq.data.corpus import Corpus
 from xlm_align_fairseq.data.indexed import IndexedWriter
 from xlm_align_fairseq.data.labels import Found, LabelStore
-from xlm_align_fairseq.encoder import Encoder, EncoderConfig
+from xlm_align_fairseq.encoder import Encoder, EncoderConfig, PointerHead
 from xlm_align_fairseq.errors import InputError
 from xlm_align_fairseq.label_pass import (
     check_pieces,
@@ -34,7 +34,7 @@ from xlm_align_fairseq.label_pass import (
     windows,
     write_labels,
 )
-from xlm_align_fairseq.labeling import label
+from xlm_align_fairseq.labeling import Teacher, encode_sides, label
 from xlm_align_fairseq.version import __version__
 
 VOCABULARY = 60
@@ -64,6 +64,11 @@ def random_encoder(seed=1, vocabulary=VOCABULARY):
     for layer in encoder.layers:
         torch.nn.init.ones_(layer.final_layer_norm.bias)
     return encoder
+
+
+def random_pointer(encoder):
+    torch.manual_seed(2)
+    return PointerHead(encoder.config).eval()
 
 
 def aligner(encoder=None, config=CONFIG, batch_tokens=50):
@@ -99,16 +104,17 @@ def columns(found):
 
 
 @pytest.mark.usefixtures("small_windows")
-@pytest.mark.parametrize("config", [CONFIG, OTHER])
+@pytest.mark.parametrize("config", [CONFIG, OTHER, CONFIG.replace(method="pointer")])
 def test_pairs_get_what_they_get_one_by_one(corpus, usable, config):
     encoder, ids = random_encoder(), usable
+    teacher = Teacher(encoder, random_pointer(encoder))
     if config.scaling == "entropic":  # its marginals make all cells of a single piece equal, but for rounding
         ids = ids[np.minimum(corpus.src_lengths[ids], corpus.tgt_lengths[ids]) > 1]
-    results = list(label_corpus(labeler(encoder, config), corpus, ids, 50, None))
+    results = list(label_corpus(labeler(teacher, config), corpus, ids, 50, None))
     assert np.concatenate([part for part, _ in results]).tolist() == ids.tolist()
     alone = []
     for number in ids:
-        labels = label(encoder, corpus.pieces(np.array([number])), config)
+        labels = label(teacher, corpus.pieces(np.array([number])), config)
         links = [tuple(link) for link in labels.links[0].nonzero().tolist()]
         linked = len({i for i, _ in links}) + len({j for _, j in links})
         agreed = extraction.mutual_argmax(labels.plan.rows, labels.plan.columns, labels.mask).sum()
@@ -172,7 +178,7 @@ def test_labels_are_made_without_dropout_or_gradients(corpus, usable):
     noisy = Encoder(EncoderConfig(VOCABULARY, layers=3, width=16, heads=2, ffn=32, max_positions=24, dropout=0.5)).train()
     noisy.load_state_dict(encoder.state_dict())
     pieces = corpus.pieces(usable)
-    assert columns(labeler(noisy, CONFIG)(pieces)) == columns(labeler(encoder, CONFIG)(pieces))
+    assert columns(labeler(Teacher(noisy), CONFIG)(pieces)) == columns(labeler(Teacher(encoder), CONFIG)(pieces))
 
 
 # shards
@@ -284,14 +290,14 @@ def test_every_usable_pair_is_labelled_and_no_other(tmp_path, corpus, usable):
     counts, _ = store.links(np.arange(len(corpus)))
     assert np.flatnonzero(counts).tolist() == usable.tolist()  # the best cell of a pair is always a link
     assert sum(pair["labelled"] for pair in store.manifest["pairs"].values()) == len(usable)
-    about = origin(random_encoder(), CONFIG, None, 50)
+    about = origin(Teacher(random_encoder()), CONFIG, None, 50)
     assert {key: store.manifest[key] for key in about} == about
     assert "shard" not in store.manifest
 
 
 def test_an_origin_tells_all_that_can_change_links():
     encoder = random_encoder()
-    signature = parse_signature(origin(encoder, OTHER, torch.bfloat16, 50)["aligner"])
+    signature = parse_signature(origin(Teacher(encoder), OTHER, torch.bfloat16, 50)["aligner"])
     assert {key: signature[key] for key in ("autocast", "batch_tokens", "version")} == {
         "autocast": "bfloat16",
         "batch_tokens": "50",
@@ -299,8 +305,8 @@ def test_an_origin_tells_all_that_can_change_links():
     }
     assert signature.keys() >= OTHER.signature_items().keys() - {"window"}
     assert "window" not in signature  # the text is in pieces
-    assert parse_signature(origin(encoder, CONFIG, None, 50)["aligner"])["autocast"] == "none"
-    assert origin(encoder, CONFIG, None, 50)["weights"] == weights_fingerprint(encoder, CONFIG.align_layer)
+    assert parse_signature(origin(Teacher(encoder), CONFIG, None, 50)["aligner"])["autocast"] == "none"
+    assert origin(Teacher(encoder), CONFIG, None, 50)["weights"] == weights_fingerprint(Teacher(encoder), CONFIG)
 
 
 @pytest.mark.parametrize(
@@ -316,12 +322,41 @@ def test_an_origin_tells_all_that_can_change_links():
 )
 def test_a_fingerprint_tells_of_the_weights_that_are_used(name, matters):
     encoder = random_encoder()
-    before = weights_fingerprint(encoder, 2)
-    assert weights_fingerprint(copy.deepcopy(encoder), 2) == before
+    before = weights_fingerprint(Teacher(encoder), CONFIG)
+    assert weights_fingerprint(Teacher(copy.deepcopy(encoder), random_pointer(encoder)), CONFIG) == before
     with torch.no_grad():
         encoder.get_parameter(name).view(-1)[-1] += 1e-3
-    assert (weights_fingerprint(encoder, 2) != before) == matters
-    assert weights_fingerprint(encoder, 3) != weights_fingerprint(encoder, 2)
+    assert (weights_fingerprint(Teacher(encoder), CONFIG) != before) == matters
+    assert weights_fingerprint(Teacher(encoder), CONFIG.replace(align_layer=3)) != weights_fingerprint(Teacher(encoder), CONFIG)
+
+
+@pytest.mark.parametrize("name", ["layers.2.fc1.weight", "query.weight", "key.bias"])
+def test_where_the_pointer_head_labels_the_fingerprint_tells_of_all_layers_and_of_the_head(name):
+    encoder, config = random_encoder(), CONFIG.replace(method="pointer")
+    teacher = Teacher(encoder, random_pointer(encoder))
+    before = weights_fingerprint(teacher, config)
+    with torch.no_grad():
+        (encoder if name.startswith("layers") else teacher.pointer).get_parameter(name).view(-1)[-1] += 1e-3
+    assert weights_fingerprint(teacher, config) != before
+
+
+@pytest.mark.parametrize("also", ["", "argmax"])
+def test_the_pointer_head_labels_by_its_own_distributions(corpus, usable, also):
+    """From the last layer, whatever `align_layer` says; a second method reads that one."""
+    encoder = random_encoder()
+    head, pieces = random_pointer(encoder), corpus.pieces(usable)
+    config = CONFIG.replace(method="pointer", encoding="separate", also=also, align_layer=1)
+    links = label(Teacher(encoder, head), pieces, config).links
+    source, target = encode_sides(lambda tokens: encoder(tokens, 3), pieces, "separate")
+    mask = pieces.cell_mask()
+    rows, columns = (logits.masked_fill(~mask, -torch.inf) for logits in (head(source, target), head(target, source).mT))
+    best = (rows == rows.amax(2, keepdim=True)) & (columns == columns.amax(1, keepdim=True)) & mask
+    if also:
+        best &= label(Teacher(encoder), pieces, config.replace(method=also, also="")).links
+    assert torch.equal(links, best)
+    assert links.any()
+    with pytest.raises(InputError, match="asks a pointer head, and there is none"):
+        label(Teacher(encoder), pieces, config)
 
 
 def test_pieces_that_the_encoder_does_not_know_are_refused(tmp_path, corpus):

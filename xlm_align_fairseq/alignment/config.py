@@ -138,6 +138,10 @@ class AlignerConfig:
         """Say whether the pointer head is asked, by this method or by the second one."""
         return "pointer" in (self.scaling, self.also)
 
+    def reads_pointer_alone(self) -> bool:
+        """Say whether no hidden states are compared, so that `align_layer` plays no part."""
+        return self.scaling == "pointer" and self.also in ("", "pointer")
+
     def check_layer(self, layers: int) -> None:
         """Refuse an `align_layer` that an encoder of `layers` layers does not have."""
         if self.align_layer > layers:

@@ -120,7 +120,7 @@ def identity(args: Any, texts: Texts, aligner: Any) -> dict[str, Any]:
     from xlm_align_fairseq.label_pass import weights_fingerprint
 
     how = {
-        "weights": weights_fingerprint(aligner.encoder, aligner.config.align_layer),
+        "weights": weights_fingerprint(aligner.teacher, aligner.config),
         **aligner.config.signature_items(),
         "device": aligner.device.type,
         "tokenizers": "+".join(describe(name) for name in texts.tokenizers),

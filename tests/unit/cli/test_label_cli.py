@@ -76,7 +76,7 @@ def test_labels_are_those_of_the_model(run, place, tmp_path, corpus, capsys):
     aligner = Aligner.load(place / "model")
     for number in np.flatnonzero(corpus.usable)[::7]:
         ids = np.array([number])
-        links = label_pairs(aligner.encoder, corpus.pieces(ids), aligner.config).links[0].nonzero()
+        links = label_pairs(aligner.teacher, corpus.pieces(ids), aligner.config).links[0].nonzero()
         assert store.links(ids)[1].tolist() == links.tolist() != []
     assert store.links(np.flatnonzero(~corpus.usable))[0].sum() == 0
 
