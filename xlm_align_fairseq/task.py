@@ -1,128 +1,33 @@
-"""The fairseq task `denoising_word_alignment`: configuration, data, labels joined to batches, AER on validation."""
+"""The fairseq task `denoising_word_alignment`: data, labels joined to batches, AER on validation."""
 
 import contextlib
 import logging
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import List, Optional  # noqa: UP035  (fairseq reads the annotations)
 
-import numpy as np
 import torch
 from fairseq.data import Dictionary
-from fairseq.dataclass import ChoiceEnum, FairseqDataclass
 from fairseq.distributed import utils as distributed_utils
 from fairseq.logging import metrics
 from fairseq.tasks import FairseqTask, register_task
-from omegaconf import II, MISSING
 
 from xlm_align_fairseq.aligner import Aligner
-from xlm_align_fairseq.alignment.config import CHOICES, METHODS, AlignerConfig
+from xlm_align_fairseq.alignment.config import AlignerConfig
 from xlm_align_fairseq.alignment.spans import PieceBatch, swap_links
 from xlm_align_fairseq.cold_start import ColdStart, beside
 from xlm_align_fairseq.data import bitext, mono  # modules: either may be the first import, half done when this one runs
 from xlm_align_fairseq.data.corpus import Corpus
 from xlm_align_fairseq.data.gold_set import read_gold_sets
-from xlm_align_fairseq.data.labels import LabelStore, looks_like_words, prefix, read_manifest
+from xlm_align_fairseq.data.labels import LabelStore, prefix, read_manifest
 from xlm_align_fairseq.data.pieces import PieceEncoder
 from xlm_align_fairseq.data.vocabulary import MASK, Vocabulary
+from xlm_align_fairseq.data.word_labels import refuse_words
 from xlm_align_fairseq.em import EM, SPLIT, Schedule
 from xlm_align_fairseq.errors import InputError
 from xlm_align_fairseq.iterator import TrainingIterator
 from xlm_align_fairseq.labeling import Teacher, dense_links, label, link_statistics, statistics
+from xlm_align_fairseq.task_config import AUTOCAST, DenoisingWordAlignmentConfig, check_flags, plain
 
 logger = logging.getLogger(__name__)
-
-AUTOCAST = {"none": None, "bfloat16": torch.bfloat16}  # float16 needs a loss scale: fairseq's --fp16 and --amp have it
-
-
-def _aligner_field(help_text):
-    return field(default=None, metadata={"help": f"{help_text} (default: that of the cold start)"})
-
-
-@dataclass
-class DenoisingWordAlignmentConfig(FairseqDataclass):
-    data: str = field(default=MISSING, metadata={"help": "directory of binarised bitext"})
-    lang_pairs: Optional[str] = field(
-        default=None, metadata={"help": "language pairs, such as de-en,fr-en (default: all that the directory holds)"}
-    )
-    cold_start: Optional[str] = field(
-        default=None, metadata={"help": "directory of a converted encoder: weights, dictionary, aligner configuration"}
-    )
-    # the E-step
-    label_method: Optional[ChoiceEnum(list(METHODS))] = field(  # type: ignore[valid-type]
-        default=None, metadata={"help": "a published method to label by; the flags below change it further"}
-    )
-    encoding: Optional[ChoiceEnum(list(CHOICES["encoding"]))] = _aligner_field("how the E-step encodes a pair")  # type: ignore[valid-type]
-    align_layer: Optional[int] = _aligner_field("layer of the E-step's hidden states, 1..n; 0 = embeddings")
-    similarity: Optional[ChoiceEnum(list(CHOICES["similarity"]))] = _aligner_field("similarity of two pieces")  # type: ignore[valid-type]
-    scaling: Optional[ChoiceEnum(list(CHOICES["scaling"]))] = _aligner_field("how the plan is scaled")  # type: ignore[valid-type]
-    sinkhorn_temperature: Optional[float] = _aligner_field("divides the similarity in entropic scaling")
-    sinkhorn_rounds: Optional[int] = _aligner_field("rounds of normalisation")
-    extraction: Optional[ChoiceEnum(list(CHOICES["extraction"]))] = _aligner_field("how links are read from the plan")  # type: ignore[valid-type]
-    filter_rounds: Optional[int] = _aligner_field("rounds of iterative filtering")
-    filter_alpha: Optional[float] = _aligner_field("factor of half-linked cells in iterative filtering, 0..1")
-    # EM
-    label_schedule: str = field(
-        default="online",
-        metadata={
-            "help": "when the E-step labels: online = every batch with the weights of that moment; updates:N or epochs:N = the"
-            " coming N updates or epochs with frozen weights; fixed = never, --initial-labels are all there is"
-        },
-    )
-    label_scope: ChoiceEnum(["stretch", "corpus"]) = field(  # type: ignore[valid-type]
-        default="stretch", metadata={"help": "what a periodic pass labels: what is read until the next one, or everything"}
-    )
-    label_teacher: ChoiceEnum(["live", "ema"]) = field(  # type: ignore[valid-type]
-        default="live",
-        metadata={"help": "whose weights label: those in training, or their moving average (needs --store-ema; --ema-decay)"},
-    )
-    label_tokens: int = field(default=8192, metadata={"help": "pieces of a batch in a periodic pass, padding included"})
-    initial_labels: Optional[str] = field(
-        default=None,
-        metadata={
-            "help": "directory of the labels of EM iteration 0, as train.align.SRC-TGT.{bin,idx}; for fixed the data directory by"
-            " default"
-        },
-    )
-    takeover_aer: Optional[float] = field(
-        default=None,
-        metadata={
-            "help": "keep the initial labels until the mean AER on --valid-gold, in percent, is below this; then self-labels take"
-            " over (default: after the first stretch)"
-        },
-    )
-    # the stream
-    sampling_exponent: float = field(
-        default=0.7, metadata={"help": "language pairs are drawn by their size to this power; 1 = by size, 0 = evenly"}
-    )
-    one_order: bool = field(default=False, metadata={"help": "read pairs as source-target only, not in both orders"})
-    mask_prob: float = field(default=0.15, metadata={"help": "share of the pieces to predict"})
-    leave_unmasked_prob: float = field(default=0.1, metadata={"help": "share of those that stay as they are"})
-    random_token_prob: float = field(default=0.1, metadata={"help": "share of those that become a random piece"})
-    mono: Optional[str] = field(
-        default=None, metadata={"help": "directory of monolingual blocks made by `xlm-align binarize --mono`"}
-    )
-    mono_tokens: int = field(default=2048, metadata={"help": "monolingual pieces beside each batch of pairs (with --mono)"})
-    valid_gold: Optional[str] = field(
-        default=None,
-        metadata={"help": "gold sets for AER on validation: SOURCE,TARGET,GOLD files; several separated by ';'"},
-    )
-    autocast: ChoiceEnum(list(AUTOCAST)) = field(  # type: ignore[valid-type]
-        default="none", metadata={"help": "compute in half precision, weights and losses stay float32; CPU and GPU"}
-    )
-    # what other parts of the configuration say
-    max_positions: int = II("model.max_positions")
-    seed: int = II("common.seed")
-    save_dir: str = II("checkpoint.save_dir")
-    restore_file: str = II("checkpoint.restore_file")
-    finetune_from_model: Optional[str] = II("checkpoint.finetune_from_model")
-    cpu: bool = II("common.cpu")
-    update_freq: List[int] = II("optimization.update_freq")  # noqa: UP006
-    store_ema: bool = II("ema.store_ema")
-    # read by fairseq's get_batch_iterator: every epoch is drawn anew, and no worker keeps the data of an earlier one
-    rebuild_batches: bool = True
-    reuse_dataloader: bool = False
-    persistent_workers: bool = False
 
 
 @register_task("denoising_word_alignment", dataclass=DenoisingWordAlignmentConfig)
@@ -136,7 +41,7 @@ class DenoisingWordAlignmentTask(FairseqTask):
         self.pieces = self._load_pieces() if self.gold_sets else None
         self.gold_aer, self.teacher_aer = {}, None  # % of the last validation
         self.schedule = Schedule.parse(cfg.label_schedule)
-        self.uses_ema = _plain(cfg.label_teacher) == "ema"  # fairseq then hands the average to train_step
+        self.uses_ema = plain(cfg.label_teacher) == "ema"  # fairseq then hands the average to train_step
         self.em = self.iterator = self.model = self.teacher = None
         self.given = {}  # the initial labels of splits that are not trained on
         self.longest = cfg.max_positions  # pieces of a sequence; `build_model` lowers it to what the encoder reads
@@ -144,7 +49,7 @@ class DenoisingWordAlignmentTask(FairseqTask):
     @classmethod
     def setup_task(cls, cfg, **kwargs):
         """Check what was given, read the dictionary, and take the aligner configuration of the cold start."""
-        _check_flags(cfg)
+        check_flags(cfg)
         restored = cfg.restore_file if cfg.restore_file != "checkpoint_last.pt" else None
         if restored and not Path(restored).is_file():
             raise InputError(f"--restore-file {restored}: no such file; fairseq would start from random weights")
@@ -164,7 +69,7 @@ class DenoisingWordAlignmentTask(FairseqTask):
             "alpha": cfg.filter_alpha,
         }
         config = cold_start.model.aligner if cold_start else AlignerConfig()
-        config = config.replace(**{key: _plain(value) for key, value in given.items() if value is not None})
+        config = config.replace(**{key: plain(value) for key, value in given.items() if value is not None})
         return cls(cfg, dictionary, cold_start, config)
 
     def build_model(self, cfg, from_checkpoint=False):
@@ -230,13 +135,7 @@ class DenoisingWordAlignmentTask(FairseqTask):
             return None
         initial = self._initial_labels()
         if initial and not read_manifest(initial, SPLIT):
-            starts_word = np.array([symbol.startswith("▁") for symbol in self.dictionary.symbols])
-            pair = looks_like_words(LabelStore(initial, SPLIT, corpus), starts_word)
-            if pair:
-                raise InputError(
-                    f"{initial / prefix(SPLIT, pair)}: no link reaches beyond the number of words, so these seem to link words:"
-                    " labels link pieces; `xlm-align binarize --pieces words --alignments` makes them of word links"
-                )
+            refuse_words(LabelStore(initial, SPLIT, corpus), self.dictionary.symbols)
         return EM(
             self.schedule,
             corpus,
@@ -244,9 +143,9 @@ class DenoisingWordAlignmentTask(FairseqTask):
             self.aligner_config,
             initial,
             self.cfg.takeover_aer,
-            _plain(self.cfg.label_scope) == "corpus",
+            plain(self.cfg.label_scope) == "corpus",
             self.cfg.label_tokens,
-            AUTOCAST[_plain(self.cfg.autocast)],
+            AUTOCAST[plain(self.cfg.autocast)],
         )
 
     def _initial_labels(self):
@@ -285,7 +184,7 @@ class DenoisingWordAlignmentTask(FairseqTask):
 
     def autocast(self):
         """Return the context in which the model computes."""
-        dtype = AUTOCAST[_plain(self.cfg.autocast)]
+        dtype = AUTOCAST[plain(self.cfg.autocast)]
         if dtype is None:  # fairseq's own --amp stays in force
             return contextlib.nullcontext()
         return torch.autocast("cuda" if torch.cuda.is_available() and not self.cfg.cpu else "cpu", dtype)
@@ -356,7 +255,7 @@ class DenoisingWordAlignmentTask(FairseqTask):
 
     def _gold_aer(self, teacher):
         """Return the AER of each gold set, in percent."""
-        autocast = AUTOCAST[_plain(self.cfg.autocast)]
+        autocast = AUTOCAST[plain(self.cfg.autocast)]
         aligner = Aligner(teacher.encoder, self.pieces, self.aligner_config, teacher.pointer, autocast=autocast)
         return {gold_set.name: 100 * sum(aligner.score(gold_set)).aer for gold_set in self.gold_sets}
 
@@ -383,10 +282,6 @@ def _mean(values):
     return sum(values) / len(values)
 
 
-def _plain(value):
-    return value.value if hasattr(value, "value") else str(value) if isinstance(value, str) else value
-
-
 def _load_dictionary(data: Path) -> Dictionary:
     """Read the dictionary of a data directory: `dict.txt`, or the `dict.LANG.txt` that fairseq-preprocess writes."""
     if not data.is_dir():
@@ -403,16 +298,3 @@ def _load_dictionary(data: Path) -> Dictionary:
             )
     dictionaries[0].add_symbol(MASK)
     return dictionaries[0]
-
-
-def _check_flags(cfg):
-    """Refuse flags that contradict each other, and launches that would train something else than they seem to."""
-    schedule = Schedule.parse(cfg.label_schedule)
-    if cfg.initial_labels and schedule.unit == "online":
-        raise InputError("--initial-labels: --label-schedule online makes its own; give fixed, updates:N or epochs:N")
-    if cfg.takeover_aer is not None and not (cfg.initial_labels and schedule.periodic and cfg.valid_gold):
-        raise InputError("--takeover-aer needs --initial-labels, --valid-gold and --label-schedule updates:N or epochs:N")
-    if _plain(cfg.label_teacher) == "ema" and not cfg.store_ema:
-        raise InputError("--label-teacher ema needs --store-ema, which keeps the moving average (see --ema-decay)")
-    if cfg.label_tokens < 1:
-        raise InputError(f"--label-tokens {cfg.label_tokens}: allowed are 1 and more pieces")

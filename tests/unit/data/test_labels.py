@@ -18,8 +18,9 @@ from world import SHIPPED, tree
 from xlm_align_fairseq.alignment.spans import EOS
 from xlm_align_fairseq.data.corpus import Corpus
 from xlm_align_fairseq.data.indexed import IndexedWriter
-from xlm_align_fairseq.data.labels import Found, LabelStore, LabelWriter, looks_like_words, summary
+from xlm_align_fairseq.data.labels import Found, LabelStore, LabelWriter, summary
 from xlm_align_fairseq.data.vocabulary import Vocabulary
+from xlm_align_fairseq.data.word_labels import looks_like_words
 from xlm_align_fairseq.errors import InputError
 
 SIZES = {"de-en": [(3, 2), (1, 5), (4, 4), (2, 1)], "fr-en": [(2, 2)], "ro-en": [(5, 3), (1, 1), (3, 6)]}
