@@ -8,7 +8,7 @@ GOLD=$(realpath "${GOLD:?directory of the gold sets}")/en-fr
 OUT=$(realpath -m "${OUT:-outputs/from_scratch}")
 cd "$(dirname "$0")"
 export OMP_NUM_THREADS=${OMP_NUM_THREADS:-2} PYTHONWARNINGS=ignore
-UPDATES=${UPDATES:-4000}
+UPDATES=${UPDATES:-8000}
 mkdir -p "$OUT"
 
 if [ ! -e "$OUT/text.done" ]; then
@@ -55,12 +55,12 @@ train() { # name flags…
   echo "== training: $name"
   fairseq-train "$OUT/data" --user-dir "$(xlm-align user-dir)" --cpu --save-dir "$OUT/$name" \
     --task denoising_word_alignment --criterion pointer_alignment --arch xlm_align_mini --cold-start "$OUT/encoder" \
-    --label-method argmax --mask-prob 0.3 --leave-unmasked-prob 0.3 --autocast bfloat16 \
+    --label-method pointer --mask-prob 0.3 --leave-unmasked-prob 0.3 --autocast bfloat16 \
     --optimizer adam --adam-betas '(0.9, 0.98)' --adam-eps 1e-6 --weight-decay 0.01 --clip-norm 1.0 \
     --lr 1e-3 --lr-scheduler inverse_sqrt --warmup-updates 200 --batch-size 64 --max-update "$UPDATES" --num-workers 0 \
     --valid-gold "$OUT/validation.en,$OUT/validation.fr,$OUT/validation.gold" --best-checkpoint-metric aer --max-valid-steps 4 \
     --validate-interval-updates 500 --save-interval-updates 500 --no-epoch-checkpoints \
-    --log-format simple --log-interval 100 "$@" > "$OUT/$name.log" 2>&1
+    --log-format simple --log-interval 100 "$@" >> "$OUT/$name.log" 2>&1
   touch "$OUT/$name.done"
 }
 train bootstrap-then-em --label-schedule updates:1000 --initial-labels "$OUT/data" --takeover-aer "$TAKEOVER"
