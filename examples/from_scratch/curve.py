@@ -15,7 +15,7 @@ from xlm_align_fairseq.data.gold_set import read_gold_set
 from xlm_align_fairseq.plot import Curve, line_plot
 
 RUNS = ("bootstrap-then-em", "bootstrap-fixed", "no-bootstrap")
-VALIDATION = 100  # gold sentences that decide when self-labels take over; the others are reported
+VALIDATION = 200  # gold sentences that decide when self-labels take over; the others are reported
 HIGHEST = 60.0  # % AER, where the picture ends
 
 

@@ -3,8 +3,8 @@
     python prepare.py BITEXT GOLD OUT
 
 Writes train.tsv, valid.tsv (500 pairs), all.tsv (both and, without their links, the 447 gold sentences: the statistical aligner
-aligns only what it learns from), text (for sentencepiece), and the first 100 gold sentences as validation.{en,fr,gold}, the other
-347 as test.{en,fr,gold}.
+aligns only what it learns from), text (for sentencepiece), and the first 200 gold sentences as validation.{en,fr,gold}, the other
+247 as test.{en,fr,gold}.
 """
 
 import lzma
@@ -14,7 +14,7 @@ from pathlib import Path
 
 from xlm_align_fairseq.data.tokenize import tokenizer
 
-VALIDATION_PAIRS, VALIDATION_GOLD = 500, 100
+VALIDATION_PAIRS, VALIDATION_GOLD = 500, 200
 
 
 def read_bitext(bitext: Path) -> list[str]:

@@ -55,15 +55,23 @@ train() { # name flags…
   echo "== training: $name"
   fairseq-train "$OUT/data" --user-dir "$(xlm-align user-dir)" --cpu --save-dir "$OUT/$name" \
     --task denoising_word_alignment --criterion pointer_alignment --arch xlm_align_mini --cold-start "$OUT/encoder" \
-    --label-method pointer --mask-prob 0.3 --leave-unmasked-prob 0.3 --autocast bfloat16 \
+    --label-method pointer --mask-prob 0.6 --leave-unmasked-prob 0.6 --autocast bfloat16 \
     --optimizer adam --adam-betas '(0.9, 0.98)' --adam-eps 1e-6 --weight-decay 0.01 --clip-norm 1.0 \
-    --lr 1e-3 --lr-scheduler inverse_sqrt --warmup-updates 200 --batch-size 64 --max-update "$UPDATES" --num-workers 0 \
+    --lr 6e-4 --lr-scheduler polynomial_decay --warmup-updates 200 --total-num-update "$UPDATES" --max-update "$UPDATES" \
+    --batch-size 64 --num-workers 0 \
     --valid-gold "$OUT/validation.en,$OUT/validation.fr,$OUT/validation.gold" --best-checkpoint-metric aer --max-valid-steps 4 \
     --validate-interval-updates 500 --save-interval-updates 500 --no-epoch-checkpoints \
     --log-format simple --log-interval 100 "$@" >> "$OUT/$name.log" 2>&1
   touch "$OUT/$name.done"
 }
 train bootstrap-then-em --label-schedule updates:1000 --initial-labels "$OUT/data" --takeover-aer "$TAKEOVER"
+# until self-labels take over, bootstrap-fixed is the same training: it goes on from there
+first=$OUT/bootstrap-then-em/labels/em_iter_0001/labels.train.json
+if [ ! -e "$OUT/bootstrap-fixed" ] && [ -e "$first" ]; then
+  mkdir "$OUT/bootstrap-fixed"
+  cp "$OUT"/bootstrap-then-em/checkpoint_*_"$(python -c "import json; print(json.load(open('$first'))['update'])")".pt \
+    "$OUT/bootstrap-fixed/checkpoint_last.pt"
+fi
 train bootstrap-fixed --label-schedule fixed
 train no-bootstrap --label-schedule updates:1000
 
