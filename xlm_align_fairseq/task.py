@@ -13,6 +13,7 @@ from fairseq.tasks import FairseqTask, register_task
 from xlm_align_fairseq.aligner import Aligner
 from xlm_align_fairseq.alignment.config import AlignerConfig
 from xlm_align_fairseq.alignment.spans import PieceBatch, swap_links
+from xlm_align_fairseq.allocator import keep_freed_memory
 from xlm_align_fairseq.cold_start import ColdStart, beside
 from xlm_align_fairseq.data import bitext, mono  # modules: either may be the first import, half done when this one runs
 from xlm_align_fairseq.data.corpus import Corpus
@@ -50,6 +51,8 @@ class DenoisingWordAlignmentTask(FairseqTask):
     def setup_task(cls, cfg, **kwargs):
         """Check what was given, read the dictionary, and take the aligner configuration of the cold start."""
         check_flags(cfg)
+        if cfg.cpu:
+            keep_freed_memory()
         restored = cfg.restore_file if cfg.restore_file != "checkpoint_last.pt" else None
         if restored and not Path(restored).is_file():
             raise InputError(f"--restore-file {restored}: no such file; fairseq would start from random weights")

@@ -73,7 +73,8 @@ def train(args: argparse.Namespace, flags: str, save_dir: Path) -> None:
     run(
         *["fairseq-train", args.data, "--user-dir", user_dir, "--task", "denoising_word_alignment"],
         *["--criterion", "pointer_alignment", "--arch", args.arch, "--cold-start", args.model],
-        *["--encoding", "separate", "--align-layer", "7", "--autocast", "bfloat16", "--tlm-weight", "0"],
+        *["--label-method", "optimal-transport", "--encoding", "separate", "--align-layer", "7"],
+        *["--autocast", "bfloat16", "--tlm-weight", "0"],
         *["--optimizer", "adam", "--adam-betas", "(0.9, 0.98)", "--adam-eps", "1e-6", "--weight-decay", "0.01"],
         *["--clip-norm", "1.0", "--lr", "1e-4", "--lr-scheduler", "polynomial_decay", "--warmup-updates", "30"],
         *["--total-num-update", args.updates, "--max-update", args.updates, "--batch-size", args.batch_size],

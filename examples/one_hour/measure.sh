@@ -19,7 +19,7 @@ for when in before after; do
       tee "$OUT/choose.$when.$encoding" | sed -n 's/^best: .* layer \([0-9]*\),.*/\1/p')
     echo "$when, $encoding: layer $chosen"
     for pair in de-en en-fr ro-en; do
-      xlm-align align --model "$model" --encoding $encoding --align-layer "$chosen" --quiet \
+      xlm-align align --model "$model" --method optimal-transport --encoding $encoding --align-layer "$chosen" --quiet \
         --src "$GOLD/$pair/test.${pair%-*}" --tgt "$GOLD/$pair/test.${pair#*-}" --out "$OUT/$when.$encoding.$pair"
     done
   done

@@ -12,7 +12,7 @@ done
 
 fairseq-train "$data" --user-dir "$(xlm-align user-dir)" --cpu \
   --task denoising_word_alignment --criterion pointer_alignment --arch xlm_align_small --cold-start "$encoder" \
-  --encoding separate --align-layer 7 --autocast bfloat16 --tlm-weight 0 \
+  --label-method optimal-transport --encoding separate --align-layer 7 --autocast bfloat16 --tlm-weight 0 \
   --optimizer adam --adam-betas '(0.9, 0.98)' --adam-eps 1e-6 --weight-decay 0.01 --clip-norm 1.0 \
   --lr 1e-4 --lr-scheduler polynomial_decay --warmup-updates 50 --total-num-update "$updates" --max-update "$updates" \
   --batch-size 32 --num-workers 0 --valid-gold "$(echo $DEV | tr ' ' ';')" --best-checkpoint-metric aer \

@@ -17,16 +17,16 @@ from xlm_align_fairseq.errors import InputError
 
 HEADS = ("lm_head", "pointer")
 
-# Where links are made until `xlm-align choose` measures: (encoding, align_layer / layers). Layer 8 of XLM-R base, joint, is
-# published (Chi et al. 2021); layer 6 of multilingual-e5-small, each side alone, was best on the XL-WA development sets
-# (mean AER 14.4; joint, layer 7: 17.8): it never saw two sentences in one sequence.
-ALIGNERS = {"xlm-roberta": ("joint", 8 / 12), "bert": ("separate", 6 / 12)}
+# How links are made until `xlm-align choose` measures: (method, encoding, align_layer / layers). That of XLM-R base is published
+# (Chi et al. 2021); that of multilingual-e5-small, each side alone, was best on the XL-WA development sets (mean AER 13.6): it
+# never saw two sentences in one sequence.
+ALIGNERS = {"xlm-roberta": ("optimal-transport", "joint", 8 / 12), "bert": ("entropic", "separate", 6 / 12)}
 
 
 def default_aligner(hf_architecture: str, layers: int) -> AlignerConfig:
     """Return the aligner configuration of an encoder that brings none; `align_layer` is proportional to the depth."""
-    encoding, depth = ALIGNERS[hf_architecture]
-    return AlignerConfig(encoding=encoding, align_layer=max(1, round(layers * depth)))
+    method, encoding, depth = ALIGNERS[hf_architecture]
+    return AlignerConfig.named(method, encoding=encoding, align_layer=max(1, round(layers * depth)))
 
 
 @dataclasses.dataclass

@@ -138,7 +138,7 @@ def test_fairseq_is_not_imported(tmp_path, make_model):
 def test_default_aligners():
     assert default_aligner("xlm-roberta", 12) == AlignerConfig(encoding="joint", align_layer=8)
     assert default_aligner("xlm-roberta", 24) == AlignerConfig(encoding="joint", align_layer=16)
-    assert default_aligner("bert", 12) == AlignerConfig(encoding="separate", align_layer=6)
+    assert default_aligner("bert", 12) == AlignerConfig.named("entropic", encoding="separate", align_layer=6)
     assert default_aligner("xlm-roberta", 1).align_layer == 1
 
 

@@ -1,0 +1,34 @@
+"""The allocator setting of training on the CPU; in a process of its own, since it cannot be taken back."""
+
+import platform
+import subprocess
+import sys
+
+import pytest
+
+PROGRAM = """
+import resource, sys
+import torch
+from xlm_align_fairseq.allocator import keep_freed_memory
+
+torch.set_num_threads(1)
+if sys.argv[1] == "keep":
+    assert keep_freed_memory()
+def work():
+    for _ in range(10):
+        torch.zeros(16 << 20).add_(1)  # 64 MiB
+work()
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+work()
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="mallopt is glibc's")
+def test_large_blocks_are_used_again():
+    faults = {
+        mode: int(subprocess.run([sys.executable, "-c", PROGRAM, mode], capture_output=True, text=True, check=True).stdout)
+        for mode in ("give back", "keep")
+    }
+    assert faults["keep"] < 1000
+    assert faults["give back"] > 1000  # else the setting does nothing any more

@@ -1,0 +1,25 @@
+"""Keep the memory that a training step frees: giving it back and asking for it anew costs a page fault for every 4 KiB."""
+
+from __future__ import annotations
+
+import ctypes
+
+M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_MAX = -1, -2, -4  # of glibc's malloc.h
+LARGEST = 2**31 - 1
+PADDING = 1 << 28  # bytes that are asked for at a time
+
+
+def keep_freed_memory() -> bool:
+    """Tell glibc's allocator to hold on to large blocks that are freed; for processes that allocate the same sizes over and over.
+
+    An update on the CPU takes a quarter less time, and at its peak the process some tenths more memory (README, "What it costs").
+
+    Returns:
+        False where the C library is another one: nothing is changed then.
+    """
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (OSError, AttributeError):
+        return False
+    mallopt.argtypes, mallopt.restype = [ctypes.c_int, ctypes.c_int], ctypes.c_int
+    return all([mallopt(M_MMAP_MAX, 0), mallopt(M_TRIM_THRESHOLD, LARGEST), mallopt(M_TOP_PAD, PADDING)])
