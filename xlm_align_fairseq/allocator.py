@@ -12,7 +12,7 @@ PADDING = 1 << 28  # bytes that are asked for at a time
 def keep_freed_memory() -> bool:
     """Tell glibc's allocator to hold on to large blocks that are freed; for processes that allocate the same sizes over and over.
 
-    An update on the CPU takes a quarter less time, and at its peak the process some tenths more memory (README, "What it costs").
+    Updates on the CPU take less time, and the process takes more memory at its peak.
 
     Returns:
         False where the C library is another one: nothing is changed then.

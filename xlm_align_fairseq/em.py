@@ -22,7 +22,8 @@ import torch
 
 from xlm_align_fairseq.alignment.config import AlignerConfig
 from xlm_align_fairseq.data.corpus import Corpus
-from xlm_align_fairseq.data.labels import LabelStore, LabelWriter, read_manifest, summary
+from xlm_align_fairseq.data.label_statistics import summary
+from xlm_align_fairseq.data.labels import LabelStore, LabelWriter, read_manifest
 from xlm_align_fairseq.distributed import all_agree, rank_and_size
 from xlm_align_fairseq.errors import InputError
 from xlm_align_fairseq.label_pass import label_corpus, labeler, origin

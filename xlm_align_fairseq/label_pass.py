@@ -18,7 +18,8 @@ from xlm_align_fairseq.alignment.config import AlignerConfig
 from xlm_align_fairseq.alignment.signature import signature
 from xlm_align_fairseq.alignment.spans import PieceBatch
 from xlm_align_fairseq.data.corpus import Corpus, batch_by_tokens
-from xlm_align_fairseq.data.labels import Found, LabelStore, LabelWriter, manifest_path, prefix
+from xlm_align_fairseq.data.label_statistics import Found
+from xlm_align_fairseq.data.labels import LabelStore, LabelWriter, manifest_path, prefix
 from xlm_align_fairseq.distributed import gather_arrays, rank_and_size
 from xlm_align_fairseq.encoder import Encoder
 from xlm_align_fairseq.errors import InputError

@@ -13,10 +13,8 @@ from xlm_align_fairseq.alignment.spans import PAD
 from xlm_align_fairseq.encoder import Encoder
 from xlm_align_fairseq.labeling import Sides
 
-STEP, SHORTEST = (
-    4,
-    8,
-)  # lengths are padded to multiples; a row of a matrix product does not depend on how many there are from 8 on
+STEP = 4  # lengths are padded to multiples
+SHORTEST = 8  # from here on a row of a matrix product does not depend on how many there are
 
 
 def padded(lengths: np.ndarray) -> np.ndarray:

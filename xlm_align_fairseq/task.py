@@ -3,6 +3,7 @@
 import contextlib
 import logging
 from pathlib import Path
+from statistics import fmean
 
 import torch
 from fairseq.data import Dictionary
@@ -252,9 +253,9 @@ class DenoisingWordAlignmentTask(FairseqTask):
         model.eval()
         self.gold_aer = self._gold_aer(_teacher(model))
         if self.uses_ema and self.teacher:  # what will label is not what is trained
-            self.teacher_aer = _mean(self._gold_aer(self.teacher).values())
+            self.teacher_aer = fmean(self._gold_aer(self.teacher).values())
         if self.em:
-            self.em.judge(_mean(self.gold_aer.values()) if self.teacher_aer is None else self.teacher_aer)
+            self.em.judge(fmean(self.gold_aer.values()) if self.teacher_aer is None else self.teacher_aer)
 
     def _gold_aer(self, teacher):
         """Return the AER of each gold set, in percent."""
@@ -265,7 +266,7 @@ class DenoisingWordAlignmentTask(FairseqTask):
     def reduce_metrics(self, logging_outputs, criterion):
         super().reduce_metrics(logging_outputs, criterion)
         if self.gold_aer and not criterion.training:
-            metrics.log_scalar("aer", _mean(self.gold_aer.values()), round=2)
+            metrics.log_scalar("aer", fmean(self.gold_aer.values()), round=2)
             if self.teacher_aer is not None:
                 metrics.log_scalar("teacher_aer", self.teacher_aer, round=2)
             for name, value in self.gold_aer.items():
@@ -279,10 +280,6 @@ class DenoisingWordAlignmentTask(FairseqTask):
 
 def _teacher(model):
     return Teacher(model.encoder, model.pointer)
-
-
-def _mean(values):
-    return sum(values) / len(values)
 
 
 def _load_dictionary(data: Path) -> Dictionary:

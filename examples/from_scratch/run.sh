@@ -68,9 +68,10 @@ train bootstrap-then-em --label-schedule updates:1000 --initial-labels "$OUT/dat
 # until self-labels take over, bootstrap-fixed is the same training: it goes on from there
 first=$OUT/bootstrap-then-em/labels/em_iter_0001/labels.train.json
 if [ ! -e "$OUT/bootstrap-fixed" ] && [ -e "$first" ]; then
-  mkdir "$OUT/bootstrap-fixed"
-  cp "$OUT"/bootstrap-then-em/checkpoint_*_"$(python -c "import json; print(json.load(open('$first'))['update'])")".pt \
-    "$OUT/bootstrap-fixed/checkpoint_last.pt"
+  update=$(python -c 'import json, sys; print(json.load(open(sys.argv[1]))["update"])' "$first")
+  mkdir -p "$OUT/bootstrap-fixed.new"
+  cp "$OUT"/bootstrap-then-em/checkpoint_*_"$update".pt "$OUT/bootstrap-fixed.new/checkpoint_last.pt"
+  mv "$OUT/bootstrap-fixed.new" "$OUT/bootstrap-fixed" # all of it or nothing, should this be stopped
 fi
 train bootstrap-fixed --label-schedule fixed
 train no-bootstrap --label-schedule updates:1000

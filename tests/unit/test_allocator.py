@@ -30,5 +30,5 @@ def test_large_blocks_are_used_again():
         mode: int(subprocess.run([sys.executable, "-c", PROGRAM, mode], capture_output=True, text=True, check=True).stdout)
         for mode in ("give back", "keep")
     }
-    assert faults["keep"] < 1000
-    assert faults["give back"] > 1000  # else the setting does nothing any more
+    assert faults["keep"] < 100
+    assert faults["give back"] > 100  # else the setting does nothing any more; huge pages leave 32 of each 64 MiB

@@ -18,7 +18,8 @@ from xlm_align_fairseq.alignment.signature import parse_signature
 from xlm_align_fairseq.alignment.spans import EOS
 from xlm_align_fairseq.data.corpus import Corpus
 from xlm_align_fairseq.data.indexed import IndexedWriter
-from xlm_align_fairseq.data.labels import Found, LabelStore
+from xlm_align_fairseq.data.label_statistics import Found
+from xlm_align_fairseq.data.labels import LabelStore
 from xlm_align_fairseq.encoder import Encoder, EncoderConfig, PointerHead
 from xlm_align_fairseq.errors import InputError
 from xlm_align_fairseq.label_pass import (

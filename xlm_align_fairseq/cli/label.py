@@ -49,7 +49,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         command.error("give --model, or --merge")
 
     from xlm_align_fairseq import label_pass
-    from xlm_align_fairseq.data.labels import manifest_path, read_manifest, summary
+    from xlm_align_fairseq.data.label_statistics import summary
+    from xlm_align_fairseq.data.labels import manifest_path, read_manifest
 
     out = Path(args.out)
     if args.merge:

@@ -11,41 +11,17 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from xlm_align_fairseq.data.corpus import Corpus, Pair
-from xlm_align_fairseq.data.indexed import ENDINGS, IndexedReader, IndexedWriter, best_dtype, take_ranges
+from xlm_align_fairseq.data.indexed import ENDINGS, IndexedReader, IndexedWriter, best_dtype
+from xlm_align_fairseq.data.label_statistics import Found, Totals
 from xlm_align_fairseq.errors import InputError
 from xlm_align_fairseq.files import write_atomically
 
 FORMAT, VERSION = "xlm-align labels", 1
-
-
-class Found(NamedTuple):
-    """The links of n sentence pairs, and how they came about."""
-
-    counts: np.ndarray  # (n,) int64 links of each pair
-    cells: np.ndarray  # (links, 2) int64 source and target piece, pair after pair, row-major in each
-    linked: np.ndarray  # (n,) int64 pieces with a link, both sides together
-    agreed: np.ndarray  # (n,) int64 cells that both argmax directions chose
-
-    @classmethod
-    def concatenate(cls, parts: list[Found]) -> Found:
-        """Put results one behind the other."""
-        return cls(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
-
-    @classmethod
-    def none(cls) -> Found:
-        """Return the result for no pairs."""
-        return cls(np.zeros(0, np.int64), np.zeros((0, 2), np.int64), np.zeros(0, np.int64), np.zeros(0, np.int64))
-
-    def reordered(self, order: np.ndarray) -> Found:
-        """Return the pairs in another order: `order[k]` says which comes k-th."""
-        begins = np.cumsum(self.counts) - self.counts
-        counts = self.counts[order]
-        return Found(counts, take_ranges(self.cells, begins[order], counts), self.linked[order], self.agreed[order])
 
 
 def prefix(split: str, pair: str) -> str:
@@ -198,7 +174,7 @@ class LabelWriter:
 
     def __init__(self, directory: Path, split: str, corpus: Corpus, about: Mapping[str, Any], previous: LabelStore | None = None):
         self.directory, self.split, self.corpus, self.about, self.previous = directory, split, corpus, about, previous
-        self.totals = {pair.name: _Totals() for pair in corpus.pairs}
+        self.totals = {pair.name: Totals() for pair in corpus.pairs}
         self._stack = contextlib.ExitStack()
         self._writers: dict[str, IndexedWriter] = {}
 
@@ -255,56 +231,3 @@ class LabelWriter:
         manifest = {"format": FORMAT, "version": VERSION, "split": self.split, **self.about, "pairs": pairs}
         text = json.dumps(manifest, indent=2) + "\n"
         write_atomically(manifest_path(self.directory, self.split), lambda file: file.write(text.encode()))
-
-
-class _Totals:
-    """Additive counts of one language pair, so that shards add up to the very manifest of an undivided pass."""
-
-    def __init__(self) -> None:
-        self.labelled = self.links = self.pieces = self.linked = self.agreed = self.shared = self.either = 0
-
-    def add(self, found: Found, pieces: int) -> None:
-        self.labelled += len(found.counts)
-        self.links += len(found.cells)
-        self.pieces += pieces
-        self.linked += int(found.linked.sum())
-        self.agreed += int(found.agreed.sum())
-
-    def compare(self, found: Found, counts: np.ndarray, cells: np.ndarray) -> None:
-        """Count shared links over the pairs that had some before."""
-        had = counts > 0
-        ours, theirs = _keys(found.counts, found.cells, had), np.unique(_keys(counts, cells, had))  # given ones may repeat
-        both = np.sort(np.concatenate([ours, theirs]), kind="stable")
-        shared = int((both[1:] == both[:-1]).sum())
-        self.shared += shared
-        self.either += len(both) - shared
-
-    def statistics(self) -> dict[str, Any]:
-        """Return counts, and what they come to; `change` is the share of links that changed, None without a comparison."""
-        return {
-            **{name: value for name, value in vars(self).items() if name not in ("shared", "either")},
-            "links_per_pair": round(self.links / max(self.labelled, 1), 4),
-            "linked_share": round(self.linked / max(self.pieces, 1), 4),
-            "agreement": round(self.agreed / max(self.pieces - self.agreed, 1), 4),
-            "change": round(1 - self.shared / self.either, 4) if self.either else None,
-        }
-
-
-def _keys(counts: np.ndarray, cells: np.ndarray, keep: np.ndarray) -> np.ndarray:
-    """Give every link a number that ascends: (links,) int64."""
-    rows = np.repeat(np.arange(len(counts)), counts)
-    return ((rows << 40) + (cells[:, 0] << 20) + cells[:, 1])[keep[rows]]
-
-
-def summary(manifest: dict[str, Any]) -> list[str]:
-    """Return a line for each language pair of a manifest."""
-    where = f"em_iter {manifest['em_iter']} | update {manifest['update']} | " if manifest.get("em_iter") else ""
-    lines = []
-    for name, about in manifest["pairs"].items():
-        change = "" if about["change"] is None else f", {100 * about['change']:.1f} % of links changed"
-        lines.append(
-            f"{where}{name}: {about['labelled']} pairs labelled,"
-            f" {about['links_per_pair']:.2f} links a pair, {100 * about['linked_share']:.1f} % of pieces linked,"
-            f" agreement {100 * about['agreement']:.1f} %{change}"
-        )
-    return lines

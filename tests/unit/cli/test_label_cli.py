@@ -16,7 +16,8 @@ from xlm_align_fairseq.aligner import Aligner
 from xlm_align_fairseq.alignment.signature import parse_signature
 from xlm_align_fairseq.cli import label, main
 from xlm_align_fairseq.data.corpus import Corpus
-from xlm_align_fairseq.data.labels import LabelStore, summary
+from xlm_align_fairseq.data.label_statistics import summary
+from xlm_align_fairseq.data.labels import LabelStore
 from xlm_align_fairseq.labeling import label as label_pairs
 
 SENTENCES = {"de-en": 40, "fr-en": 25}

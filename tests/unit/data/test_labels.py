@@ -18,7 +18,8 @@ from world import SHIPPED, tree
 from xlm_align_fairseq.alignment.spans import EOS
 from xlm_align_fairseq.data.corpus import Corpus
 from xlm_align_fairseq.data.indexed import IndexedWriter
-from xlm_align_fairseq.data.labels import Found, LabelStore, LabelWriter, summary
+from xlm_align_fairseq.data.label_statistics import Found, summary
+from xlm_align_fairseq.data.labels import LabelStore, LabelWriter
 from xlm_align_fairseq.data.vocabulary import Vocabulary
 from xlm_align_fairseq.data.word_labels import looks_like_words
 from xlm_align_fairseq.errors import InputError
