@@ -3,15 +3,12 @@
 import contextlib
 import logging
 from pathlib import Path
-from statistics import fmean
 
 import torch
-from fairseq.data import Dictionary
 from fairseq.distributed import utils as distributed_utils
 from fairseq.logging import metrics
 from fairseq.tasks import FairseqTask, register_task
 
-from xlm_align_fairseq.aligner import Aligner
 from xlm_align_fairseq.alignment.config import AlignerConfig
 from xlm_align_fairseq.alignment.spans import PieceBatch, swap_links
 from xlm_align_fairseq.allocator import keep_freed_memory
@@ -23,8 +20,10 @@ from xlm_align_fairseq.data.labels import LabelStore, prefix, read_manifest
 from xlm_align_fairseq.data.pieces import PieceEncoder
 from xlm_align_fairseq.data.vocabulary import MASK, Vocabulary
 from xlm_align_fairseq.data.word_labels import refuse_words
+from xlm_align_fairseq.dictionary import load_dictionary
 from xlm_align_fairseq.em import EM, SPLIT, Schedule
 from xlm_align_fairseq.errors import InputError
+from xlm_align_fairseq.gold_validation import GoldValidation
 from xlm_align_fairseq.iterator import TrainingIterator
 from xlm_align_fairseq.labeling import Teacher, dense_links, label, link_statistics, statistics
 from xlm_align_fairseq.task_config import AUTOCAST, DenoisingWordAlignmentConfig, check_flags, plain
@@ -39,9 +38,8 @@ class DenoisingWordAlignmentTask(FairseqTask):
     def __init__(self, cfg, dictionary, cold_start, aligner_config):
         super().__init__(cfg)
         self.dictionary, self.cold_start, self.aligner_config = dictionary, cold_start, aligner_config
-        self.gold_sets = read_gold_sets(cfg.valid_gold or "")
-        self.pieces = self._load_pieces() if self.gold_sets else None
-        self.gold_aer, self.teacher_aer = {}, None  # % of the last validation
+        self.autocast_dtype = AUTOCAST[plain(cfg.autocast)]
+        self.gold_validation = self._make_gold_validation()
         self.schedule = Schedule.parse(cfg.label_schedule)
         self.uses_ema = plain(cfg.label_teacher) == "ema"  # fairseq then hands the average to train_step
         self.em = self.iterator = self.model = self.teacher = None
@@ -57,7 +55,7 @@ class DenoisingWordAlignmentTask(FairseqTask):
         restored = cfg.restore_file if cfg.restore_file != "checkpoint_last.pt" else None
         if restored and not Path(restored).is_file():
             raise InputError(f"--restore-file {restored}: no such file; fairseq would start from random weights")
-        dictionary = _load_dictionary(Path(cfg.data))
+        dictionary = load_dictionary(Path(cfg.data))
         start = cfg.cold_start or beside(restored) or beside(cfg.finetune_from_model)
         cold_start = ColdStart.read(start, Vocabulary(dictionary.symbols[4:]), start == restored) if start else None
         given = {
@@ -122,7 +120,7 @@ class DenoisingWordAlignmentTask(FairseqTask):
             if self.cfg.mono_tokens < config.block:
                 raise InputError(f"--mono-tokens {self.cfg.mono_tokens}: allowed is one block of {config.block} pieces or more")
             blocks = mono.MonoBlocks(Path(self.cfg.mono), split, config.block)
-            if _load_dictionary(Path(self.cfg.mono)).symbols != self.dictionary.symbols:
+            if load_dictionary(Path(self.cfg.mono)).symbols != self.dictionary.symbols:
                 raise InputError(
                     f"--mono {self.cfg.mono}: its dictionary is not that of {self.cfg.data}; binarise both with one model"
                 )
@@ -149,7 +147,7 @@ class DenoisingWordAlignmentTask(FairseqTask):
             self.cfg.takeover_aer,
             plain(self.cfg.label_scope) == "corpus",
             self.cfg.label_tokens,
-            AUTOCAST[plain(self.cfg.autocast)],
+            self.autocast_dtype,
         )
 
     def _initial_labels(self):
@@ -188,10 +186,9 @@ class DenoisingWordAlignmentTask(FairseqTask):
 
     def autocast(self):
         """Return the context in which the model computes."""
-        dtype = AUTOCAST[plain(self.cfg.autocast)]
-        if dtype is None:  # fairseq's own --amp stays in force
+        if self.autocast_dtype is None:  # fairseq's own --amp stays in force
             return contextlib.nullcontext()
-        return torch.autocast("cuda" if torch.cuda.is_available() and not self.cfg.cpu else "cpu", dtype)
+        return torch.autocast("cuda" if torch.cuda.is_available() and not self.cfg.cpu else "cpu", self.autocast_dtype)
 
     def train_step(self, sample, model, criterion, optimizer, update_num, ignore_grad=False, ema_model=None):
         if criterion.trains("dwa"):
@@ -246,55 +243,30 @@ class DenoisingWordAlignmentTask(FairseqTask):
 
     # AER on validation
 
+    def _make_gold_validation(self):
+        gold_sets = read_gold_sets(self.cfg.valid_gold or "")
+        if not gold_sets:
+            return None
+        if self.cold_start is None:
+            raise InputError("--valid-gold needs a sentencepiece model: give --cold-start a directory that has one")
+        pieces = PieceEncoder(self.cold_start.model.sentencepiece, self.cold_start.model.vocabulary)
+        return GoldValidation(gold_sets, pieces, self.aligner_config, self.autocast_dtype)
+
     def begin_valid_epoch(self, epoch, model):
         """Align the gold sets with the weights of this moment."""
-        if not self.gold_sets:
+        if self.gold_validation is None:
             return
         model.eval()
-        self.gold_aer = self._gold_aer(_teacher(model))
-        if self.uses_ema and self.teacher:  # what will label is not what is trained
-            self.teacher_aer = fmean(self._gold_aer(self.teacher).values())
+        aer = self.gold_validation.run(_teacher(model), self.teacher if self.uses_ema else None)
         if self.em:
-            self.em.judge(fmean(self.gold_aer.values()) if self.teacher_aer is None else self.teacher_aer)
-
-    def _gold_aer(self, teacher):
-        """Return the AER of each gold set, in percent."""
-        autocast = AUTOCAST[plain(self.cfg.autocast)]
-        aligner = Aligner(teacher.encoder, self.pieces, self.aligner_config, teacher.pointer, autocast=autocast)
-        return {gold_set.name: 100 * sum(aligner.score(gold_set)).aer for gold_set in self.gold_sets}
+            self.em.judge(aer)
 
     def reduce_metrics(self, logging_outputs, criterion):
         super().reduce_metrics(logging_outputs, criterion)
-        if self.gold_aer and not criterion.training:
-            metrics.log_scalar("aer", fmean(self.gold_aer.values()), round=2)
-            if self.teacher_aer is not None:
-                metrics.log_scalar("teacher_aer", self.teacher_aer, round=2)
-            for name, value in self.gold_aer.items():
-                metrics.log_scalar(f"aer_{name}", value, round=2)
-
-    def _load_pieces(self):
-        if self.cold_start is None:
-            raise InputError("--valid-gold needs a sentencepiece model: give --cold-start a directory that has one")
-        return PieceEncoder(self.cold_start.model.sentencepiece, self.cold_start.model.vocabulary)
+        if self.gold_validation and not criterion.training:
+            for name, value in self.gold_validation.scalars().items():
+                metrics.log_scalar(name, value, round=2)
 
 
 def _teacher(model):
     return Teacher(model.encoder, model.pointer)
-
-
-def _load_dictionary(data: Path) -> Dictionary:
-    """Read the dictionary of a data directory: `dict.txt`, or the `dict.LANG.txt` that fairseq-preprocess writes."""
-    if not data.is_dir():
-        raise InputError(f"{data}: no such directory of binarised bitext; `xlm-align binarize` makes one")
-    files = [data / "dict.txt"] if (data / "dict.txt").is_file() else sorted(data.glob("dict.*.txt"))
-    if not files:
-        raise InputError(f"{data} has no dict.txt and no dict.LANG.txt: make it with fairseq-preprocess or `xlm-align binarize`")
-    dictionaries = [Dictionary.load(str(file)) for file in files]
-    for file, other in zip(files[1:], dictionaries[1:], strict=True):
-        if other.symbols != dictionaries[0].symbols:
-            raise InputError(
-                f"{file} differs from {files[0]}: all languages share one dictionary; "
-                "give fairseq-preprocess the dict.txt of the model twice, --srcdict and --tgtdict"
-            )
-    dictionaries[0].add_symbol(MASK)
-    return dictionaries[0]
