@@ -59,6 +59,10 @@ class Aligner:
     autocast: torch.dtype | None = None
     flagged: Counter = dataclasses.field(default_factory=Counter)
 
+    def __post_init__(self):
+        if self.batch_tokens < 1:
+            raise InputError(f"batch_tokens (--batch-tokens) is {self.batch_tokens}: allowed are 1 and more pieces")
+
     @classmethod
     def load(
         cls,
@@ -78,8 +82,9 @@ class Aligner:
             options: `batch_tokens`, `autocast`.
 
         Raises:
-            InputError: the directory or a change cannot be used.
+            InputError: the directory, the device, a change or an option cannot be used.
         """
+        _check_device(device)
         model = open_model(path)
         encoder = load_encoder(model).to(device)
         config = model.aligner.replace(**(changes or {}))
@@ -113,7 +118,7 @@ class Aligner:
         """Align one pair.
 
         Args:
-            source, target: words, or a string of words with single spaces between.
+            source, target: words, or a string of words with single spaces between (a `"\\n"` at its end is no part of it).
             details: whether to return pieces and similarities too.
         """
         encoded = self._encode(source, target)
@@ -176,7 +181,7 @@ class Aligner:
             yield chunk
 
     def _encode(self, source: Sentence, target: Sentence) -> Encoded:
-        source, target = (split_words(side) if isinstance(side, str) else list(side) for side in (source, target))
+        source, target = map(_words, (source, target))
         (src_ids, src_words), (tgt_ids, tgt_words) = self.pieces.words(source), self.pieces.words(target)
         flags = {
             "blank": not len(src_ids) or not len(tgt_ids),
@@ -186,3 +191,15 @@ class Aligner:
         if flags["blank"]:
             flags["windows"] = False
         return Encoded(source, target, src_ids, tgt_ids, src_words, tgt_words, tuple(flag for flag in flags if flags[flag]))
+
+
+def _words(side: Sentence) -> list[str]:
+    return split_words(side.removesuffix("\n")) if isinstance(side, str) else list(side)
+
+
+def _check_device(device: str) -> None:
+    try:
+        torch.zeros(1, device=device).item()
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).split("\n")[0]
+        raise InputError(f"--device {device}: {reason}; allowed are cpu and, where torch finds a GPU, cuda, cuda:1 …") from error

@@ -1,4 +1,4 @@
-"""Files that are complete or not there, and inputs that no output takes the place of."""
+"""Files that are complete or not there, and outputs that are refused."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from xlm_align_fairseq.errors import InputError
+
+PACKED = (".gz", ".bz2", ".xz", ".zst")  # endings of files that are unpacked when they are read
 
 
 def write_atomically(path: Path, write: Callable[[BinaryIO], Any]) -> None:
@@ -23,8 +25,10 @@ def write_atomically(path: Path, write: Callable[[BinaryIO], Any]) -> None:
         temporary.unlink(missing_ok=True)
 
 
-def refuse_overwriting(flag: str, path: str, inputs: Iterable[str | int]) -> None:
-    """Refuse an output that is one of the inputs, under whatever name; what is no regular file, such as a pipe, is let through.
+def check_output(flag: str, path: str, inputs: Iterable[str | int]) -> None:
+    """Refuse an output that is one of the inputs, under whatever name, or whose name says that it is packed.
+
+    What is no regular file, such as a pipe, is let through.
 
     Args:
         flag: the flag that gave the output, for the text of the error.
@@ -32,8 +36,10 @@ def refuse_overwriting(flag: str, path: str, inputs: Iterable[str | int]) -> Non
         inputs: paths of the inputs, missing ones ignored; a number is a file descriptor, such as 0 for standard input.
 
     Raises:
-        InputError: the output is the same file as an input.
+        InputError: the output is the same file as an input, or has a name that a reader would unpack.
     """
+    if path.endswith(PACKED):
+        raise InputError(f"{flag} {path}: output is plain text; give a name without {Path(path).suffix} and pack it after")
     if not os.path.isfile(path):
         return
     output = os.stat(path)

@@ -244,7 +244,7 @@ class DenoisingWordAlignmentTask(FairseqTask):
     # AER on validation
 
     def _make_gold_validation(self):
-        gold_sets = read_gold_sets(self.cfg.valid_gold or "")
+        gold_sets = read_gold_sets(filter(None, (self.cfg.valid_gold or "").split(";")))
         if not gold_sets:
             return None
         if self.cold_start is None:

@@ -1,6 +1,8 @@
 """`xlm-align align` as a program: whatever bytes come in, one line goes out for each, and every link is in range."""
 
+import gzip
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -138,6 +140,20 @@ def table(capsys):
     return {int(row[0]): {"aer": float(row[1]), "links": int(row[-1])} for row in rows}, lines[-1]
 
 
+def test_gold_in_packed_files_with_commas_that_counts_from_one(world, tmp_path, capsys):
+    for name, side in (("x,y.ro", "ro"), ("text.en", "en")):
+        (tmp_path / f"{name}.gz").write_bytes(gzip.compress((GOLD / f"test.{side}").read_bytes()))
+    shifted = re.sub(r"\d+", lambda number: str(int(number[0]) + 1), (GOLD / "gold").read_text())
+    (tmp_path / "gold").write_text(shifted)
+    command = ["align", "--model", str(world / "model"), "--quiet"]
+    ours = ["--src", str(tmp_path / "x,y.ro.gz"), "--tgt", str(tmp_path / "text.en.gz"), "--gold", str(tmp_path / "gold")]
+    assert xlm_align([*command, *ours, "--gold-one-based"]) == 0
+    one_based, _ = table(capsys)
+    theirs = ["--src", str(GOLD / "test.ro"), "--tgt", str(GOLD / "test.en"), "--gold", str(GOLD / "gold")]
+    assert xlm_align([*command, *theirs]) == 0
+    assert table(capsys)[0] == one_based
+
+
 def test_gold_prints_what_score_finds(world, tmp_path, capsys):
     command = ["align", "--model", world / "model", "--src", GOLD / "test.ro", "--tgt", GOLD / "test.en", "--quiet"]
     command = list(map(str, command))
@@ -165,7 +181,7 @@ def test_gold_prints_what_score_finds(world, tmp_path, capsys):
     ("flags", "text"),
     [
         (["--align-layer", "3"], "--align-layer 3: this encoder has layers 1..2 (0 = embeddings)"),
-        (["--align-layer", "-1"], "align_layer is -1: allowed is a whole number from 0 to 1000"),
+        (["--align-layer", "-1"], "align_layer (--align-layer) is -1: allowed is a whole number from 0 to 1000"),
         (["--device", "nonsense"], "--device nonsense: Expected one of cpu, cuda"),
         (["--device", "cuda:93"], "--device cuda:93: "),
         (["--threads", "0"], "--threads 0: allowed are 1 and more"),
@@ -175,7 +191,11 @@ def test_gold_prints_what_score_finds(world, tmp_path, capsys):
         ),
         (["--gold", "no-gold"], "no-gold: cannot read the file (No such file or directory)"),
         (["--gold", "gold", "--tokenizer", "13a"], "--tokenizer with --gold: it prints the AER of the words as they are given"),
-        (["--all-layers"], "--all-layers needs --gold: it prints the AER of every layer"),
+        (["--all-layers"], "--all-layers needs --gold, which prints AER"),
+        (["--batch-tokens", "0"], "batch_tokens (--batch-tokens) is 0: allowed are 1 and more pieces"),
+        (["--num-shards", "0"], "--num-shards 0: allowed are 1 and more"),
+        (["--out", "links.gz"], "--out links.gz: output is plain text"),
+        (["--model", __file__], "is no .pt file: give a model directory"),
         (["--tgt", "no-target"], "no-target: cannot read the file (No such file or directory); check the path"),
         (["--model", "no-model"], "no-model is not there: give a model directory, a .pt file inside one or a Hugging Face"),
     ],

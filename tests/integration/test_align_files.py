@@ -211,12 +211,24 @@ def test_going_on_needs_the_same_text_and_flags(world, text, capsys):
     assert align(world, *files(text), "--out", text / "out", "--resume", "--align-layer", 2) == 2
     assert "signature was 'weights:" in capsys.readouterr().err
     assert align(world, *files(text), "--out", text / "out", "--resume", "--format", "jsonl") == 2
+    capsys.readouterr()
+    words = ["--write-tokenized", text / "a", text / "b"]
+    assert align(world, *files(text), "--out", text / "out", "--resume", *words) == 2
+    assert "tokenized:no" in capsys.readouterr().err
     (text / "text.en").write_text("x\n" * 20)
     assert align(world, *files(text), "--out", text / "out", "--resume") == 2
     assert "inputs was [{'name': 'text.ro'" in capsys.readouterr().err
     (text / "text.en").write_text("\n".join(TARGET) + "\n", "utf-8")
     assert align(world, *files(text), "--out", text / "out", "--resume", "--batch-tokens", 50) == 0
     assert (text / "out").read_bytes() == whole
+
+
+@pytest.mark.parametrize("damaged", ["{", "[1]", ""])
+def test_a_damaged_state_is_refused(world, text, capsys, damaged):
+    leave_unfinished(world, text)
+    (text / "out.partial.json").write_text(damaged)
+    assert align(world, *files(text), "--out", text / "out", "--resume") == 2
+    assert "out.partial.json is damaged; delete" in capsys.readouterr().err
 
 
 def test_resume_is_refused_where_nothing_is_known(world, text, capsys):

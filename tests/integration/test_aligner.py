@@ -38,6 +38,7 @@ def test_one_pair(world):
     found = aligner.align("Ein kleines Haus .", "A small house .")
     assert isinstance(found, Alignment)
     assert found == aligner.align(["Ein", "kleines", "Haus", "."], ["A", "small", "house", "."])
+    assert found == aligner.align("Ein kleines Haus .\n", "A small house .\n")  # lines of open files
     assert found.source == ["Ein", "kleines", "Haus", "."]
     assert found.links == sorted(found.links)
     assert found.links
@@ -227,6 +228,19 @@ def test_a_second_method(model, combine):
 def test_a_method_that_the_model_cannot_do(world):
     with pytest.raises(InputError, match="has no pointer head, which the method pointer asks"):
         Aligner.load(world / "model", changes={"method": "pointer"})
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"changes": {"bogus": 1}}, "no field 'bogus'"),
+        ({"device": "cuda:93"}, "--device cuda:93: "),
+        ({"batch_tokens": 0}, "allowed are 1 and more pieces"),
+    ],
+)
+def test_options_that_are_refused(world, options, message):
+    with pytest.raises(InputError, match=message):
+        Aligner.load(world / "model", **options)
 
 
 # long pairs

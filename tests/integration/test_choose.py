@@ -41,6 +41,13 @@ def test_a_dry_run_leaves_the_model_as_it_is(model):
     assert (model / "aligner.json").read_bytes() == before
 
 
+def test_no_gold_is_refused_and_leaves_the_model_as_it_is(model, capsys):
+    before = (model / "aligner.json").read_bytes()
+    assert xlm_align(["choose", "--model", str(model), "--gold-set", "", "--quiet"]) == 2
+    assert "gold set '': allowed is SOURCE_FILE,TARGET_FILE,GOLD_FILE" in capsys.readouterr().err
+    assert (model / "aligner.json").read_bytes() == before
+
+
 def test_a_method_that_the_model_cannot_do(model, capsys):
     assert xlm_align(["choose", "--model", str(model), "--gold-set", GOLD[0], "--methods", "pointer", "--quiet"]) == 2
     assert "--methods pointer: " in capsys.readouterr().err

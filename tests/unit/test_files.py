@@ -6,7 +6,7 @@ import re
 import pytest
 
 from xlm_align_fairseq.errors import InputError
-from xlm_align_fairseq.files import refuse_overwriting, write_atomically
+from xlm_align_fairseq.files import check_output, write_atomically
 
 
 def test_a_file_is_complete_or_not_there(tmp_path):
@@ -39,25 +39,30 @@ def test_an_output_that_is_an_input_is_refused(inputs, spelling):
     path = spelling.format(inputs)
     message = f"--out {path} is one of the inputs, which it would overwrite; give another file"
     with pytest.raises(InputError, match=f"^{re.escape(message)}$"):
-        refuse_overwriting("--out", path, ["missing", "other", "in"])
+        check_output("--out", path, ["missing", "other", "in"])
     assert (inputs / "in").read_text() == "words\n"
 
 
 def test_an_output_that_is_no_input_is_let_through(inputs):
     for path in ("other", "new", "no/where"):
-        refuse_overwriting("--out", path, ["in", "missing"])
-    refuse_overwriting("--out", "in", [])
+        check_output("--out", path, ["in", "missing"])
+    check_output("--out", "in", [])
 
 
 def test_a_descriptor_is_an_input_too(inputs):
     with open("in") as file:
         with pytest.raises(InputError, match=r"^--out hard is one of the inputs"):
-            refuse_overwriting("--out", "hard", [file.fileno()])
-        refuse_overwriting("--out", "other", [file.fileno()])
+            check_output("--out", "hard", [file.fileno()])
+        check_output("--out", "other", [file.fileno()])
         closed = os.dup(file.fileno())
         os.close(closed)
-        refuse_overwriting("--out", "in", [closed])
+        check_output("--out", "in", [closed])
+
+
+def test_an_output_with_the_name_of_a_packed_file_is_refused(inputs):
+    with pytest.raises(InputError, match=r"^--out links\.gz: output is plain text; give a name without \.gz and pack it after$"):
+        check_output("--out", "links.gz", [])
 
 
 def test_what_is_no_regular_file_is_let_through(inputs):
-    refuse_overwriting("--out", "/dev/null", ["/dev/null"])
+    check_output("--out", "/dev/null", ["/dev/null"])

@@ -10,6 +10,7 @@ from typing import Any
 from xlm_align_fairseq.errors import InputError
 from xlm_align_fairseq.files import write_atomically
 
+FLAGS = {"rounds": "sinkhorn_rounds", "temperature": "sinkhorn_temperature", "alpha": "filter_alpha"}  # where the names differ
 VERSION = 2  # 1 had max_pieces, behind which pairs were cut, and no window
 FILE_NAME = "aligner.json"
 
@@ -110,7 +111,8 @@ class AlignerConfig:
             whole = isinstance(low, int)
             if isinstance(value, bool) or not isinstance(value, int if whole else (int, float)) or not low <= value <= high:
                 kind = "a whole number" if whole else "a number"
-                raise InputError(f"{field} is {value!r}: allowed is {kind} from {low:g} to {high:g}")
+                flag = FLAGS.get(field, field).replace("_", "-")
+                raise InputError(f"{field} (--{flag}) is {value!r}: allowed is {kind} from {low:g} to {high:g}")
         if self.clamp is not None and not (isinstance(self.clamp, (int, float)) and self.clamp > 0):
             raise InputError(f"clamp is {self.clamp!r}: allowed is a number above 0, or null for no clamp")
         if self.also and self.also not in METHODS:
@@ -128,6 +130,8 @@ class AlignerConfig:
         method = changes.pop("method", None)
         if method is not None and method not in METHODS:
             raise InputError(f"no method {method!r}: allowed are {', '.join(METHODS)}")
+        if unknown := set(changes) - {field.name for field in dataclasses.fields(self)}:
+            raise InputError(f"no field {min(unknown)!r}: allowed are {', '.join(f.name for f in dataclasses.fields(self))}")
         return dataclasses.replace(self, **{**(METHODS[method] if method else {}), **changes})
 
     def second(self) -> AlignerConfig | None:

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from xlm_align_fairseq.data.lines import TextFile
 from xlm_align_fairseq.errors import InputError
 
 Link = tuple[int, int]
@@ -23,27 +24,9 @@ _ROW = re.compile(r"([0-9]{1,9})[ \t]+([0-9]{1,9})[ \t]+([0-9]{1,9})(?:[ \t]+([S
 _ROW_START = re.compile(r"[ \t]*[0-9]+(?:[ \t]|$)")
 
 
-def decode_lines(data: bytes, name: str) -> list[str]:
-    """Split the bytes of a UTF-8 file into lines without their ``"\\n"``; ``name`` is what an error calls the file.
-
-    Raises:
-        InputError: the bytes are not UTF-8.
-    """
-    try:
-        lines = data.decode("utf-8").split("\n")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        byte = data[error.start]
-        raise InputError(f"{name}:{line}: byte 0x{byte:02x} is not UTF-8; convert the file to UTF-8") from error
-    return lines[:-1] if lines[-1] == "" else lines
-
-
 def read_lines(path: PathLike) -> list[str]:
-    """Read a UTF-8 file as lines without their ``"\\n"``; a missing file is an `InputError` too."""
-    try:
-        return decode_lines(Path(path).read_bytes(), str(path))
-    except OSError as error:
-        raise InputError(f"{path}: cannot read the file ({error.strerror}); check the path") from error
+    """Read the lines of a `TextFile`, which may be packed."""
+    return list(TextFile(Path(path)))
 
 
 def parse_pharaoh(line: str, *, one_based: bool = False, where: str = "") -> list[Link]:

@@ -58,10 +58,13 @@ def parser() -> argparse.ArgumentParser:
     output.add_argument(
         "--write-tokenized", nargs=2, metavar=("SRC", "TGT"), help="write the words that links count, line by line, to two files"
     )
-    output.add_argument("--resume", action="store_true", help="go on where a killed run with the same --out stopped")
+    output.add_argument(
+        "--resume", action="store_true", help="go on where a killed run with the same --out stopped; a complete --out stays"
+    )
     output.add_argument("--num-shards", type=int, default=1, metavar="N", help="cut the text into N parts (default: 1) …")
     output.add_argument("--shard-id", type=int, default=0, metavar="K", help="… and align part K, from 0; cat joins the outputs")
     output.add_argument("--gold", metavar="FILE", help="gold alignments: print AER instead of links")
+    output.add_argument("--gold-one-based", action="store_true", help="a Pharaoh gold file counts words from 1 (rows always do)")
     output.add_argument("--all-layers", action="store_true", help="with --gold: AER of every layer, from one encoding")
     add_aligner_flags(p)
     add_compute_flags(p)
@@ -84,10 +87,15 @@ def add_aligner_flags(p: argparse.ArgumentParser, text: bool = True) -> None:
     group.add_argument("--filter-rounds", type=int, metavar="N", help="rounds of iterative filtering")
     group.add_argument("--filter-alpha", type=float, metavar="X", dest="alpha", help="factor of half-linked cells, 0..1")
     group.add_argument("--also", choices=METHODS, metavar="METHOD", help="a second method, to combine its links with the first's")
-    group.add_argument("--threshold", type=float, metavar="X", help="least probability of a link, 0..1: fewer and better links")
+    group.add_argument(
+        "--threshold", type=float, metavar="X", help="least probability of a link, 0..1: fewer and better links; 0 keeps all"
+    )
     if text:
         group.add_argument(
-            "--window", type=int, metavar="N", help="pieces of the longest side aligned whole; longer pairs go in windows"
+            "--window",
+            type=int,
+            metavar="N",
+            help="pieces of the longest side aligned whole; longer pairs go in windows (64 in a converted model)",
         )
 
 
@@ -117,8 +125,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     given = [flag for flag in ("src", "tgt", "tsv", "pairs") if getattr(args, flag) is not None]
     if given not in ([], ["src", "tgt"], ["tsv"], ["pairs"]):
         raise InputError(f"--{' --'.join(given)}: allowed are --src and --tgt together, --tsv, or --pairs")
-    if args.all_layers and not args.gold:
-        raise InputError("--all-layers needs --gold: it prints the AER of every layer")
+    for flag in ("all_layers", "gold_one_based"):
+        if getattr(args, flag) and not args.gold:
+            raise InputError(f"--{flag.replace('_', '-')} needs --gold, which prints AER")
     if args.gold:
         if not args.src:
             raise InputError("--gold needs --src and --tgt")
@@ -140,7 +149,7 @@ def _align(args) -> int:
     total = texts.count()
     output = Output.from_flags(args, texts)
     if output.is_complete(total):
-        print(f"{args.out} is complete already", file=sys.stderr)
+        print(f"{args.out} is complete already; delete it if text, model or flags are other ones now", file=sys.stderr)
         return 0
     aligner = open_aligner(args, aligner_changes(args))
     with output.open(lambda: identity(args, texts, aligner)) as done:
@@ -193,15 +202,8 @@ def open_aligner(args, changes: dict, keep_weights: bool = False):
             raise InputError(f"--threads {args.threads}: allowed are 1 and more")
         torch.set_num_threads(args.threads)
     device = args.device if args.device != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        torch.zeros(1, device=device).item()
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).split("\n")[0]
-        raise InputError(f"--device {device}: {reason}; allowed are cpu and, where torch finds a GPU, cuda, cuda:1 …") from error
     dtype = (torch.bfloat16 if device.startswith("cpu") else torch.float16) if args.half else None
-    batch_tokens = args.batch_tokens or (2048 if device.startswith("cpu") else 32768)
-    if batch_tokens < 1:
-        raise InputError(f"--batch-tokens {batch_tokens}: allowed are 1 and more")
+    batch_tokens = (2048 if device.startswith("cpu") else 32768) if args.batch_tokens is None else args.batch_tokens
     half = {"autocast": dtype} if keep_weights else {"dtype": dtype}
     return Aligner.load(args.model, device, changes, batch_tokens=batch_tokens, **half)
 
@@ -209,10 +211,10 @@ def open_aligner(args, changes: dict, keep_weights: bool = False):
 def _score(args) -> int:
     from xlm_align_fairseq.alignment.metrics import bootstrap
     from xlm_align_fairseq.alignment.signature import signature
-    from xlm_align_fairseq.data.gold_set import read_gold_set
+    from xlm_align_fairseq.data.gold_set import GoldSet
     from xlm_align_fairseq.version import __version__
 
-    gold_set = read_gold_set(f"{args.src},{args.tgt},{args.gold}")
+    gold_set = GoldSet.read(args.src, args.tgt, args.gold, one_based=args.gold_one_based or None)
     aligner = open_aligner(args, aligner_changes(args))
     if args.all_layers:
         layers = dict(enumerate(aligner.score_variants(gold_set, aligner.layers())))

@@ -18,7 +18,7 @@ from xlm_align_fairseq.cli.streams import StandardInput
 from xlm_align_fairseq.data.lines import TextFile, read_together
 from xlm_align_fairseq.data.tokenize import describe, split_words, tokenizer
 from xlm_align_fairseq.errors import InputError
-from xlm_align_fairseq.files import refuse_overwriting, write_atomically
+from xlm_align_fairseq.files import check_output, write_atomically
 from xlm_align_fairseq.result import Alignment
 from xlm_align_fairseq.version import __version__
 
@@ -65,6 +65,8 @@ class Texts:
         names = args.tokenizer.split(",")
         if len(names) > 2:
             raise InputError(f"--tokenizer {args.tokenizer}: allowed are one name for both sides, or two with a comma between")
+        if args.num_shards < 1:
+            raise InputError(f"--num-shards {args.num_shards}: allowed are 1 and more")
         if not 0 <= args.shard_id < args.num_shards:
             raise InputError(f"--shard-id {args.shard_id} of --num-shards {args.num_shards}: allowed are 0 to one less than that")
         for name in names:
@@ -125,6 +127,7 @@ def identity(args: Any, texts: Texts, aligner: Any) -> dict[str, Any]:
         "device": aligner.device.type,
         "tokenizers": "+".join(describe(name) for name in texts.tokenizers),
         "output": args.format,
+        "tokenized": bool(args.write_tokenized),
         "shard": f"{texts.shard_id}-of-{texts.num_shards}",
         "version": __version__,
     }
@@ -152,13 +155,13 @@ class Output:
         """Check where the output goes.
 
         Raises:
-            InputError: it would overwrite an input, or cannot be gone on with.
+            InputError: it would overwrite an input, has the name of a packed file, or cannot be gone on with.
         """
         paths = [args.out, *(args.write_tokenized or [])]
         inputs = [0 if isinstance(file, StandardInput) else str(file.path) for file in texts.files]
         for flag, path in zip(("--out", "--write-tokenized", "--write-tokenized"), paths, strict=False):
             if path != "-":
-                refuse_overwriting(flag, path, inputs)
+                check_output(flag, path, inputs)
         if len({os.path.realpath(path) for path in paths}) < len(paths):
             raise InputError(f"--out and --write-tokenized name one file twice: {', '.join(paths)}")
         if args.resume and args.out == "-":
@@ -233,7 +236,10 @@ class Output:
         anew = f"delete {self._state} to begin anew"
         if not self.resume:
             raise InputError(f"{partial[0]} is of an unfinished run: --resume goes on with it; {anew}")
-        before = json.loads(self._state.read_text(encoding="utf-8"))
+        try:
+            before = dict(json.loads(self._state.read_text(encoding="utf-8")))
+        except (ValueError, TypeError) as error:
+            raise InputError(f"{self._state} is damaged; {anew}") from error
         for key, value in same.items():
             if before.get(key) != value:
                 raise InputError(

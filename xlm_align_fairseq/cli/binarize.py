@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from xlm_align_fairseq.cli.streams import add_invalid_flag
 from xlm_align_fairseq.errors import InputError
 
 
@@ -28,7 +29,7 @@ def parser() -> argparse.ArgumentParser:
     texts.add_argument("--lang-pair", metavar="SRC-TGT", help="language codes of letters, digits and _, such as de-en")
     texts.add_argument("--src", metavar="FILE", help="source sentences")
     texts.add_argument("--tgt", metavar="FILE", help="target sentences, line by line the translations of --src")
-    texts.add_argument("--tsv", metavar="FILE", help="source and target sentences with one tab between them")
+    texts.add_argument("--tsv", metavar="FILE", help="source and target sentences with a tab between; more columns are not read")
     texts.add_argument("--mono", metavar="FILE", help="monolingual text, for masked language modelling beside pairs")
     texts.add_argument(
         "--alignments",
@@ -36,9 +37,7 @@ def parser() -> argparse.ArgumentParser:
         help="0-based Pharaoh links (0-0 1-2) of the words of each pair, to train on in place of self-labels; needs"
         " --pieces words",
     )
-    texts.add_argument(
-        "--replace-invalid", action="store_true", help="bytes that are not UTF-8 become U+FFFD, in place of an error"
-    )
+    add_invalid_flag(texts)
     how = new.add_argument_group("pieces")
     how.add_argument(
         "--pieces",

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 def parser() -> argparse.ArgumentParser:
     """Build the parser of ``xlm-align bootstrap``."""
     from xlm_align_fairseq.bootstrap import METHOD, METHODS
+    from xlm_align_fairseq.cli.streams import add_invalid_flag
     from xlm_align_fairseq.data.tokenize import NAMES
 
     new = argparse.ArgumentParser(
@@ -31,10 +32,8 @@ def parser() -> argparse.ArgumentParser:
     texts = new.add_argument_group("texts", "Give --src and --tgt, or --tsv.")
     texts.add_argument("--src", metavar="FILE", help="source sentences")
     texts.add_argument("--tgt", metavar="FILE", help="target sentences, line by line the translations of --src")
-    texts.add_argument("--tsv", metavar="FILE", help="source and target sentences with one tab between them")
-    texts.add_argument(
-        "--replace-invalid", action="store_true", help="bytes that are not UTF-8 become U+FFFD, in place of an error"
-    )
+    texts.add_argument("--tsv", metavar="FILE", help="source and target sentences with a tab between; more columns are not read")
+    add_invalid_flag(texts)
     how = new.add_argument_group("links")
     how.add_argument(
         "--tokenizer",

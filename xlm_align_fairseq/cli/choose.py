@@ -45,7 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from xlm_align_fairseq.data.gold_set import read_gold_sets
     from xlm_align_fairseq.errors import InputError
 
-    gold_sets = read_gold_sets(";".join(args.gold_set))
+    gold_sets = read_gold_sets(args.gold_set)
     aligner = open_aligner(args, {})
     encodings = ("joint", "separate") if args.encoding == "both" else (args.encoding,)
     if "pointer" in args.methods and aligner.pointer is None:

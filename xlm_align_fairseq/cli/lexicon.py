@@ -24,7 +24,8 @@ def parser() -> argparse.ArgumentParser:
     texts = new.add_argument_group("texts", "Give --src and --tgt, or --tsv.")
     texts.add_argument("--src", metavar="FILE", help="source sentences, one a line")
     texts.add_argument("--tgt", metavar="FILE", help="target sentences, one a line")
-    texts.add_argument("--tsv", metavar="FILE", help="source and target sentences with one tab between them")
+    texts.add_argument("--tsv", metavar="FILE", help="source and target sentences with a tab between; more columns are not read")
+    streams.add_invalid_flag(texts)
     add("--lowercase", action="store_true", help="count words in lower case (default: as they are written)")
     add(
         "--min-count",
@@ -66,7 +67,7 @@ def _lines(args: argparse.Namespace, paths: Sequence[str]) -> Iterator[str]:
     from xlm_align_fairseq.data.lines import TextFile, read_together, split_columns
     from xlm_align_fairseq.data.tokenize import split_words
 
-    texts = [TextFile(path) for path in paths]
+    texts = [TextFile(path, replace_invalid=args.replace_invalid) for path in paths]
     alignments = streams.open_alignments(args.alignments)
     total = streams.count_lines(*texts, alignments)
     lexicon = Lexicon()

@@ -16,16 +16,26 @@ def parser() -> argparse.ArgumentParser:
         description=__doc__,
         epilog="`spm_train --input TEXT --model_prefix NAME --vocab_size 12000` makes a sentencepiece model. Training starts from"
         " OUT with fairseq-train --arch ARCH --cold-start OUT.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     add = new.add_argument
     add("sentencepiece", metavar="MODEL", help="sentencepiece model of all languages together")
     add("out", metavar="OUT", help="model directory to write")
-    add("--arch", default="xlm_align_mini", metavar="NAME", help="architecture: xlm_align_tiny, _mini, _small, _base or _large")
-    add("--max-positions", type=int, default=512, metavar="N", help="longest sequence in pieces, specials included")
-    add("--encoding", default="joint", choices=CHOICES["encoding"], help="how the E-step encodes a pair")
+    add(
+        "--arch",
+        default="xlm_align_mini",
+        metavar="NAME",
+        help="architecture: xlm_align_tiny, _mini, _small, _base or _large (default: %(default)s)",
+    )
+    add(
+        "--max-positions",
+        type=int,
+        default=512,
+        metavar="N",
+        help="longest sequence in pieces, specials included (default: %(default)s)",
+    )
+    add("--encoding", default="joint", choices=CHOICES["encoding"], help="how the E-step encodes a pair (default: %(default)s)")
     add("--align-layer", type=int, metavar="N", help="layer that links are made from (default: the last)")
-    add("--seed", type=int, default=1, metavar="N", help="of the random weights")
+    add("--seed", type=int, default=1, metavar="N", help="of the random weights (default: %(default)s)")
     return new
 
 

@@ -72,6 +72,7 @@ def parser() -> argparse.ArgumentParser:
         action="store_true",
         help="write the source sentences without labels or markup, one a line, for `xlm-align align`, and nothing else",
     )
+    streams.add_invalid_flag(new)
     streams.add_output_flags(new)
     return new
 
@@ -107,24 +108,23 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _plain(args: argparse.Namespace, _: list[str]) -> Iterator[str]:
     from xlm_align_fairseq.data.conll import read_conll
-    from xlm_align_fairseq.data.lines import TextFile
     from xlm_align_fairseq.markup import remove_markup
 
     if args.labels is not None:
-        for sentence in read_conll(TextFile(args.labels), args.column):
+        for sentence in read_conll(_text(args, "labels"), args.column):
             yield " ".join(sentence.words) + "\n"
     else:
-        for line in TextFile(args.markup):
+        for line in _text(args, "markup"):
             yield remove_markup(line) + "\n"
 
 
 def _carry_labels(args: argparse.Namespace, warnings: list[str]) -> Iterator[str]:
     from xlm_align_fairseq.data.conll import read_conll
-    from xlm_align_fairseq.data.lines import TextFile, read_together
+    from xlm_align_fairseq.data.lines import read_together
     from xlm_align_fairseq.data.tokenize import split_words
     from xlm_align_fairseq.projection import project_spans, read_bio, write_bio
 
-    labels, target, alignments = TextFile(args.labels), TextFile(args.tgt), streams.open_alignments(args.alignments)
+    labels, target, alignments = _text(args, "labels"), _text(args, "tgt"), streams.open_alignments(args.alignments)
     total = streams.count_lines(target, alignments)
     if total is not None and labels.size() is not None:  # no pipes: different numbers are refused before the work, not after
         sentences = sum(1 for _ in read_conll(labels, args.column))
@@ -160,11 +160,11 @@ def _unequal(labels: TextFile, sentences: int, target: TextFile, lines: int) -> 
 
 
 def _carry_markup(args: argparse.Namespace, warnings: list[str]) -> Iterator[str]:
-    from xlm_align_fairseq.data.lines import TextFile, read_together
+    from xlm_align_fairseq.data.lines import read_together
     from xlm_align_fairseq.data.tokenize import split_words
     from xlm_align_fairseq.markup import MarkupError, insert_markup, place_elements, read_markup, remove_markup
 
-    source, target, alignments = TextFile(args.markup), TextFile(args.tgt), streams.open_alignments(args.alignments)
+    source, target, alignments = _text(args, "markup"), _text(args, "tgt"), streams.open_alignments(args.alignments)
     total = streams.count_lines(source, target, alignments)
     lost, broken = _Lost(), 0
     first = ""
@@ -190,6 +190,12 @@ def _carry_markup(args: argparse.Namespace, warnings: list[str]) -> Iterator[str
             f"{broken} of {source.lines} lines have markup that is not well formed and went without it; the first is {first}"
         )
     warnings += lost.report("elements", "kept empty" if args.keep_empty else "left out")
+
+
+def _text(args: argparse.Namespace, flag: str) -> TextFile:
+    from xlm_align_fairseq.data.lines import TextFile
+
+    return TextFile(getattr(args, flag), replace_invalid=args.replace_invalid)
 
 
 def _links(args: argparse.Namespace, alignments: TextFile, line: str, n_source: int, n_target: int) -> Links:

@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -12,7 +11,6 @@ from xlm_align_fairseq.alignment.links import (
     GoldFile,
     Link,
     check_range,
-    decode_lines,
     load_gold,
     parse_pharaoh,
     parse_probabilities,
@@ -20,8 +18,9 @@ from xlm_align_fairseq.alignment.links import (
 )
 from xlm_align_fairseq.alignment.signature import signature
 from xlm_align_fairseq.cli import score_curve
+from xlm_align_fairseq.cli.streams import open_alignments
 from xlm_align_fairseq.errors import InputError
-from xlm_align_fairseq.files import refuse_overwriting
+from xlm_align_fairseq.files import check_output
 from xlm_align_fairseq.version import __version__
 
 if TYPE_CHECKING:
@@ -85,7 +84,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     inputs = [0 if name == "-" else name for name in (*args.hyp, args.gold, args.src, args.tgt) if name is not None]
     for flag, path in (("--per-sentence", args.per_sentence), ("--curve-plot", args.curve_plot)):
         if path is not None:
-            refuse_overwriting(flag, path, inputs)
+            check_output(flag, path, inputs)
 
     systems = [_read_hypothesis(name, args) for name in args.hyp]
     names = ["<stdin>" if name == "-" else name for name in args.hyp]
@@ -124,7 +123,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _read_hypothesis(name: str, args: argparse.Namespace) -> list[dict[Link, float]]:
     """Read the links of each sentence pair, with their probabilities if a curve is asked for, else 1."""
     shown = "<stdin>" if name == "-" else name
-    lines = decode_lines(sys.stdin.buffer.read(), shown) if name == "-" else read_lines(name)
+    lines = list(open_alignments(name))
     system = []
     for n, line in enumerate(lines, 1):
         where = f"{shown}:{n}"

@@ -17,8 +17,9 @@ from xlm_align_fairseq.alignment.links import (
     read_lines,
     read_pharaoh,
 )
+from xlm_align_fairseq.cli.streams import open_alignments
 from xlm_align_fairseq.errors import InputError
-from xlm_align_fairseq.files import refuse_overwriting
+from xlm_align_fairseq.files import check_output
 from xlm_align_fairseq.picture import LEGEND, Cell, Example, render_page, render_terminal
 
 
@@ -34,7 +35,8 @@ def parser() -> argparse.ArgumentParser:
         action="append",
         required=True,
         help="alignments of a system, Pharaoh lines (0-0 1-2), also with probabilities (0-0:0.98 1-2:0.60); once for each"
-        " system; the first with probabilities scores the sentence pairs: mean probability of each word's best link",
+        " system, - is standard input; the first with probabilities scores the sentence pairs: mean probability of each word's"
+        " best link",
     )
     add("--gold", metavar="FILE", help="gold: rows 'id src tgt [S|P]', or Pharaoh with i-j and ipj")
     add("--one-based", action="store_true", help="the --alignments files count words from 1")
@@ -59,7 +61,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser().parse_args(argv)
     if args.html is not None:
         inputs = [args.src, args.tgt, *args.alignments, args.gold]
-        refuse_overwriting("--html", args.html, [name for name in inputs if name is not None])
+        check_output("--html", args.html, [0 if name == "-" else name for name in inputs if name is not None])
     names = _names(args.names, args.alignments)
     examples = _by_score(args, _examples(args, names))
     if args.html is not None:
@@ -72,7 +74,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
     width = shutil.get_terminal_size((100, 24)).columns
     if not examples:
-        print("xlm-align show: no sentence pair has such a score", file=sys.stderr)
+        asked = args.min_score is not None or args.max_score is not None
+        print(f"xlm-align show: no sentence pair {'has such a score' if asked else 'is there'}", file=sys.stderr)
         return 0
     legend = [LEGEND] if args.gold is not None else []
     pictures = [render_terminal(example, name, colour, width) for example in examples for name in names]
@@ -125,7 +128,7 @@ def _examples(args: argparse.Namespace, names: Sequence[str]) -> list[Example]:
 
 def _read_system(path: str, one_based: bool) -> tuple[list[list[Link]], list[dict[Link, float]] | None]:
     """Read alignments, and the probabilities of all links if any link has one."""
-    lines = read_lines(path)
+    lines = list(open_alignments(path))
     if not any(":" in line for line in lines):
         return read_pharaoh(lines, one_based=one_based, name=path), None
     found = [parse_probabilities(line, one_based=one_based, where=f"{path}:{n}") for n, line in enumerate(lines, 1)]

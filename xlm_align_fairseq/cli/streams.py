@@ -12,7 +12,7 @@ from typing import BinaryIO
 from xlm_align_fairseq.alignment.links import Link, parse_pharaoh, parse_probabilities
 from xlm_align_fairseq.data.lines import TextFile, read_together
 from xlm_align_fairseq.errors import InputError
-from xlm_align_fairseq.files import refuse_overwriting, write_atomically
+from xlm_align_fairseq.files import check_output, write_atomically
 
 EPILOG = (
     "Files are UTF-8, plain or packed as .gz, .bz2, .xz or .zst, and read line by line: memory does not grow with their length."
@@ -35,6 +35,11 @@ def add_link_flags(p: argparse._ActionsContainer, required: bool = True) -> None
         metavar="X",
         help="leave out links with a probability below X, 0 to 1; each link needs one (default: keep all)",
     )
+
+
+def add_invalid_flag(p: argparse._ActionsContainer) -> None:
+    """Add the flag about text that is not UTF-8."""
+    p.add_argument("--replace-invalid", action="store_true", help="bytes that are not UTF-8 become U+FFFD, in place of an error")
 
 
 def add_output_flags(p: argparse.ArgumentParser) -> None:
@@ -108,9 +113,9 @@ def parse_links(line: str, where: str, min_probability: float | None) -> dict[Li
 
 
 def refuse_output(out: str, inputs: Sequence[str | None]) -> None:
-    """Refuse an ``--out`` that is one of the inputs; ``-`` is standard input, `None` an input that was not given."""
+    """Refuse an ``--out`` that `files.check_output` refuses; ``-`` is standard input, `None` an input that was not given."""
     if out != "-":
-        refuse_overwriting("--out", out, [0 if path == "-" else path for path in inputs if path is not None])
+        check_output("--out", out, [0 if path == "-" else path for path in inputs if path is not None])
 
 
 def write_output(out: str, text: Iterable[str]) -> None:

@@ -40,10 +40,11 @@ def open_model(path: Path | str) -> Model:
         weights = next((path / name for name in CHECKPOINTS if (path / name).is_file()), None)
         if weights is None:
             raise InputError(f"{path} has no {', '.join(CHECKPOINTS[:-1])} or {CHECKPOINTS[-1]}: {MAKE}")
-    elif path.is_file():
+    elif path.is_file() and path.suffix == ".pt":
         weights = path
     else:
-        raise InputError(f"{path} is not there: give a model directory, a .pt file inside one or a Hugging Face directory")
+        what = "is no .pt file" if path.exists() else "is not there"
+        raise InputError(f"{path} {what}: give a model directory, a .pt file inside one or a Hugging Face directory")
     return _read(weights)
 
 

@@ -18,8 +18,9 @@ from typing import IO, Any
 from backports import zstd
 
 from xlm_align_fairseq.errors import InputError
+from xlm_align_fairseq.files import PACKED
 
-OPENERS = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open, ".zst": zstd.open}
+OPENERS = dict(zip(PACKED, (gzip.open, bz2.open, lzma.open, zstd.open), strict=True))
 
 
 class TextFile:
@@ -114,10 +115,10 @@ def read_pairs(src: TextFile | Path | str, tgt: TextFile | Path | str) -> Iterat
 
 
 def read_tsv(path: TextFile | Path | str) -> Iterator[tuple[str, str]]:
-    """Yield the two columns of each line.
+    """Yield the first two columns of each line.
 
     Raises:
-        InputError: a line has not exactly one tab.
+        InputError: a line has no tab.
     """
     text = _text(path)
     for line in text:
@@ -125,10 +126,15 @@ def read_tsv(path: TextFile | Path | str) -> Iterator[tuple[str, str]]:
 
 
 def split_columns(line: str, where: str) -> tuple[str, str]:
-    """Split a line of a TSV file into source and target; `where` (`file:line`) begins the message of an error."""
-    columns = line.split("\t")
-    if len(columns) != 2:
-        raise InputError(f"{where}: {len(columns)} columns; allowed are two, source and target, with one tab between")
+    """Split a line of a TSV file into source and target; more columns are not read.
+
+    Args:
+        line: the line.
+        where: `file:line`, begins the message of an error.
+    """
+    columns = line.split("\t", 2)
+    if len(columns) == 1:
+        raise InputError(f"{where}: no tab; allowed are source and target with a tab between, more columns are not read")
     return columns[0], columns[1]
 
 

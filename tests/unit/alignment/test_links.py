@@ -1,5 +1,6 @@
 """Tests of reading, writing and checking links and gold."""
 
+import gzip
 import io
 
 import pytest
@@ -158,11 +159,17 @@ def test_only_newline_separates_lines(write):
     assert read_lines(write("a\n\n")) == ["a", ""]
 
 
+def test_packed_lines(tmp_path):
+    (tmp_path / "links.gz").write_bytes(gzip.compress(b"0-0\n\n1-1\n"))
+    assert read_lines(tmp_path / "links.gz") == ["0-0", "", "1-1"]
+    assert read_pharaoh(tmp_path / "links.gz") == [[(0, 0)], [], [(1, 1)]]
+
+
 def test_bytes_that_are_not_utf8_and_missing_files_are_input_errors(write, tmp_path):
     path = write(b"ok\nno \xff\n")
     with pytest.raises(InputError) as error:
         read_lines(path)
-    assert str(error.value) == f"{path}:2: byte 0xff is not UTF-8; convert the file to UTF-8"
+    assert str(error.value) == f"{path}:2: byte 0xff (byte 4 of the line) is not UTF-8; convert the file to UTF-8"
     with pytest.raises(InputError, match=r"absent: cannot read the file \(No such file or directory\)"):
         read_lines(tmp_path / "absent")
 

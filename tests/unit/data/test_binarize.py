@@ -318,7 +318,7 @@ def test_tsv_and_packed_text_give_the_same_data(files, corpus, text, tmp_path):
     bad = tmp_path / "bad.tsv"
     bad.write_text("a\tb\na b\n", encoding="utf-8")
     for given in (None, alignments):
-        with pytest.raises(InputError, match=r"bad\.tsv:2: 1 columns; allowed are two"):
+        with pytest.raises(InputError, match=r"bad\.tsv:2: no tab; allowed are source and target"):
             binarize_pairs(files, [bad], ("de", "en"), tmp_path / "bad", options=WORDS, alignments=given)
 
 
