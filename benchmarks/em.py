@@ -52,8 +52,8 @@ def whole_pass(aligner: Aligner, corpus: Corpus, ids: np.ndarray, out: Path) -> 
     """Label and store."""
     run = labeler(aligner.teacher, aligner.config, aligner.autocast)
     with LabelWriter(out, "train", corpus, {}) as writer:
-        for window, found in label_corpus(run, corpus, ids, aligner.batch_tokens, None):
-            writer.add(window, found)
+        for slab, found in label_corpus(run, corpus, ids, aligner.batch_tokens, None):
+            writer.add(slab, found)
 
 
 def seconds(action, *args) -> float:

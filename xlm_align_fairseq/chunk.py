@@ -50,7 +50,7 @@ class Job(NamedTuple):
     window: Window
 
 
-class Found(NamedTuple):
+class PieceLinks(NamedTuple):
     """Piece links of a chunk, each with the number of its pair; all of one length."""
 
     pair: np.ndarray
@@ -118,7 +118,7 @@ class ChunkAligner:
 
     def _links(
         self, chunk: Sequence[Encoded], jobs: Sequence[Job], variants: Sequence[AlignerConfig], details: bool
-    ) -> tuple[list[Found], dict[int, Details]]:
+    ) -> tuple[list[PieceLinks], dict[int, Details]]:
         """Encode all jobs, then read the links of each variant from the states."""
         source = [chunk[pair].src_ids[w.source_begin : w.source_end] for pair, w in jobs]
         target = [chunk[pair].tgt_ids[w.target_begin : w.target_end] for pair, w in jobs]
@@ -133,19 +133,18 @@ class ChunkAligner:
         tgt_first = src_first + n_source + 1 if joint else states.begins[1::2] + 1
         device = self.encoder.embed_tokens.weight.device
         extra: dict[int, Details] = {}
-        parts: list[list[Found]] = [[] for _ in variants]
+        parts: list[list[PieceLinks]] = [[] for _ in variants]
         shapes = np.stack([padded(n_source), padded(n_target)], 1)
         for batch in buckets(shapes, shapes.prod(1), CELLS):
-            width, height = shapes[batch[0]].tolist()
-            here = (src_first[batch], n_source[batch], width), (tgt_first[batch], n_target[batch], height)
+            longest_source, longest_target = shapes[batch[0]].tolist()
+            here = (src_first[batch], n_source[batch], longest_source), (tgt_first[batch], n_target[batch], longest_target)
             exists = [length_mask(torch.from_numpy(lengths), size) for _, lengths, size in here]
             mask = (exists[0][:, :, None] & exists[1][:, None, :]).to(device)
             pointer = None
             if self.pointer is not None and any(config.needs_pointer() for config in variants):
                 pointer = point(self.pointer, states.sides(self.encoder.config.layers, *here), mask)
             for config, part in zip(variants, parts, strict=True):
-                layer = config.align_layer if config.align_layer in states.layers else self.encoder.config.layers
-                sides = states.sides(layer, *here)
+                sides = states.sides(config.similarity_layer(self.encoder.config.layers), *here)
                 labels = extract(sides, mask, config, pointer, probabilities=True)
                 part.append(_found(labels, [jobs[n] for n in batch]))
                 if details:
@@ -163,17 +162,15 @@ class ChunkAligner:
                 nothing = np.full((len(pair.src_ids), len(pair.tgt_ids)), np.nan, np.float32)
                 split = len(pair.src_ids)
                 extra[number] = Details(names[:split], names[split:], pair.src_words, pair.tgt_words, nothing)
-            height, width = window.core_end - window.core_begin, window.target_end - window.target_begin
+            n_source, n_target = window.core_end - window.core_begin, window.target_end - window.target_begin
             first = window.core_begin - window.source_begin
             place = slice(window.core_begin, window.core_end), slice(window.target_begin, window.target_end)
-            extra[number].similarity[place] = cells[first : first + height, :width]
+            extra[number].similarity[place] = cells[first : first + n_source, :n_target]
 
     def wanted_layers(self, variants: Sequence[AlignerConfig]) -> list[int]:
         """Return the layers whose states the variants read, ascending."""
-        layers = {config.align_layer for config in variants if not config.reads_pointer_alone()}
-        if any(config.needs_pointer() for config in variants):
-            layers.add(self.encoder.config.layers)
-        return sorted(layers)
+        last = self.encoder.config.layers
+        return sorted(set().union(*(config.wanted_layers(last) for config in variants)))
 
 
 def _sequence(*sides: np.ndarray) -> np.ndarray:
@@ -203,7 +200,7 @@ def _segments(states: States, layer: int, length: int, windows: list[tuple[int, 
     return pieces.unflatten(0, (-1, size)).sum(1) / counts
 
 
-def _found(labels: Labels, jobs: Sequence[Job]) -> Found:
+def _found(labels: Labels, jobs: Sequence[Job]) -> PieceLinks:
     """Take the links of a batch off the device, to where they stand in their pairs; those outside a window's core are left."""
     cells = labels.links.nonzero(as_tuple=True)
     assert labels.probabilities is not None
@@ -214,17 +211,17 @@ def _found(labels: Labels, jobs: Sequence[Job]) -> Found:
     source = source + windows[job, 0]
     target = target + windows[job, 2]
     inside = (source >= windows[job, 4]) & (source < windows[job, 5])
-    return Found(pair[job][inside], source[inside], target[inside], probability[inside])
+    return PieceLinks(pair[job][inside], source[inside], target[inside], probability[inside])
 
 
-def _concatenated(parts: Sequence[Found]) -> Found:
+def _concatenated(parts: Sequence[PieceLinks]) -> PieceLinks:
     if not parts:
         nothing = np.zeros(0, np.int64)
-        return Found(nothing, nothing, nothing, np.zeros(0, np.float32))
-    return Found(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
+        return PieceLinks(nothing, nothing, nothing, np.zeros(0, np.float32))
+    return PieceLinks(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
 
 
-def _alignments(chunk: Sequence[Encoded], found: Found, extra: Mapping[int, Details]) -> list[Alignment]:
+def _alignments(chunk: Sequence[Encoded], found: PieceLinks, extra: Mapping[int, Details]) -> list[Alignment]:
     """Turn the piece links of a chunk into word links."""
     words = []
     for side, piece in (("src_words", found.source), ("tgt_words", found.target)):

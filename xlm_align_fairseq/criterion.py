@@ -87,10 +87,11 @@ class PointerAlignmentCriterion(FairseqCriterion):
         for name in ("dwa", "tlm", "mlm"):
             mean(f"{name}_loss", total.get(f"{name}_loss", 0.0) * BITS_PER_NAT, f"{name}_count")
         mean("pointer_accuracy", total.get("correct", 0.0) * 100, "queries", 2)
-        mean("links_per_pair", total.get("links", 0.0), "pairs", 2)
-        mean("linked", total.get("linked", 0.0) * 100, "pieces", 1)
-        if "agreement" in total:  # given labels have none
-            mean("agreement", total["agreement"] * 100, "pairs", 1)
+        for pair in ("", *sorted(key.removeprefix("pairs") for key in total if key.startswith("pairs_"))):
+            mean(f"links_per_pair{pair}", total.get(f"links{pair}", 0.0), f"pairs{pair}", 2)
+            mean(f"linked{pair}", total.get(f"linked{pair}", 0.0) * 100, f"pieces{pair}", 1)
+            if f"agreement{pair}" in total:  # given labels have none
+                mean(f"agreement{pair}", total[f"agreement{pair}"] * 100, f"pairs{pair}", 1)
 
     @staticmethod
     def logging_outputs_can_be_summed():

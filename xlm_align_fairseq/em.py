@@ -193,8 +193,8 @@ class EM:
             )
             if writes:
                 with LabelWriter(directory, SPLIT, self.corpus, about, previous) as writer:
-                    for window, found in passing:
-                        writer.add(window, found)
+                    for slab, found in passing:
+                        writer.add(slab, found)
             else:
                 for _ in passing:
                     pass

@@ -18,7 +18,7 @@ from xlm_align_fairseq.alignment.config import AlignerConfig
 from xlm_align_fairseq.alignment.signature import signature
 from xlm_align_fairseq.alignment.spans import PieceBatch
 from xlm_align_fairseq.data.corpus import Corpus, batch_by_tokens
-from xlm_align_fairseq.data.label_statistics import Found
+from xlm_align_fairseq.data.label_statistics import PairLinks
 from xlm_align_fairseq.data.labels import LabelStore, LabelWriter, manifest_path, prefix
 from xlm_align_fairseq.distributed import gather_arrays, rank_and_size
 from xlm_align_fairseq.encoder import Encoder
@@ -26,8 +26,8 @@ from xlm_align_fairseq.errors import InputError
 from xlm_align_fairseq.labeling import Teacher, label
 from xlm_align_fairseq.version import __version__
 
-WINDOW = 16384  # sentence pairs that are sorted by length and labelled together; shards are made of whole windows
-Labeler = Callable[[PieceBatch], Found]
+SLAB = 16384  # sentence pairs that are sorted by length and labelled together; shards are made of whole slabs
+Labeler = Callable[[PieceBatch], PairLinks]
 
 
 def labeler(teacher: Teacher, config: AlignerConfig, autocast: torch.dtype | None = None) -> Labeler:
@@ -35,7 +35,7 @@ def labeler(teacher: Teacher, config: AlignerConfig, autocast: torch.dtype | Non
     device = teacher.encoder.embed_tokens.weight.device
     teacher.encoder.eval()
 
-    def run(pieces: PieceBatch) -> Found:
+    def run(pieces: PieceBatch) -> PairLinks:
         casting = torch.autocast(device.type, autocast) if autocast else contextlib.nullcontext()
         with torch.inference_mode(), casting:
             labels = label(teacher, pieces.to(device), config)
@@ -45,26 +45,26 @@ def labeler(teacher: Teacher, config: AlignerConfig, autocast: torch.dtype | Non
                 both = extraction.mutual_argmax(labels.plan.rows, labels.plan.columns, labels.mask)
             linked = links.any(2).sum(1) + links.any(1).sum(1)
             columns = links.flatten(1).sum(1), links.nonzero()[:, 1:], linked, both.flatten(1).sum(1)
-        return Found(*(column.cpu().numpy() for column in columns))
+        return PairLinks(*(column.cpu().numpy() for column in columns))
 
     return run
 
 
-def windows(ids: np.ndarray) -> list[np.ndarray]:
-    """Cut ascending ids into the parts that are labelled one after another."""
-    return [ids[begin : begin + WINDOW] for begin in range(0, len(ids), WINDOW)]
+def slabs(ids: np.ndarray) -> list[np.ndarray]:
+    """Cut ascending ids into the slabs that are labelled one after another."""
+    return [ids[begin : begin + SLAB] for begin in range(0, len(ids), SLAB)]
 
 
 def shard_ids(ids: np.ndarray, num_shards: int, shard_id: int) -> np.ndarray:
-    """Return the ids of one shard: whole windows, so that shards label exactly the batches of an undivided pass."""
-    parts = windows(ids)
+    """Return the ids of one shard: whole slabs, so that shards label exactly the batches of an undivided pass."""
+    parts = slabs(ids)
     first, last = (len(parts) * k // num_shards for k in (shard_id, shard_id + 1))
     return np.concatenate([ids[:0], *parts[first:last]])
 
 
 def label_corpus(
     run: Labeler, corpus: Corpus, ids: np.ndarray, batch_tokens: int, title: str | None = "labels"
-) -> Iterator[tuple[np.ndarray, Found]]:
+) -> Iterator[tuple[np.ndarray, PairLinks]]:
     """Label sentence pairs; every rank of a distributed run calls it with the same arguments and gets all results.
 
     Args:
@@ -75,24 +75,24 @@ def label_corpus(
         title: of the progress bar; None: no bar.
 
     Yields:
-        The ids of a window and their labels, in the order of the ids.
+        The ids of a slab and their labels, in the order of the ids.
     """
     rank, _ = rank_and_size()
     with tqdm(total=len(ids), desc=title, unit="pair", disable=None if title and rank == 0 else True) as progress:
-        for window in windows(ids):
-            yield window, _label_window(run, corpus, window, batch_tokens)
-            progress.update(len(window))
+        for slab in slabs(ids):
+            yield slab, _label_slab(run, corpus, slab, batch_tokens)
+            progress.update(len(slab))
 
 
-def _label_window(run: Labeler, corpus: Corpus, ids: np.ndarray, batch_tokens: int) -> Found:
+def _label_slab(run: Labeler, corpus: Corpus, ids: np.ndarray, batch_tokens: int) -> PairLinks:
     rank, size = rank_and_size()
     lengths = corpus.lengths[ids]
     order = np.lexsort((corpus.src_lengths[ids], lengths))
     batches = batch_by_tokens(lengths[order], batch_tokens)
     mine = [run(corpus.pieces(ids[order[batch]])) for batch in batches[rank::size]]
-    mine_together = Found.concatenate(mine) if mine else Found.none()
+    mine_together = PairLinks.concatenate(mine) if mine else PairLinks.none()
     columns = (gather_arrays(column) for column in mine_together)
-    found = Found.concatenate([Found(*parts) for parts in zip(*columns, strict=True)])
+    found = PairLinks.concatenate([PairLinks(*parts) for parts in zip(*columns, strict=True)])
     dealt = np.concatenate([order[batch] for r in range(size) for batch in batches[r::size]])
     return found.reordered(np.argsort(dealt))
 
@@ -120,8 +120,8 @@ def write_labels(
     about["max_positions"] = corpus.max_positions
     run = labeler(aligner.teacher, aligner.config, aligner.autocast)
     with LabelWriter(directory, split, corpus, about | {"shard": list(shard)} if shard[0] > 1 else about) as writer:
-        for window, found in label_corpus(run, corpus, ids, aligner.batch_tokens, "labels" if progress else None):
-            writer.add(window, found)
+        for slab, found in label_corpus(run, corpus, ids, aligner.batch_tokens, "labels" if progress else None):
+            writer.add(slab, found)
 
 
 def check_pieces(corpus: Corpus, encoder: Encoder) -> None:
@@ -164,9 +164,9 @@ def merge_shards(corpus: Corpus, split: str, out: Path, num_shards: int) -> None
     ids = np.flatnonzero(corpus.usable)
     with LabelWriter(out, split, corpus, about) as writer:
         for shard, store in enumerate(stores):
-            for window in windows(shard_ids(ids, num_shards, shard)):
-                counts, cells = store.links(window)
-                writer.add(window, Found(counts, cells, linked_pieces(counts, cells), np.zeros(len(counts), np.int64)))
+            for slab in slabs(shard_ids(ids, num_shards, shard)):
+                counts, cells = store.links(slab)
+                writer.add(slab, PairLinks(counts, cells, linked_pieces(counts, cells), np.zeros(len(counts), np.int64)))
         writer.take_agreed([store.manifest for store in stores])
     for directory in directories:  # there may be shards of other splits
         for file in (manifest_path(directory, split), *directory.glob(f"{prefix(split, '*')}.*")):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -151,9 +151,8 @@ def label(teacher: Teacher, pieces: PieceBatch, config: AlignerConfig) -> Labels
     mask, last = pieces.cell_mask(), teacher.encoder.config.layers
     if not config.needs_pointer() or teacher.pointer is None:
         return extract(sides(config.align_layer), mask, config)
-    top = sides(last)
-    states = top if config.reads_pointer_alone() or config.align_layer == last else sides(config.align_layer)
-    return extract(states, mask, config, point(teacher.pointer, top, mask))
+    states = {layer: sides(layer) for layer in config.wanted_layers(last)}
+    return extract(states[config.similarity_layer(last)], mask, config, point(teacher.pointer, states[last], mask))
 
 
 def dense_links(counts: np.ndarray, cells: np.ndarray, pieces: PieceBatch) -> Tensor:
@@ -164,16 +163,36 @@ def dense_links(counts: np.ndarray, cells: np.ndarray, pieces: PieceBatch) -> Te
 
 
 def link_statistics(links: Tensor, src_lengths: Tensor, tgt_lengths: Tensor) -> dict[str, Tensor]:
-    """Return additive counts of (B, S, T) links: pairs, links, pieces, and pieces that are linked."""
+    """Return additive counts of (B, S, T) links, (B,) each: pairs, links, pieces, and pieces that are linked."""
     return {
-        "pairs": (src_lengths > 0).sum(),
-        "links": links.sum(),
-        "pieces": src_lengths.sum() + tgt_lengths.sum(),
-        "linked": links.any(2).sum() + links.any(1).sum(),
+        "pairs": (src_lengths > 0).long(),
+        "links": links.flatten(1).sum(1),
+        "pieces": src_lengths + tgt_lengths,
+        "linked": links.any(2).sum(1) + links.any(1).sum(1),
     }
 
 
 def statistics(labels: Labels, pieces: PieceBatch) -> dict[str, Tensor]:
-    """Return `link_statistics` and the summed agreement of the two argmax directions."""
-    agreement = extraction.agreement(labels.plan.rows, labels.plan.columns, labels.mask).sum()
+    """Return `link_statistics` and the agreement of the two argmax directions."""
+    agreement = extraction.agreement(labels.plan.rows, labels.plan.columns, labels.mask)
     return {**link_statistics(labels.links, pieces.src_lengths, pieces.tgt_lengths), "agreement": agreement}
+
+
+def total_statistics(counts: dict[str, Tensor], owners: np.ndarray, names: Sequence[str]) -> dict[str, Tensor]:
+    """Add counts up over a batch, and over the sentence pairs of each language pair where there are several.
+
+    Args:
+        counts: what `statistics` or `link_statistics` returns.
+        owners: (B,) number of the language pair of each.
+        names: of the language pairs; the keys are the same for every batch, as sums over ranks need.
+
+    Returns:
+        Scalars, as `links` and `links_de-en`.
+    """
+    totals = {name: column.sum() for name, column in counts.items()}
+    if len(names) > 1:
+        index = torch.from_numpy(owners).to(counts["pairs"].device)
+        for name, column in counts.items():
+            sums = column.new_zeros(len(names)).index_add(0, index, column)
+            totals |= {f"{name}_{pair}": sums[k] for k, pair in enumerate(names)}
+    return totals

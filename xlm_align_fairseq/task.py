@@ -25,7 +25,7 @@ from xlm_align_fairseq.em import EM, SPLIT, Schedule
 from xlm_align_fairseq.errors import InputError
 from xlm_align_fairseq.gold_validation import GoldValidation
 from xlm_align_fairseq.iterator import TrainingIterator
-from xlm_align_fairseq.labeling import Teacher, dense_links, label, link_statistics, statistics
+from xlm_align_fairseq.labeling import Teacher, dense_links, label, link_statistics, statistics, total_statistics
 from xlm_align_fairseq.task_config import AUTOCAST, DenoisingWordAlignmentConfig, check_flags, plain
 
 logger = logging.getLogger(__name__)
@@ -136,8 +136,8 @@ class DenoisingWordAlignmentTask(FairseqTask):
         if self.schedule.unit == "online":
             return None
         initial = self._initial_labels()
-        if initial and not read_manifest(initial, SPLIT):
-            refuse_words(LabelStore(initial, SPLIT, corpus), self.dictionary.symbols)
+        if initial:
+            self._open_given(initial, SPLIT, corpus)
         return EM(
             self.schedule,
             corpus,
@@ -154,10 +154,16 @@ class DenoisingWordAlignmentTask(FairseqTask):
         given = self.cfg.initial_labels or (self.cfg.data if self.schedule.unit == "fixed" else None)
         return Path(given) if given else None
 
+    def _open_given(self, directory, split, corpus):
+        store = LabelStore(directory, split, corpus)
+        if not read_manifest(directory, split):  # of another program, which may not mean pieces
+            refuse_words(store, self.dictionary.symbols)
+        return store
+
     def _load_given(self, split, corpus):
         directory = self._initial_labels()
         if all((directory / f"{prefix(split, pair.name)}.idx").is_file() for pair in corpus.pairs):
-            self.given[split] = LabelStore(directory, split, corpus)
+            self.given[split] = self._open_given(directory, split, corpus)
         else:
             logger.info(f"{directory} has no labels for all of {split}: its pointer loss is measured on self-labels")
 
@@ -221,16 +227,19 @@ class DenoisingWordAlignmentTask(FairseqTask):
             for here, there in (("src_lengths", "tgt_lengths"), ("tgt_lengths", "src_lengths"))
         )
         batch = PieceBatch(pairs["source"], pairs["target"], src_lengths, tgt_lengths)
+        ids = sample["id"].cpu().numpy()
         if store is None:
             labels = self._label_now(batch, teacher)
-            links, sample["label_statistics"] = labels.links, statistics(labels, batch)
+            links, found = labels.links, statistics(labels, batch)
         else:
-            counts, cells = store.links(sample["id"].cpu().numpy())
+            counts, cells = store.links(ids)
             links = dense_links(counts, cells, batch)
             if store.is_self_labelled and not counts.all():  # a pass did not foresee these: flags changed on resume
                 missing = torch.from_numpy(counts == 0).to(links.device)
                 links[missing] = self._label_now(batch, teacher).links[missing]
-            sample["label_statistics"] = link_statistics(links, src_lengths, tgt_lengths)
+            found = link_statistics(links, src_lengths, tgt_lengths)
+        corpus = self.datasets[sample["split"]].corpus
+        sample["label_statistics"] = total_statistics(found, corpus.owners(ids), [pair.name for pair in corpus.pairs])
         pairs["links"] = swap_links(links, pairs["swapped"], int(pairs["src_lengths"].max()), int(pairs["tgt_lengths"].max()))
 
     def _label_now(self, batch, teacher):

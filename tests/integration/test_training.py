@@ -327,7 +327,7 @@ def other_dictionary(world, tmp_path_factory):
             r"loss weights .*, and DWA or translation LM above 0",
         ),
         (["--mlm-weight", "-1"], r"loss weights .*: allowed are 0 and more"),
-        (["--filter-alpha", "1.5"], r"alpha is 1.5: allowed is a number from 0 to 1"),
+        (["--filter-alpha", "1.5"], r"alpha \(--filter-alpha\) is 1.5: allowed is a number from 0 to 1"),
         (
             ["--label-schedule", "fixed"],
             r"train.align.de-en.idx is missing: labels are needed for every language pair",

@@ -74,7 +74,7 @@ def train(caplog, arguments):
 def logged(caplog, name):
     """Return what fairseq logged as JSON under a name: `train_inner` (updates), `train` (epochs), `valid`."""
     logs = [json.loads(record.message) for record in caplog.records if record.name == name]
-    return [{key: float(value) for key, value in log.items() if key not in CLOCK} for log in logs]
+    return [{key: float(value) for key, value in log.items() if key not in CLOCK and value} for log in logs]
 
 
 def parameters(checkpoint):

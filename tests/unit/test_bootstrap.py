@@ -175,7 +175,7 @@ PAIR = ["--src", "src", "--tgt", "tgt"]
         (["--src", "src", "--tgt", "short"], "short: 1 lines, but 6 lines in src"),
         (["--src", "blank", "--tgt", "tgt"], r"6 pairs, none to learn from \(6 blank side, 0 too long\); check the files"),
         (["--src", "empty", "--tgt", "empty"], "0 pairs, none to learn from"),
-        (["--tsv", "src"], "src:1: 1 columns; allowed are two, source and target, with one tab between"),
+        (["--tsv", "src"], "src:1: no tab; allowed are source and target with a tab between"),
         ([*PAIR, "--tokenizer", "moses"], "no tokeniser 'moses'; allowed are none, 13a"),
         ([*PAIR, "--seed", "-1"], "--seed -1: allowed are 0 to 4294967295"),
         ([*PAIR, "--seed", "4294967296"], "--seed 4294967296: allowed are 0 to 4294967295"),

@@ -18,7 +18,7 @@ from xlm_align_fairseq.alignment.signature import parse_signature
 from xlm_align_fairseq.alignment.spans import EOS
 from xlm_align_fairseq.data.corpus import Corpus
 from xlm_align_fairseq.data.indexed import IndexedWriter
-from xlm_align_fairseq.data.label_statistics import Found
+from xlm_align_fairseq.data.label_statistics import PairLinks
 from xlm_align_fairseq.data.labels import LabelStore
 from xlm_align_fairseq.encoder import Encoder, EncoderConfig, PointerHead
 from xlm_align_fairseq.errors import InputError
@@ -31,8 +31,8 @@ from xlm_align_fairseq.label_pass import (
     origin,
     shard_directory,
     shard_ids,
+    slabs,
     weights_fingerprint,
-    windows,
     write_labels,
 )
 from xlm_align_fairseq.labeling import Teacher, encode_sides, label
@@ -93,8 +93,8 @@ def usable(corpus):
 
 
 @pytest.fixture
-def small_windows(monkeypatch):
-    monkeypatch.setattr(label_pass, "WINDOW", 5)
+def small_slabs(monkeypatch):
+    monkeypatch.setattr(label_pass, "SLAB", 5)
 
 
 def columns(found):
@@ -104,7 +104,7 @@ def columns(found):
 # what pairs get
 
 
-@pytest.mark.usefixtures("small_windows")
+@pytest.mark.usefixtures("small_slabs")
 @pytest.mark.parametrize("config", [CONFIG, OTHER, CONFIG.replace(method="pointer")])
 def test_pairs_get_what_they_get_one_by_one(corpus, usable, config):
     encoder, ids = random_encoder(), usable
@@ -120,7 +120,7 @@ def test_pairs_get_what_they_get_one_by_one(corpus, usable, config):
         linked = len({i for i, _ in links}) + len({j for _, j in links})
         agreed = extraction.mutual_argmax(labels.plan.rows, labels.plan.columns, labels.mask).sum()
         alone.append((links, linked, int(agreed)))
-    found = Found.concatenate([found for _, found in results])
+    found = PairLinks.concatenate([found for _, found in results])
     assert [tuple(link) for link in found.cells.tolist()] == [link for links, _, _ in alone for link in links]
     assert found.counts.tolist() == [len(links) for links, _, _ in alone]
     assert found.linked.tolist() == [linked for _, linked, _ in alone]
@@ -133,13 +133,13 @@ def made_up(pieces):
     """Label a batch with what tells its pairs apart."""
     source, target = pieces.src_lengths.numpy(), pieces.tgt_lengths.numpy()
     cells = [(k, m - 1) for n, m in zip(source, target, strict=True) for k in range(n)]
-    return Found(source, np.array(cells, np.int64), pieces.source[:, 0].numpy(), pieces.target[:, 0].numpy())
+    return PairLinks(source, np.array(cells, np.int64), pieces.source[:, 0].numpy(), pieces.target[:, 0].numpy())
 
 
 @given(st.data(), st.integers(1, 60), st.integers(1, 50))
 @settings(max_examples=40, deadline=None)
-def test_windows_and_batches_change_nothing(corpus, usable, data, batch_tokens, window):
-    """Any ids in any windows and batches, in order; no batch is too large."""
+def test_slabs_and_batches_change_nothing(corpus, usable, data, batch_tokens, slab):
+    """Any ids in any slabs and batches, in order; no batch is too large."""
     ids = np.array(sorted(data.draw(st.sets(st.sampled_from(usable.tolist())))), np.int64)
     sizes = []
 
@@ -148,11 +148,11 @@ def test_windows_and_batches_change_nothing(corpus, usable, data, batch_tokens, 
         return made_up(pieces)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(label_pass, "WINDOW", window)
+        patch.setattr(label_pass, "SLAB", slab)
         results = list(label_corpus(run, corpus, ids, batch_tokens, None))
-    assert [part.tolist() for part, _ in results] == [ids[k : k + window].tolist() for k in range(0, len(ids), window)]
+    assert [part.tolist() for part, _ in results] == [ids[k : k + slab].tolist() for k in range(0, len(ids), slab)]
     for part, found in results:
-        assert columns(found) == columns(Found.concatenate([made_up(corpus.pieces(np.array([number]))) for number in part]))
+        assert columns(found) == columns(PairLinks.concatenate([made_up(corpus.pieces(np.array([number]))) for number in part]))
     assert all(pairs == 1 or pairs * longest <= batch_tokens for pairs, longest in sizes)
     assert sum(pairs for pairs, _ in sizes) == len(ids)
 
@@ -187,15 +187,15 @@ def test_labels_are_made_without_dropout_or_gradients(corpus, usable):
 
 @given(st.integers(0, 60), st.integers(1, 9), st.integers(1, 9))
 @settings(max_examples=100, deadline=None)
-def test_shards_are_whole_windows_that_share_the_ids(n, num_shards, window):
+def test_shards_are_whole_slabs_that_share_the_ids(n, num_shards, slab):
     ids = np.arange(0, 3 * n, 3)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(label_pass, "WINDOW", window)
+        patch.setattr(label_pass, "SLAB", slab)
         shards = [shard_ids(ids, num_shards, k) for k in range(num_shards)]
-        parts = [part.tolist() for shard in shards for part in windows(shard)]
-        assert parts == [part.tolist() for part in windows(ids)]
+        parts = [part.tolist() for shard in shards for part in slabs(shard)]
+        assert parts == [part.tolist() for part in slabs(ids)]
     assert np.concatenate(shards).tolist() == ids.tolist()
-    counts = [-(-len(shard) // window) for shard in shards]
+    counts = [-(-len(shard) // slab) for shard in shards]
     assert max(counts) - min(counts) <= 1
 
 
@@ -204,7 +204,7 @@ def write_shards(aligner, corpus, out, num_shards, split="train"):
         write_labels(aligner, corpus, split, shard_directory(out, num_shards, k), (num_shards, k), progress=False)
 
 
-@pytest.mark.usefixtures("small_windows")
+@pytest.mark.usefixtures("small_slabs")
 @pytest.mark.parametrize("num_shards", [1, 2, 3, 5])
 def test_merged_shards_are_an_undivided_pass(tmp_path, corpus, num_shards):
     write_labels(aligner(), corpus, "train", tmp_path / "one", progress=False)
@@ -215,7 +215,7 @@ def test_merged_shards_are_an_undivided_pass(tmp_path, corpus, num_shards):
     assert not (tmp_path / "many" / "shards").exists()
 
 
-@pytest.mark.usefixtures("small_windows")
+@pytest.mark.usefixtures("small_slabs")
 def test_merging_needs_no_limit_of_the_encoder(tmp_path, data, corpus):
     """Shards say how long a usable pair was: merging deals the pairs out as labelling did."""
     write_labels(aligner(), corpus, "train", tmp_path / "one", progress=False)
@@ -240,7 +240,7 @@ def test_merging_leaves_shards_of_other_splits(tmp_path, corpus):
 OTHERWISE = "{shards}/1-of-3 was made with another model or other flags than {shards}/0-of-3: label it again"
 
 
-@pytest.mark.usefixtures("small_windows")
+@pytest.mark.usefixtures("small_slabs")
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -284,7 +284,7 @@ def test_linked_pieces_are_those_of_a_loop(links):
 # what is labelled, and by what
 
 
-@pytest.mark.usefixtures("small_windows")
+@pytest.mark.usefixtures("small_slabs")
 def test_every_usable_pair_is_labelled_and_no_other(tmp_path, corpus, usable):
     write_labels(aligner(), corpus, "train", tmp_path, progress=False)
     store = LabelStore(tmp_path, "train", corpus)

@@ -146,6 +146,14 @@ class AlignerConfig:
         """Say whether no hidden states are compared, so that `align_layer` plays no part."""
         return self.scaling == "pointer" and self.also in ("", "pointer")
 
+    def similarity_layer(self, last: int) -> int:
+        """Return the layer whose hidden states are compared; the last, which is there anyway, where none are."""
+        return last if self.reads_pointer_alone() else self.align_layer
+
+    def wanted_layers(self, last: int) -> set[int]:
+        """Return the layers whose hidden states are read, of an encoder with `last` layers."""
+        return {self.similarity_layer(last)} | ({last} if self.needs_pointer() else set())
+
     def check_layer(self, layers: int) -> None:
         """Refuse an `align_layer` that an encoder of `layers` layers does not have."""
         if self.align_layer > layers:

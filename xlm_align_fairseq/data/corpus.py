@@ -89,9 +89,13 @@ class Corpus:
         """(ids,) pieces of each joint sequence, specials included."""
         return self.src_lengths + self.tgt_lengths + SPECIALS
 
+    def owners(self, ids: np.ndarray) -> np.ndarray:
+        """Return the number of the language pair of each id."""
+        return np.searchsorted(self.starts, ids, side="right") - 1
+
     def parts(self, ids: np.ndarray) -> list[tuple[Pair, np.ndarray, np.ndarray]]:
         """Split ids by language pair: the pair, where its ids stand among `ids`, and their lines (0-based)."""
-        owner = np.searchsorted(self.starts, ids, side="right") - 1
+        owner = self.owners(ids)
         there = [(k, np.flatnonzero(owner == k)) for k in np.unique(owner)]
         return [(self.pairs[k], where, ids[where] - self.starts[k]) for k, where in there]
 

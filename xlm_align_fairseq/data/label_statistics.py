@@ -9,7 +9,7 @@ import numpy as np
 from xlm_align_fairseq.data.indexed import take_ranges
 
 
-class Found(NamedTuple):
+class PairLinks(NamedTuple):
     """The links of n sentence pairs, and how they came about."""
 
     counts: np.ndarray  # (n,) int64 links of each pair
@@ -18,20 +18,20 @@ class Found(NamedTuple):
     agreed: np.ndarray  # (n,) int64 cells that both argmax directions chose
 
     @classmethod
-    def concatenate(cls, parts: list[Found]) -> Found:
+    def concatenate(cls, parts: list[PairLinks]) -> PairLinks:
         """Put results one behind the other."""
         return cls(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
 
     @classmethod
-    def none(cls) -> Found:
+    def none(cls) -> PairLinks:
         """Return the result for no pairs."""
         return cls(np.zeros(0, np.int64), np.zeros((0, 2), np.int64), np.zeros(0, np.int64), np.zeros(0, np.int64))
 
-    def reordered(self, order: np.ndarray) -> Found:
+    def reordered(self, order: np.ndarray) -> PairLinks:
         """Return the pairs in another order: `order[k]` says which comes k-th."""
         begins = np.cumsum(self.counts) - self.counts
         counts = self.counts[order]
-        return Found(counts, take_ranges(self.cells, begins[order], counts), self.linked[order], self.agreed[order])
+        return PairLinks(counts, take_ranges(self.cells, begins[order], counts), self.linked[order], self.agreed[order])
 
 
 class Totals:
@@ -40,7 +40,7 @@ class Totals:
     def __init__(self) -> None:
         self.labelled = self.links = self.pieces = self.linked = self.agreed = self.shared = self.either = 0
 
-    def add(self, found: Found, pieces: int) -> None:
+    def add(self, found: PairLinks, pieces: int) -> None:
         """Count what was found in sentence pairs that have so many pieces, both sides together."""
         self.labelled += len(found.counts)
         self.links += len(found.cells)
@@ -48,7 +48,7 @@ class Totals:
         self.linked += int(found.linked.sum())
         self.agreed += int(found.agreed.sum())
 
-    def compare(self, found: Found, counts: np.ndarray, cells: np.ndarray) -> None:
+    def compare(self, found: PairLinks, counts: np.ndarray, cells: np.ndarray) -> None:
         """Count shared links over the pairs that had some before."""
         had = counts > 0
         ours, theirs = _keys(found.counts, found.cells, had), np.unique(_keys(counts, cells, had))  # given ones may repeat

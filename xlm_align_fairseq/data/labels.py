@@ -17,7 +17,7 @@ import numpy as np
 
 from xlm_align_fairseq.data.corpus import Corpus, Pair
 from xlm_align_fairseq.data.indexed import ENDINGS, IndexedReader, IndexedWriter, best_dtype
-from xlm_align_fairseq.data.label_statistics import Found, Totals
+from xlm_align_fairseq.data.label_statistics import PairLinks, Totals
 from xlm_align_fairseq.errors import InputError
 from xlm_align_fairseq.files import write_atomically
 
@@ -191,7 +191,7 @@ class LabelWriter:
             self._stack = stack.pop_all()
         return self
 
-    def add(self, ids: np.ndarray, found: Found) -> None:
+    def add(self, ids: np.ndarray, found: PairLinks) -> None:
         """Append labels; ids ascend from call to call, and pairs that are passed over get none."""
         for pair, where, lines in self.corpus.parts(ids):
             part = found.reordered(where) if len(where) < len(ids) else found

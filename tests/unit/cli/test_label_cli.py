@@ -49,8 +49,8 @@ def place(tmp_path_factory):
 
 @pytest.fixture
 def run(place, tmp_path, monkeypatch):
-    """Return a function that labels into a directory of the test; windows are small, so that shards have something to do."""
-    monkeypatch.setattr(label_pass, "WINDOW", 8)
+    """Return a function that labels into a directory of the test; slabs are small, so that shards have something to do."""
+    monkeypatch.setattr(label_pass, "SLAB", 8)
 
     def command(*flags, out="labels", model="model"):
         start = ["--model", str(place / model)] if model else []

@@ -18,7 +18,7 @@ from world import SHIPPED, tree
 from xlm_align_fairseq.alignment.spans import EOS
 from xlm_align_fairseq.data.corpus import Corpus
 from xlm_align_fairseq.data.indexed import IndexedWriter
-from xlm_align_fairseq.data.label_statistics import Found, summary
+from xlm_align_fairseq.data.label_statistics import PairLinks, summary
 from xlm_align_fairseq.data.labels import LabelStore, LabelWriter
 from xlm_align_fairseq.data.vocabulary import Vocabulary
 from xlm_align_fairseq.data.word_labels import looks_like_words
@@ -63,7 +63,7 @@ def found(links):
     counts = np.array([len(x) for x in links], np.int64)
     cells = np.array([link for x in links for link in x], np.int64).reshape(-1, 2)
     linked = np.array([len({i for i, _ in x}) + len({j for _, j in x}) for x in links], np.int64)
-    return Found(counts, cells, linked, (counts + 1) // 2)
+    return PairLinks(counts, cells, linked, (counts + 1) // 2)
 
 
 def write(directory, corpus, links=LINKS, window=3, previous=None, **about):
