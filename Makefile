@@ -9,7 +9,7 @@ TORCH ?= $(shell sed -n 's/^torch==\(.*\)/torch==\1+cpu/p' constraints.txt)
 TORCH_CPU_INDEX ?= https://download.pytorch.org/whl/cpu
 export OMP_NUM_THREADS ?= $(shell nproc)
 
-.PHONY: quickstart test lint install wheel-test clean
+.PHONY: quickstart test fuzz lint install wheel-test clean
 .DEFAULT_GOAL := help
 
 help:
@@ -39,6 +39,10 @@ lint: install
 # a process for each core, a thread in each
 test: lint
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile
+
+# 100,000 lines of odd bytes between ordinary ones, through both input forms
+fuzz: install
+	FUZZ_LINES=50000 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -rP tests/integration/test_fuzz.py -k corpus
 
 # the suite against the wheel, installed non-editable in an environment of its own
 wheel-test:

@@ -8,6 +8,7 @@ that no other line has, so that what is remembered of words is seen too. Peak me
 
 import argparse
 import os
+import subprocess
 import sys
 import tempfile
 import time
@@ -21,7 +22,15 @@ from xlm_align_fairseq.cli.main import main as xlm_align
 from xlm_align_fairseq.data.lines import TextFile
 
 DATA = Path(__file__).resolve().parent.parent / "examples" / "quickstart" / "data"
-CLI = [sys.executable, "-m", "xlm_align_fairseq.cli.main"]
+HERE = Path(__file__).resolve().parent
+RUN = """
+import sys
+from peers import peak_mib
+from xlm_align_fairseq.cli.main import main
+status = main(sys.argv[1:])
+print(peak_mib())
+sys.exit(status)
+"""
 
 
 def write_text(rows: list[list[str]], n_pairs: int, place: Path) -> list[str]:
@@ -33,14 +42,11 @@ def write_text(rows: list[list[str]], n_pairs: int, place: Path) -> list[str]:
     return ["--src", str(place / "src"), "--tgt", str(place / "tgt")]
 
 
-def peak_of(command: list[str]) -> tuple[float, float]:
-    """Run a program; return its peak memory in MiB and the seconds it took."""
+def peak_of(arguments: list[str]) -> tuple[float, float]:
+    """Run `xlm-align` in a process of its own; return its peak memory in MiB and the seconds it took."""
     begin = time.perf_counter()
-    pid = os.spawnv(os.P_NOWAIT, command[0], command)
-    _, status, usage = os.wait4(pid, 0)
-    if status:
-        raise SystemExit(f"{' '.join(command)} ended with {status}")
-    return usage.ru_maxrss / 1024, time.perf_counter() - begin
+    done = subprocess.run([sys.executable, "-c", RUN, *arguments], stdout=subprocess.PIPE, text=True, check=True, cwd=HERE)
+    return float(done.stdout), time.perf_counter() - begin
 
 
 def main() -> None:
@@ -65,7 +71,7 @@ def main() -> None:
         for n_pairs in args.pairs:
             flags = write_text(rows, n_pairs, place)
             out = str(place / "out")
-            peak, seconds = peak_of([*CLI, "align", "--model", str(place / "model"), *flags, "--out", out, "--quiet"])
+            peak, seconds = peak_of(["align", "--model", str(place / "model"), *flags, "--out", out, "--quiet"])
             if (found := sum(1 for _ in TextFile(out))) != n_pairs:
                 raise SystemExit(f"{found} lines came out of {n_pairs}")
             first = first or peak

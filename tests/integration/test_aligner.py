@@ -11,6 +11,7 @@ from world import ENVIRONMENT, SHIPPED
 
 from xlm_align_fairseq import Aligner, Alignment
 from xlm_align_fairseq.alignment.config import CHOICES, METHODS
+from xlm_align_fairseq.cli.main import main as xlm_align
 from xlm_align_fairseq.convert.directory import open_model, write_model
 from xlm_align_fairseq.encoder import PointerHead
 from xlm_align_fairseq.errors import InputError
@@ -78,14 +79,20 @@ def near_tie(scores, i, j):
     return abs(scores[i, j] - best) <= 1e-5 * abs(best)
 
 
-@pytest.mark.parametrize("other", ["2 threads", "cuda"])
-def test_other_threads_and_devices_differ_at_near_ties_alone(world, other, record_property):
+@pytest.mark.parametrize("other", ["2 threads", "float64", "cuda"])
+def test_other_arithmetic_differs_at_near_ties_alone(world, other, record_property):
+    """Threads, devices, and twice the precision, which rounds differently on every machine."""
     if other == "cuda" and not torch.cuda.is_available():
         pytest.skip("no GPU")
     threads = torch.get_num_threads()
     changes = {"method": "argmax", "window": 120}
-    aligners = [Aligner.load(world / "model", device, changes) for device in ("cpu", "cuda" if other == "cuda" else "cpu")]
-    different = compared = 0
+    aligners = [
+        Aligner.load(world / "model", changes=changes),
+        Aligner.load(
+            world / "model", "cuda" if other == "cuda" else "cpu", changes, dtype=torch.float64 if other == "float64" else None
+        ),
+    ]
+    different = compared = rounded = 0
     try:
         for pair in PAIRS:
             torch.set_num_threads(1)
@@ -97,10 +104,13 @@ def test_other_threads_and_devices_differ_at_near_ties_alone(world, other, recor
                 different += 1
                 assert near_tie(one.details.similarity, i, j)
             compared += len(links[0])
+            rounded += int((one.details.similarity != two.details.similarity).sum())
             assert one.links == two.links or links[0] != links[1]
     finally:
         torch.set_num_threads(threads)
     assert compared > 500
+    assert rounded > 1000 or other != "float64"
+    print(f"{other}: {different} of {compared} links differ, all at near-ties; {rounded} similarities differ")
     record_property("links at near-ties that differ", f"{different} of {compared}")
 
 
@@ -261,13 +271,18 @@ def test_a_long_pair_is_aligned_in_windows(world, encoding):
     assert np.isfinite(cells[rows]).any(1).all()
 
 
-def test_no_fairseq(world):
+@pytest.mark.parametrize("form", ["fairseq", "hf"])
+def test_no_fairseq(world, tmp_path, form):
     """The aligner works where fairseq, hydra and omegaconf are not installed."""
+    model = world / "model"
+    if form == "hf":
+        model = tmp_path / "hf"
+        assert xlm_align(["convert", str(world / "model"), "--to", "hf", str(model)]) == 0
     code = (
         "import sys\n"
         "for name in ('fairseq', 'hydra', 'omegaconf'): sys.modules[name] = None\n"
         "from xlm_align_fairseq import Aligner\n"
-        f"print(Aligner.load({str(world / 'model')!r}).align('a b', 'a b').links != [])\n"
+        f"print(Aligner.load({str(model)!r}).align('a b', 'a b').links != [])\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=ENVIRONMENT, timeout=120)
     assert (done.returncode, done.stdout) == (0, "True\n"), done.stderr

@@ -244,21 +244,47 @@ def test_monolingual_blocks(world, tmp_path, caplog):
 # data from fairseq-preprocess
 
 
-def test_data_of_fairseq_preprocess(world, tmp_path, caplog):
-    """Two pairs side by side, as fairseq's own program writes them, train as those of `xlm-align binarize` do."""
+def preprocess(world, place, *more):
+    """Cut all text into pieces below `place` and binarise it with fairseq's own program."""
     from fairseq import options
-    from fairseq_cli.preprocess import main as preprocess
+    from fairseq_cli.preprocess import main
 
     processor = sentencepiece.SentencePieceProcessor(model_file=str(world / "spm.model"))
     for file in (world / "text").iterdir():
         lines = file.read_text().splitlines()
-        (tmp_path / file.name).write_text("".join(" ".join(processor.encode(line, out_type=str)) + "\n" for line in lines))
+        (place / file.name).write_text("".join(" ".join(processor.encode(line, out_type=str)) + "\n" for line in lines))
     for pair in ("de-en", "fr-en"):
         source, target = pair.split("-")
-        arguments = ["--source-lang", source, "--target-lang", target, "--destdir", str(tmp_path / "data")]
+        arguments = ["--source-lang", source, "--target-lang", target, "--destdir", str(place / "data")]
         arguments += [f"--{side}dict={world / 'model' / 'dict.txt'}" for side in ("src", "tgt")]
-        arguments += ["--trainpref", str(tmp_path / f"train.{pair}"), "--validpref", str(tmp_path / f"valid.{pair}")]
-        preprocess(options.get_preprocessing_parser().parse_args(arguments))
+        arguments += ["--trainpref", str(place / f"train.{pair}"), "--validpref", str(place / f"valid.{pair}"), *more]
+        main(options.get_preprocessing_parser().parse_args(arguments))
+
+
+@pytest.mark.parametrize("level", ["pieces", "words"])
+def test_labels_of_fairseq_preprocess(world, tmp_path, caplog, level):
+    """Links of pieces are trained on; links of words, which fairseq writes into the same files, are refused."""
+    for split in ("train", "valid"):
+        for pair in ("de-en", "fr-en"):
+            sides = [(world / "text" / f"{split}.{pair}.{lang}").read_text().splitlines() for lang in pair.split("-")]
+            if level == "pieces":
+                processor = sentencepiece.SentencePieceProcessor(model_file=str(world / "spm.model"))
+                sides = [[" ".join(processor.encode(line, out_type=str)) for line in side] for side in sides]
+            links = [range(min(len(source.split()), len(target.split()))) for source, target in zip(*sides, strict=True)]
+            text = "".join(" ".join(f"{k}-{k}" for k in row) + "\n" for row in links)
+            (tmp_path / f"{split}.{pair}.links").write_text(text)
+    preprocess(world, tmp_path, "--align-suffix", "links")
+    flags = train_flags(world, tmp_path / "run", "--label-schedule", "fixed", data=tmp_path / "data")
+    if level == "pieces":
+        assert all(log["dwa_loss"] > 1 for log in train(caplog, flags))
+    else:
+        with pytest.raises(InputError, match=r"train\.align\.de-en: no link reaches beyond the number of words"):
+            train(caplog, flags)
+
+
+def test_data_of_fairseq_preprocess(world, tmp_path, caplog):
+    """Two pairs side by side, as fairseq's own program writes them, train as those of `xlm-align binarize` do."""
+    preprocess(world, tmp_path)
     assert not (tmp_path / "data" / "dict.txt").exists()
     theirs = train(caplog, validated(train_flags(world, tmp_path / "1", data=tmp_path / "data")))
     their_valid = logged(caplog, "valid")

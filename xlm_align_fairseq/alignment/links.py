@@ -150,6 +150,7 @@ def load_gold(
     ``rows``: ``id src tgt [S|P]``, always 1-based; no label means sure. With as many distinct ids as ``n_lines``, or
     ``n_lines`` unknown, sentences come in the order of first appearance of their ids; else, with all ids within
     1..``n_lines``, ids are line numbers and a sentence without rows has no links. Blank lines are skipped.
+    Line numbers have to come in one block each: two files put together would pass for one otherwise.
     ``pharaoh``: one line a sentence pair, ``i-j`` sure and ``ipj`` possible.
 
     Args:
@@ -167,7 +168,13 @@ def load_gold(
     if _ROW_START.match(next((line for line in lines if line.strip()), "")):
         if one_based is False:
             raise InputError(f"{path}: one_based=False, but rows 'id src tgt [S|P]' are 1-based; leave it unset")
-        sentences, ids = _arrange(_read_rows(path, lines), n_lines, str(path), counted_in)
+        rows, back = _read_rows(path, lines)
+        sentences, ids = _arrange(rows, n_lines, str(path), counted_in)
+        if ids == "lines" and back:
+            raise InputError(
+                f"{back}; allowed is one block of rows for each sentence pair, as there are fewer ids than lines in {counted_in}:"
+                " number the sentences anew if files were put together"
+            )
         return GoldFile(sentences, "rows", 1, ids)
     if n_lines is not None and len(lines) != n_lines:
         raise InputError(
@@ -214,8 +221,9 @@ def _gold(labelled: Iterable[tuple[Link, bool]]) -> Gold:
     return Gold(frozenset(link for link, sure in labelled if sure), frozenset(link for link, _ in labelled))
 
 
-def _read_rows(path: PathLike, lines: list[str]) -> dict[int, list[tuple[Link, bool]]]:
+def _read_rows(path: PathLike, lines: list[str]) -> tuple[dict[int, list[tuple[Link, bool]]], str]:
     rows: dict[int, list[tuple[Link, bool]]] = {}
+    last, back = None, ""
     for n, line in enumerate(lines, 1):
         if not line:
             continue
@@ -225,8 +233,12 @@ def _read_rows(path: PathLike, lines: list[str]) -> dict[int, list[tuple[Link, b
                 f"{path}:{n}: {line[:60]!r} is not a row of gold; allowed is 'id src tgt' with words counted from 1"
                 " and an optional label S or P, lines ending in '\\n' alone; correct the line"
             )
-        rows.setdefault(int(match[1]), []).append(((int(match[2]) - 1, int(match[3]) - 1), match[4] != "P"))
-    return rows
+        number = int(match[1])
+        if number in rows and number != last and not back:
+            back = f"{path}:{n}: the id {number} comes back after rows of {last}"
+        last = number
+        rows.setdefault(number, []).append(((int(match[2]) - 1, int(match[3]) - 1), match[4] != "P"))
+    return rows, back
 
 
 def _arrange(rows: dict[int, list[tuple[Link, bool]]], n_lines: int | None, name: str, counted_in: str) -> tuple[list[Gold], str]:

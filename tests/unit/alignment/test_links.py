@@ -223,6 +223,13 @@ def test_fewer_ids_within_the_corpus_are_line_numbers(write):
     assert read_gold(path) == [gold([(0, 0)]), gold([], [(1, 1)])]
 
 
+def test_two_files_put_together_are_refused(write):
+    path = write("1 1 1\n2 2 2\n1 3 3\n2 4 4\n")
+    with pytest.raises(InputError, match=r":3: the id 1 comes back after rows of 2; allowed is one block of rows for each"):
+        read_gold(path, n_lines=4)
+    assert len(read_gold(path, n_lines=2)) == 2
+
+
 @pytest.mark.parametrize(("content", "n_lines"), [("0 1 1\n2 1 1\n", 3), ("1 1 1\n5 1 1\n", 4), ("1 1 1\n2 1 1\n", 1)])
 def test_ids_that_do_not_fit_are_refused(write, content, n_lines):
     path = write(content)
