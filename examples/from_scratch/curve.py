@@ -1,7 +1,7 @@
 """AER of the bootstrap's links and of every checkpoint, in tables and in one picture.
 
 python curve.py bootstrap OUT      # of OUT/gold.links
-python curve.py trainings OUT      # of OUT/NAME/checkpoint_*_*.pt; writes OUT/curves.tsv and OUT/curves.svg
+python curve.py trainings OUT      # of OUT/NAME/checkpoint_*_*.pt; writes OUT/curves.tsv, OUT/curves.svg and OUT/below20.svg
 """
 
 import re
@@ -14,9 +14,8 @@ from xlm_align_fairseq.alignment.metrics import bootstrap, count
 from xlm_align_fairseq.data.gold_set import read_gold_set
 from xlm_align_fairseq.plot import Curve, line_plot
 
-RUNS = ("bootstrap-then-em", "bootstrap-fixed", "no-bootstrap")
+RUNS = ("bootstrap-then-em", "bootstrap-fixed", "no-bootstrap", "late-takeover")
 VALIDATION = 200  # gold sentences that decide when self-labels take over; the others are reported
-HIGHEST = 60.0  # % AER, where the picture ends
 
 
 def gold_set(out: Path, part: str):
@@ -53,19 +52,17 @@ def of_trainings(out: Path) -> None:
     ]
     (out / "curves.tsv").write_text("training\tupdate\taer\tlow\thigh\n" + "".join(lines))
     line = float(re.search(r"^test ([\d.]+)", (out / "bootstrap.aer").read_text(), re.M)[1])
-    (out / "curves.svg").write_text(picture(points, line))
+    (out / "curves.svg").write_text(picture(points, line, 0, 80))
+    (out / "below20.svg").write_text(picture(points, line, 5, 20))
 
 
-def picture(points: dict[str, list[tuple[int, float, float, float]]], line: float) -> str:
-    """Draw the curves, AER upwards to 60 %, and the bootstrap's own AER as a dashed line."""
+def picture(points: dict[str, list[tuple[int, float, float, float]]], line: float, lowest: float, highest: float) -> str:
+    """Draw what the curves have between two AERs, in %, and the bootstrap's own AER as a dashed line."""
     last = max(update for found in points.values() for update, *_ in found)
-    curves = [
-        Curve(f"{name} {found[-1][1]:.1f}", [(update, min(aer, HIGHEST)) for update, aer, *_ in found])
-        for name, found in points.items()
-        if found
-    ]
-    curves.append(Curve(f"bootstrap itself {line:.1f}", [(0, line), (last, line)], dashed=True))
-    ends = {"x_ends": (0, last), "y_ends": (0, HIGHEST)}
+    seen = {name: [(update, aer) for update, aer, *_ in found if lowest <= aer <= highest] for name, found in points.items()}
+    curves = [Curve(f"{name} {found[-1][1]:.2f}", found) for name, found in seen.items() if found]
+    curves.append(Curve(f"bootstrap itself {line:.2f}", [(0, line), (last, line)], dashed=True))
+    ends = {"x_ends": (0, last), "y_ends": (lowest, highest)}
     return line_plot(curves, "updates of 64 pairs", "AER %", "AER of every checkpoint, the last one in numbers", **ends)
 
 
