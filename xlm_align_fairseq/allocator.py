@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+from typing import Any
 
 M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_MAX = -1, -2, -4  # of glibc's malloc.h
 LARGEST = 2**31 - 1
@@ -12,14 +13,28 @@ PADDING = 1 << 28  # bytes that are asked for at a time
 def keep_freed_memory() -> bool:
     """Tell glibc's allocator to hold on to large blocks that are freed; for processes that allocate the same sizes over and over.
 
-    Updates on the CPU take less time, and the process takes more memory at its peak.
+    Updates on the CPU take less time, and the process takes more memory at its peak, the more the longer it runs:
+    `release_freed_memory` now and then puts a bound to that.
 
     Returns:
         False where the C library is another one: nothing is changed then.
     """
-    try:
-        mallopt = ctypes.CDLL(None).mallopt
-    except (OSError, AttributeError):
+    mallopt = _c_function("mallopt")
+    if mallopt is None:
         return False
     mallopt.argtypes, mallopt.restype = [ctypes.c_int, ctypes.c_int], ctypes.c_int
     return all([mallopt(M_MMAP_MAX, 0), mallopt(M_TRIM_THRESHOLD, LARGEST), mallopt(M_TOP_PAD, PADDING)])
+
+
+def release_freed_memory() -> None:
+    """Give back what glibc's allocator holds on to: batches of other sizes leave holes, and those add up over many updates."""
+    if trim := _c_function("malloc_trim"):
+        trim.argtypes = [ctypes.c_size_t]
+        trim(0)
+
+
+def _c_function(name: str) -> Any:
+    try:
+        return getattr(ctypes.CDLL(None), name)
+    except (OSError, AttributeError):  # another C library
+        return None

@@ -11,7 +11,7 @@ from fairseq.tasks import FairseqTask, register_task
 
 from xlm_align_fairseq.alignment.config import AlignerConfig
 from xlm_align_fairseq.alignment.spans import PieceBatch, swap_links
-from xlm_align_fairseq.allocator import keep_freed_memory
+from xlm_align_fairseq.allocator import keep_freed_memory, release_freed_memory
 from xlm_align_fairseq.cold_start import ColdStart, beside
 from xlm_align_fairseq.data import bitext, mono  # modules: either may be the first import, half done when this one runs
 from xlm_align_fairseq.data.corpus import Corpus
@@ -29,6 +29,8 @@ from xlm_align_fairseq.labeling import Teacher, dense_links, label, link_statist
 from xlm_align_fairseq.task_config import AUTOCAST, DenoisingWordAlignmentConfig, check_flags, plain
 
 logger = logging.getLogger(__name__)
+
+RELEASE_EVERY = 50  # updates on the CPU after which freed memory is given back
 
 
 @register_task("denoising_word_alignment", dataclass=DenoisingWordAlignmentConfig)
@@ -197,6 +199,8 @@ class DenoisingWordAlignmentTask(FairseqTask):
         return torch.autocast("cuda" if torch.cuda.is_available() and not self.cfg.cpu else "cpu", self.autocast_dtype)
 
     def train_step(self, sample, model, criterion, optimizer, update_num, ignore_grad=False, ema_model=None):
+        if self.cfg.cpu and update_num % RELEASE_EVERY == 0:
+            release_freed_memory()
         if criterion.trains("dwa"):
             self.teacher = teacher = _teacher(ema_model or model)
             if self.em:

@@ -6,6 +6,19 @@ import sys
 
 import pytest
 
+RELEASE = """
+import torch
+from xlm_align_fairseq.allocator import keep_freed_memory, release_freed_memory
+
+def resident():
+    return int(open("/proc/self/statm").read().split()[1]) * 4096 >> 20
+
+keep_freed_memory()
+torch.ones(128 << 20)  # 512 MiB, freed at once
+kept = resident()
+release_freed_memory()
+print(kept - resident())
+"""
 PROGRAM = """
 import resource, sys
 import torch
@@ -32,3 +45,9 @@ def test_large_blocks_are_used_again():
     }
     assert faults["keep"] < 100
     assert faults["give back"] > 100  # else the setting does nothing any more; huge pages leave 32 of each 64 MiB
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="malloc_trim is glibc's")
+def test_what_is_kept_can_be_given_back():
+    done = subprocess.run([sys.executable, "-c", RELEASE], capture_output=True, text=True, check=True)
+    assert 400 < int(done.stdout) < 600  # MiB
