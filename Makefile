@@ -40,7 +40,7 @@ lint: install
 test: lint
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile
 
-# 100,000 lines of odd bytes between ordinary ones, through both input forms
+# 50,000 lines through each of two input forms, nearly half of them with odd bytes; the others must have links
 fuzz: install
 	FUZZ_LINES=50000 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -rP tests/integration/test_fuzz.py -k corpus
 

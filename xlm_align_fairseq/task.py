@@ -8,6 +8,7 @@ import torch
 from fairseq.distributed import utils as distributed_utils
 from fairseq.logging import metrics
 from fairseq.tasks import FairseqTask, register_task
+from fairseq.utils import move_to_cuda
 
 from xlm_align_fairseq.alignment.config import AlignerConfig
 from xlm_align_fairseq.alignment.spans import PieceBatch, swap_links
@@ -52,7 +53,7 @@ class DenoisingWordAlignmentTask(FairseqTask):
     def setup_task(cls, cfg, **kwargs):
         """Check what was given, read the dictionary, and take the aligner configuration of the cold start."""
         check_flags(cfg)
-        if cfg.cpu:
+        if _on_cpu(cfg):
             keep_freed_memory()
         restored = cfg.restore_file if cfg.restore_file != "checkpoint_last.pt" else None
         if restored and not Path(restored).is_file():
@@ -196,11 +197,11 @@ class DenoisingWordAlignmentTask(FairseqTask):
         """Return the context in which the model computes."""
         if self.autocast_dtype is None:  # fairseq's own --amp stays in force
             return contextlib.nullcontext()
-        return torch.autocast("cuda" if torch.cuda.is_available() and not self.cfg.cpu else "cpu", self.autocast_dtype)
+        return torch.autocast("cpu" if _on_cpu(self.cfg) else "cuda", self.autocast_dtype)
 
     def train_step(self, sample, model, criterion, optimizer, update_num, ignore_grad=False, ema_model=None):
-        if self.cfg.cpu and update_num % RELEASE_EVERY == 0:
-            release_freed_memory()
+        if sample["split"] != SPLIT:  # after a validation fairseq fills up a rank that has no batch with one of that
+            sample = self._filler()
         if criterion.trains("dwa"):
             self.teacher = teacher = _teacher(ema_model or model)
             if self.em:
@@ -208,6 +209,16 @@ class DenoisingWordAlignmentTask(FairseqTask):
                 self.em.advance(epoch, update_num, lambda: self._coming(epoch, update_num), teacher)
             self.label(sample, teacher, self.em.store if self.em else None)
         return super().train_step(sample, model, criterion, optimizer, update_num, ignore_grad)
+
+    def _filler(self):
+        """Return a batch whose loss counts for nothing, and whose log has the keys of any other training batch."""
+        batch = self.iterator.first_batch
+        return batch if _on_cpu(self.cfg) else move_to_cuda(batch)
+
+    def optimizer_step(self, optimizer, model, update_num):
+        super().optimizer_step(optimizer, model, update_num)
+        if _on_cpu(self.cfg) and (update_num + 1) % RELEASE_EVERY == 0:
+            release_freed_memory()
 
     def _coming(self, epoch, update):
         """Return the ids that are read before the next pass."""
@@ -279,6 +290,10 @@ class DenoisingWordAlignmentTask(FairseqTask):
         if self.gold_validation and not criterion.training:
             for name, value in self.gold_validation.scalars().items():
                 metrics.log_scalar(name, value, round=2)
+
+
+def _on_cpu(cfg):
+    return cfg.cpu or not torch.cuda.is_available()
 
 
 def _teacher(model):

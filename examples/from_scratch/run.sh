@@ -77,7 +77,9 @@ train bootstrap-fixed --label-schedule fixed
 # EM once more, later: from the checkpoint of bootstrap-fixed that validation found best
 if [ ! -e "$OUT/late-takeover" ]; then
   mkdir -p "$OUT/late-takeover.new"
-  cp "$OUT/bootstrap-fixed/checkpoint_best.pt" "$OUT/late-takeover.new/checkpoint_last.pt"
+  best=$OUT/bootstrap-fixed/checkpoint_best.pt # none is written if the checkpoint that it went on from stays the best
+  [ -e "$best" ] || best=$OUT/bootstrap-fixed/checkpoint_last.pt
+  cp "$best" "$OUT/late-takeover.new/checkpoint_last.pt"
   mv "$OUT/late-takeover.new" "$OUT/late-takeover"
 fi
 train late-takeover --label-schedule updates:1000 --initial-labels "$OUT/data"

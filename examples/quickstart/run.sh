@@ -57,7 +57,7 @@ fairseq-train "$OUT/data" --user-dir "$(xlm-align user-dir)" --cpu \
   exit 1
 }
 # the means of each epoch; a terminal gets a bar in place of fairseq's lines for the updates between
-sed -n 's/.*INFO | train | \(.*\) | links_per_pair.*num_updates \([0-9]*\).*/update \2: \1/p' "$OUT/train.log" | sed -n '1p;$p'
+sed -n 's/.*INFO | train | \(.*pointer_accuracy [0-9.]*\) .*num_updates \([0-9]*\).*/update \2: \1/p' "$OUT/train.log" | sed -n '1p;$p'
 
 say "5. Alignments after training"
 align "$OUT/model" after

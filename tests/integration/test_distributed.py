@@ -2,13 +2,14 @@
 
 import os
 import re
+import shutil
 import sys
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import torch
-from world import parameters, run, train, train_flags, tree, write_random_model
+from world import logged, parameters, run, train, train_flags, tree, write_random_model
 
 from xlm_align_fairseq.cli.main import main as xlm_align
 from xlm_align_fairseq.errors import InputError
@@ -72,6 +73,20 @@ def test_monolingual_text_on_two_ranks(world, tmp_path, caplog):
     assert all(log["mlm_loss"] > 8 for log in alone)
     assert_same_training(tmp_path / "two", tmp_path / "one")
     assert set(losses(tmp_path / "one" / LAST)) == {"loss", "dwa_loss", "tlm_loss", "mlm_loss"}
+
+
+def test_a_rank_that_has_no_batch_left_after_a_validation(world, tmp_path, caplog):
+    """Fairseq fills it up with a batch of the validation, which has other sentences and language pairs than the labels."""
+    shutil.copytree(world / "data", tmp_path / "data")
+    for path in (tmp_path / "data").glob("valid.fr-en*"):
+        path.unlink()
+    make = {name: train_flags(world, tmp_path / name, *EM, data=tmp_path / "data") for name in ("two", "one")}
+    make = {name: [flag for flag in flags if flag != "--disable-validation"] for name, flags in make.items()}
+    two_ranks(make["two"])
+    train(caplog, [*make["one"], "--update-freq", "2"])
+    assert len(logged(caplog, "valid")) == 14  # also before the last update of the epoch, for which one batch is left
+    assert_same_training(tmp_path / "two", tmp_path / "one")
+    assert tree(tmp_path / "two" / "labels") == tree(tmp_path / "one" / "labels") != {}
 
 
 def test_two_ranks_resume_their_own_checkpoint_and_refuse_a_hostile_one(world, tmp_path):

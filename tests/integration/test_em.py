@@ -114,6 +114,9 @@ def test_fixed_labels(world, tmp_path, caplog, given):
     store = LabelStore(given, "train", Corpus.open(world / "data", "train", None, 128))
     links = sum(about["links"] for about in store.manifest["pairs"].values())
     assert sum(log["links_per_pair"] * log["bsz"] for log in logs) == pytest.approx(links, abs=1)
+    (epoch,) = logged(caplog, "train")
+    for pair, about in store.manifest["pairs"].items():
+        assert epoch[f"train_links_per_pair_{pair}"] == pytest.approx(about["links"] / about["labelled"], abs=0.01)
     assert not (tmp_path / "labels").exists()
 
 

@@ -72,9 +72,12 @@ def train(caplog, arguments):
 
 
 def logged(caplog, name):
-    """Return what fairseq logged as JSON under a name: `train_inner` (updates), `train` (epochs), `valid`."""
+    """Return what fairseq logged as JSON under a name: `train_inner` (updates), `train` (epochs), `valid`.
+
+    A language pair that an interval had none of is null there and left out here.
+    """
     logs = [json.loads(record.message) for record in caplog.records if record.name == name]
-    return [{key: float(value) for key, value in log.items() if key not in CLOCK and value} for log in logs]
+    return [{k: float(v) for k, v in log.items() if k not in CLOCK and not (v is None and "-" in k)} for log in logs]
 
 
 def parameters(checkpoint):

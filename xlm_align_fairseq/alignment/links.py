@@ -150,7 +150,7 @@ def load_gold(
     ``rows``: ``id src tgt [S|P]``, always 1-based; no label means sure. With as many distinct ids as ``n_lines``, or
     ``n_lines`` unknown, sentences come in the order of first appearance of their ids; else, with all ids within
     1..``n_lines``, ids are line numbers and a sentence without rows has no links. Blank lines are skipped.
-    Line numbers have to come in one block each: two files put together would pass for one otherwise.
+    Line numbers have to ascend: most files put together, each counted from 1, would pass for one otherwise.
     ``pharaoh``: one line a sentence pair, ``i-j`` sure and ``ipj`` possible.
 
     Args:
@@ -172,8 +172,8 @@ def load_gold(
         sentences, ids = _arrange(rows, n_lines, str(path), counted_in)
         if ids == "lines" and back:
             raise InputError(
-                f"{back}; allowed is one block of rows for each sentence pair, as there are fewer ids than lines in {counted_in}:"
-                " number the sentences anew if files were put together"
+                f"{back}; allowed are ascending ids, as they are line numbers where there are fewer of them than lines in"
+                f" {counted_in}: sort the rows, or number the sentences anew if files were put together"
             )
         return GoldFile(sentences, "rows", 1, ids)
     if n_lines is not None and len(lines) != n_lines:
@@ -223,7 +223,7 @@ def _gold(labelled: Iterable[tuple[Link, bool]]) -> Gold:
 
 def _read_rows(path: PathLike, lines: list[str]) -> tuple[dict[int, list[tuple[Link, bool]]], str]:
     rows: dict[int, list[tuple[Link, bool]]] = {}
-    last, back = None, ""
+    last, back = 0, ""
     for n, line in enumerate(lines, 1):
         if not line:
             continue
@@ -234,8 +234,8 @@ def _read_rows(path: PathLike, lines: list[str]) -> tuple[dict[int, list[tuple[L
                 " and an optional label S or P, lines ending in '\\n' alone; correct the line"
             )
         number = int(match[1])
-        if number in rows and number != last and not back:
-            back = f"{path}:{n}: the id {number} comes back after rows of {last}"
+        if number < last and not back:
+            back = f"{path}:{n}: the id {number} comes after {last}"
         last = number
         rows.setdefault(number, []).append(((int(match[2]) - 1, int(match[3]) - 1), match[4] != "P"))
     return rows, back

@@ -8,7 +8,7 @@ import numpy as np
 
 from xlm_align_fairseq.data.vocabulary import Vocabulary, open_sentencepiece
 
-CACHED_WORDS = 1 << 17  # words whose pieces are remembered
+CACHED_WORDS = 1 << 16  # words whose pieces are remembered, in some 20 MB
 
 
 class PieceEncoder:

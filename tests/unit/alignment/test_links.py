@@ -216,7 +216,7 @@ def test_as_many_ids_as_lines_are_taken_in_order_of_first_appearance(write):
 
 
 def test_fewer_ids_within_the_corpus_are_line_numbers(write):
-    path = write("4 1 1\n2 2 2 P\n")
+    path = write("2 2 2 P\n4 1 1\n")
     read = load_gold(path, n_lines=4)
     assert read.sentences == [gold(), gold([], [(1, 1)]), gold(), gold([(0, 0)])]
     assert read.ids == "lines"
@@ -225,7 +225,7 @@ def test_fewer_ids_within_the_corpus_are_line_numbers(write):
 
 def test_two_files_put_together_are_refused(write):
     path = write("1 1 1\n2 2 2\n1 3 3\n2 4 4\n")
-    with pytest.raises(InputError, match=r":3: the id 1 comes back after rows of 2; allowed is one block of rows for each"):
+    with pytest.raises(InputError, match=r":3: the id 1 comes after 2; allowed are ascending ids, as they are line numbers"):
         read_gold(path, n_lines=4)
     assert len(read_gold(path, n_lines=2)) == 2
 

@@ -66,12 +66,12 @@ def found(links):
     return PairLinks(counts, cells, linked, (counts + 1) // 2)
 
 
-def write(directory, corpus, links=LINKS, window=3, previous=None, **about):
+def write(directory, corpus, links=LINKS, slab=3, previous=None, **about):
     """Write the links of every id, some at a time, and open them."""
     ids = np.array([i for i, x in enumerate(links) if x is not None], np.int64)
     with LabelWriter(directory, "train", corpus, about, previous) as writer:
-        for begin in range(0, len(ids), window):
-            part = ids[begin : begin + window]
+        for begin in range(0, len(ids), slab):
+            part = ids[begin : begin + slab]
             writer.add(part, found([links[i] for i in part]))
     return LabelStore(directory, "train", corpus)
 
@@ -105,9 +105,9 @@ in_one_directory = settings(max_examples=25, deadline=None, suppress_health_chec
 
 @in_one_directory
 @given(some_links, st.integers(1, 8), st.lists(st.integers(0, len(SIZES_OF) - 1), max_size=20))
-def test_what_is_written_is_read(tmp_path, corpus, links, window, ids):
+def test_what_is_written_is_read(tmp_path, corpus, links, slab, ids):
     """In any portions, with gaps; looked up in any order, also twice, also none."""
-    store = write(tmp_path, corpus, links, window)
+    store = write(tmp_path, corpus, links, slab)
     assert stored(store) == [x or [] for x in links]
     counts, cells = store.links(np.array(ids, np.int64))
     assert counts.tolist() == [len(links[i] or []) for i in ids]
@@ -118,9 +118,9 @@ def test_what_is_written_is_read(tmp_path, corpus, links, window, ids):
 
 @in_one_directory
 @given(some_links, some_links, st.integers(1, 8))
-def test_the_manifest_counts_what_a_loop_counts(tmp_path, corpus, before, now, window):
+def test_the_manifest_counts_what_a_loop_counts(tmp_path, corpus, before, now, slab):
     previous = write(tmp_path / "before", corpus, before)
-    manifest = write(tmp_path / "now", corpus, now, window, previous).manifest
+    manifest = write(tmp_path / "now", corpus, now, slab, previous).manifest
     assert list(manifest["pairs"]) == list(SIZES)
     for name, about in manifest["pairs"].items():
         ids = [i for i, pair in enumerate(PAIR_OF) if pair == name and now[i] is not None]
@@ -164,7 +164,7 @@ def test_the_manifest_says_what_is_there(tmp_path, corpus):
 
 
 def test_the_same_labels_are_the_same_bytes_and_digest(tmp_path, corpus):
-    first, second = (write(tmp_path / name, corpus, window=window) for name, window in (("a", 1), ("b", 8)))
+    first, second = (write(tmp_path / name, corpus, slab=slab) for name, slab in (("a", 1), ("b", 8)))
     assert tree(tmp_path / "a") == tree(tmp_path / "b")
     other = write(tmp_path / "c", corpus, [*LINKS[:-1], [(0, 0)]])
     assert first.digest == second.digest != other.digest
