@@ -220,7 +220,7 @@ def test_fewer_ids_within_the_corpus_are_line_numbers(write):
     read = load_gold(path, n_lines=4)
     assert read.sentences == [gold(), gold([], [(1, 1)]), gold(), gold([(0, 0)])]
     assert read.ids == "lines"
-    assert read_gold(path) == [gold([(0, 0)]), gold([], [(1, 1)])]
+    assert read_gold(path) == [gold([], [(1, 1)]), gold([(0, 0)])]
 
 
 def test_two_files_put_together_are_refused(write):
