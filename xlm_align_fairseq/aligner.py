@@ -13,6 +13,7 @@ import torch
 from xlm_align_fairseq.alignment.config import AlignerConfig
 from xlm_align_fairseq.alignment.metrics import Counts, count
 from xlm_align_fairseq.alignment.spans import SPECIALS
+from xlm_align_fairseq.allocator import release_freed_memory
 from xlm_align_fairseq.chunk import ChunkAligner, Encoded
 from xlm_align_fairseq.convert.directory import open_model
 from xlm_align_fairseq.convert.model import load_encoder, load_heads
@@ -165,6 +166,7 @@ class Aligner:
             for alignments in engine.align(chunk, variants):
                 self.flagged.update(alignments[0].flags)
                 yield alignments
+            release_freed_memory()
 
     def _chunks(self, pairs: Iterable[tuple[Sentence, Sentence]], n_layers: int) -> Iterator[list[Encoded]]:
         """Encode pairs as pieces and cut the stream into chunks, by bytes of hidden states to come and by count."""
