@@ -149,8 +149,9 @@ def load_gold(
 
     ``rows``: ``id src tgt [S|P]``, always 1-based; no label means sure. With as many distinct ids as ``n_lines``, or
     ``n_lines`` unknown, sentences come in the order of first appearance of their ids; else, with all ids within
-    1..``n_lines``, ids are line numbers and a sentence without rows has no links. Blank lines are skipped.
-    Line numbers have to ascend: most files put together, each counted from 1, would pass for one otherwise.
+    1..``n_lines``, ids are line numbers, which have to ascend (files put together, each counted from 1, would pass for one
+    otherwise), and a sentence without rows has no links. Blank lines are skipped.
+
     ``pharaoh``: one line a sentence pair, ``i-j`` sure and ``ipj`` possible.
 
     Args:

@@ -7,6 +7,8 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from xlm_align_fairseq.cli.streams import add_invalid_flag, refuse_output, text_paths, write_output
+
 if TYPE_CHECKING:
     from xlm_align_fairseq.bootstrap import StatisticalAligner
     from xlm_align_fairseq.data.lines import TextFile
@@ -15,7 +17,6 @@ if TYPE_CHECKING:
 def parser() -> argparse.ArgumentParser:
     """Build the parser of ``xlm-align bootstrap``."""
     from xlm_align_fairseq.bootstrap import METHOD, METHODS
-    from xlm_align_fairseq.cli.streams import add_invalid_flag
     from xlm_align_fairseq.data.tokenize import NAMES
 
     new = argparse.ArgumentParser(
@@ -60,18 +61,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     command = parser()
     args = command.parse_args(argv)
-    if [flag for flag in ("src", "tgt", "tsv") if getattr(args, flag) is not None] not in (["src", "tgt"], ["tsv"]):
-        command.error("give --src and --tgt, or --tsv")
+    paths = text_paths(command, args)
 
     from xlm_align_fairseq.alignment.links import format_pharaoh
     from xlm_align_fairseq.bootstrap import StatisticalAligner
-    from xlm_align_fairseq.cli.streams import refuse_output, write_output
     from xlm_align_fairseq.data.lines import TextFile
     from xlm_align_fairseq.data.tokenize import tokenizer
 
-    paths = {"pairs": args.tsv} if args.tsv is not None else {"source": args.src, "target": args.tgt}
-    refuse_output(args.out, list(paths.values()))
-    inputs = {name: TextFile(path, replace_invalid=args.replace_invalid) for name, path in paths.items()}
+    refuse_output(args.out, paths)
+    names = ["pairs"] if len(paths) == 1 else ["source", "target"]
+    inputs = {name: TextFile(path, replace_invalid=args.replace_invalid) for name, path in zip(names, paths, strict=True)}
     aligner = StatisticalAligner(args.symmetrize, args.seed)
     pairs = _pairs(list(inputs.values()), tokenizer(args.tokenizer))
     n_links = 0

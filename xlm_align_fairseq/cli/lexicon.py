@@ -47,12 +47,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     command = parser()
     args = command.parse_args(argv)
-    if [flag for flag in ("src", "tgt", "tsv") if getattr(args, flag) is not None] not in (["src", "tgt"], ["tsv"]):
-        command.error("give --src and --tgt, or --tsv")
+    paths = streams.text_paths(command, args)
     if args.min_count < 1:
         raise InputError(f"--min-count {args.min_count}: allowed are 1 and more")
     streams.check_min_probability(args.min_probability)
-    paths = [args.tsv] if args.tsv is not None else [args.src, args.tgt]
     streams.refuse_output(args.out, [*paths, args.alignments])
     streams.write_output(args.out, _lines(args, paths))
     return 0

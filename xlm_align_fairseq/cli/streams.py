@@ -53,6 +53,14 @@ def add_output_flags(p: argparse.ArgumentParser) -> None:
     p.add_argument("--quiet", action="store_true", help="no progress bar")
 
 
+def text_paths(command: argparse.ArgumentParser, args: argparse.Namespace) -> list[str]:
+    """Return the files that --src and --tgt, or --tsv, name; end with a usage error where neither is given, or both are."""
+    given = [flag for flag in ("src", "tgt", "tsv") if getattr(args, flag) is not None]
+    if given not in (["src", "tgt"], ["tsv"]):
+        command.error("give --src and --tgt, or --tsv")
+    return [getattr(args, flag) for flag in given]
+
+
 class StandardInput(TextFile):
     """Iterate over the lines of standard input, once."""
 
