@@ -25,6 +25,11 @@ def write_atomically(path: Path, write: Callable[[BinaryIO], Any]) -> None:
         temporary.unlink(missing_ok=True)
 
 
+def real_path(path: str) -> str:
+    """Return the file that a symbolic link leads to, so that the link stays one; "-", pipes and devices as they are."""
+    return os.path.realpath(path) if path != "-" and (os.path.isfile(path) or not os.path.exists(path)) else path
+
+
 def check_output(flag: str, path: str, inputs: Iterable[str | int]) -> None:
     """Refuse an output that is one of the inputs, under whatever name, or whose name says that it is packed.
 

@@ -1,9 +1,11 @@
 """`xlm-align align` with files: forms of input and output, shards, and runs that are killed and gone on with."""
 
 import bz2
+import fcntl
 import gzip
 import json
 import lzma
+import os
 import signal
 import subprocess
 import sys
@@ -192,7 +194,7 @@ def leave_unfinished(world, text):
     assert align(world, *files(text), "--out", text / "out") == 0
     state = {}
 
-    def stop(self, same):
+    def stop(self, _, same):
         state.update(same)
         raise KeyboardInterrupt
 
@@ -202,7 +204,7 @@ def leave_unfinished(world, text):
     lines = (text / "out").read_bytes().splitlines(keepends=True)
     (text / "out").unlink()
     (text / "out.partial").write_bytes(b"".join(lines[:2]))
-    (text / "out.partial.json").write_text(json.dumps(state))
+    (text / "out.partial.json").write_text(json.dumps(state) + "\n")
     return b"".join(lines)
 
 
@@ -218,17 +220,75 @@ def test_going_on_needs_the_same_text_and_flags(world, text, capsys):
     (text / "text.en").write_text("x\n" * 20)
     assert align(world, *files(text), "--out", text / "out", "--resume") == 2
     assert "inputs was [{'name': 'text.ro'" in capsys.readouterr().err
+    (text / "text.en").write_text("\n".join(reversed(TARGET)) + "\n", "utf-8")  # as many bytes
+    assert align(world, *files(text), "--out", text / "out", "--resume") == 2
     (text / "text.en").write_text("\n".join(TARGET) + "\n", "utf-8")
     assert align(world, *files(text), "--out", text / "out", "--resume", "--batch-tokens", 50) == 0
     assert (text / "out").read_bytes() == whole
 
 
-@pytest.mark.parametrize("damaged", ["{", "[1]", ""])
+@pytest.mark.parametrize("damaged", ["{", "[1]", "{}"])
 def test_a_damaged_state_is_refused(world, text, capsys, damaged):
     leave_unfinished(world, text)
     (text / "out.partial.json").write_text(damaged)
     assert align(world, *files(text), "--out", text / "out", "--resume") == 2
     assert "out.partial.json is damaged; delete" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("renamed", [0, 1, 2, 3])
+def test_killed_between_the_renamings(world, text, expected, monkeypatch, renamed):
+    """All lines were written, and some of the three files have their names already."""
+    words = ["--write-tokenized", text / "src", text / "tgt"]
+    flags = [*files(text), "--out", text / "out", *words]
+    replace, left = os.replace, [renamed]
+
+    def killed(source, target):
+        if str(source).endswith(".partial"):
+            if not left[0]:
+                raise KeyboardInterrupt
+            left[0] -= 1
+        replace(source, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", killed)
+        if renamed == 3:
+            patch.setattr(Path, "unlink", lambda path, missing_ok=False: (_ for _ in ()).throw(KeyboardInterrupt))
+        assert align(world, *flags) == 130
+    assert len(list(text.glob("*.partial"))) == 3 - renamed
+    assert align(world, *flags) == 2  # not without being asked
+    assert align(world, *flags, "--resume") == 0
+    assert (text / "out").read_bytes() == expected
+    for side, lines in (("src", SOURCE), ("tgt", TARGET)):
+        assert (text / side).read_text("utf-8").splitlines() == lines
+    assert not list(text.glob("*partial*"))
+
+
+def test_two_runs_with_one_output(world, text, capsys):
+    """The second is refused while the first writes, and the first is not disturbed."""
+    whole = leave_unfinished(world, text)
+    with open(text / "out.partial.json", "rb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        for resume in ([], ["--resume"]):
+            assert align(world, *files(text), "--out", text / "out", *resume) == 2
+            assert "is in use: another run is writing this output" in capsys.readouterr().err
+    assert (text / "out.partial").read_bytes() == b"".join(whole.splitlines(keepends=True)[:2])
+    assert align(world, *files(text), "--out", text / "out", "--resume") == 0
+    assert (text / "out").read_bytes() == whole
+
+
+def test_an_unfinished_file_that_is_missing(world, text, capsys):
+    leave_unfinished(world, text)
+    (text / "out.partial").unlink()
+    assert align(world, *files(text), "--out", text / "out", "--resume") == 2
+    assert "out.partial is missing, but" in capsys.readouterr().err
+
+
+def test_an_output_that_is_a_symbolic_link_stays_one(world, text, expected):
+    (text / "link").symlink_to(text / "real")
+    for _ in range(2):
+        assert align(world, *files(text), "--out", text / "link") == 0
+        assert (text / "link").is_symlink()
+        assert (text / "real").read_bytes() == expected
 
 
 def test_resume_is_refused_where_nothing_is_known(world, text, capsys):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import fcntl
 import itertools
 import json
 import os
@@ -11,19 +12,20 @@ import sys
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from xlm_align_fairseq.alignment.signature import signature
 from xlm_align_fairseq.cli.streams import StandardInput
 from xlm_align_fairseq.data.lines import TextFile, read_together
 from xlm_align_fairseq.data.tokenize import describe, split_words, tokenizer
 from xlm_align_fairseq.errors import InputError
-from xlm_align_fairseq.files import check_output, write_atomically
+from xlm_align_fairseq.files import check_output, real_path
 from xlm_align_fairseq.result import Alignment
 from xlm_align_fairseq.version import __version__
 
 SEPARATOR = " ||| "
-FORMAT = "xlm-align-output.1"
+ENDED = b"all lines are written\n"
+FORMAT = "xlm-align-output.2"
 
 
 @dataclasses.dataclass
@@ -118,7 +120,7 @@ class Texts:
 
 
 def identity(args: Any, texts: Texts, aligner: Any) -> dict[str, Any]:
-    """Return what must be the same for a run to go on where another stopped."""
+    """Return what must be the same for a run to go on where another stopped; to be asked when `texts` has been counted."""
     from xlm_align_fairseq.label_pass import weights_fingerprint
 
     how = {
@@ -131,13 +133,17 @@ def identity(args: Any, texts: Texts, aligner: Any) -> dict[str, Any]:
         "shard": f"{texts.shard_id}-of-{texts.num_shards}",
         "version": __version__,
     }
-    inputs = [{"name": file.path.name, "bytes": file.size()} for file in texts.files]
+    read = None not in [file.size() for file in texts.files]
+    inputs = [{"name": file.path.name, "sha256": file.sha256 if read else None} for file in texts.files]
     return {"format": FORMAT, "signature": signature(how), "inputs": inputs}
 
 
 @dataclasses.dataclass
 class Output:
     """Files with one line a pair, which have other names until they are complete.
+
+    Beside `PATH.partial` stands `PATH.partial.json`, locked while a run writes: a line of JSON with the `identity` of the run, and
+    a second one once all lines are written.
 
     Args:
         paths: of the links and, on request, of the words of source and target; "-" is standard output.
@@ -157,12 +163,12 @@ class Output:
         Raises:
             InputError: it would overwrite an input, has the name of a packed file, or cannot be gone on with.
         """
-        paths = [args.out, *(args.write_tokenized or [])]
+        paths = [real_path(path) for path in (args.out, *(args.write_tokenized or []))]
         inputs = [0 if isinstance(file, StandardInput) else str(file.path) for file in texts.files]
         for flag, path in zip(("--out", "--write-tokenized", "--write-tokenized"), paths, strict=False):
             if path != "-":
                 check_output(flag, path, inputs)
-        if len({os.path.realpath(path) for path in paths}) < len(paths):
+        if len(set(paths)) < len(paths):
             raise InputError(f"--out and --write-tokenized name one file twice: {', '.join(paths)}")
         if args.resume and args.out == "-":
             raise InputError("--resume needs --out FILE: nothing is known of what went to standard output")
@@ -197,24 +203,29 @@ class Output:
         Raises:
             InputError: a file cannot be written, or an unfinished run is there and was not asked for, or had other text or flags.
         """
-        resumable = all(map(_is_resumable, self.paths))
-        if self.resume and not resumable:
-            raise InputError(
-                f"--resume: {' or '.join(self.paths)} is no regular file, so that nothing is known of what went there"
-            )
+        if not all(map(_is_resumable, self.paths)):
+            if self.resume:
+                raise InputError(
+                    f"--resume: {' or '.join(self.paths)} is no regular file, so that nothing is known of what went there"
+                )
+            with _reporting(self.paths), contextlib.ExitStack() as stack:
+                for path in self.paths:
+                    self._files.append(sys.stdout.buffer if path == "-" else stack.enter_context(open(path, "wb")))
+                yield 0
+                for file in self._files:
+                    file.flush()
+            return
+        same = identify()
         with _reporting(self.paths), contextlib.ExitStack() as stack:
-            done = self._prepare(identify()) if resumable else 0
-            for path in self.paths:
-                if path == "-":
-                    self._files.append(sys.stdout.buffer)
-                else:
-                    self._files.append(
-                        stack.enter_context(open(f"{path}.partial" if resumable else path, "ab" if resumable else "wb"))
-                    )
+            state = stack.enter_context(_locked(self._state))
+            done = self._prepare(state, same)
+            self._files += [stack.enter_context(open(f"{path}.partial", "ab")) for path in self.paths]
             yield done
             for file in self._files:
                 file.flush()
-        if resumable:
+                os.fsync(file.fileno())
+            if not self._ended(state):
+                _append(state, ENDED)
             for path in self.paths:
                 os.replace(f"{path}.partial", path)
             self._state.unlink()
@@ -225,19 +236,24 @@ class Output:
         for file, line in zip(self._files, lines, strict=False):
             file.write(line.encode("utf-8", "replace") + b"\n")
 
-    def _prepare(self, same: dict[str, Any]) -> int:
+    def _prepare(self, state: IO[bytes], same: dict[str, Any]) -> int:
         """Leave the unfinished files with one number of lines, and return it."""
         partial = [Path(f"{path}.partial") for path in self.paths]
-        if not self._state.exists():
+        state.seek(0)
+        first = state.readline()
+        if not first:  # new, or of a run that was killed at once
             for path in partial:
                 path.write_bytes(b"")
-            write_atomically(self._state, lambda file: file.write(json.dumps(same).encode()))
+            state.truncate(0)
+            _append(state, json.dumps(same).encode() + b"\n")
             return 0
         anew = f"delete {self._state} to begin anew"
         if not self.resume:
             raise InputError(f"{partial[0]} is of an unfinished run: --resume goes on with it; {anew}")
         try:
-            before = dict(json.loads(self._state.read_text(encoding="utf-8")))
+            before = dict(json.loads(first))
+            if not first.endswith(b"\n"):
+                raise ValueError("it was cut short")
         except (ValueError, TypeError) as error:
             raise InputError(f"{self._state} is damaged; {anew}") from error
         for key, value in same.items():
@@ -245,10 +261,50 @@ class Output:
                 raise InputError(
                     f"{self._state}: {key} was {before.get(key)!r}, now it is {value!r}; give the same text and flags, or {anew}"
                 )
+        if self._ended(state):  # killed between two renamings
+            for finished, unfinished in zip(self.paths, partial, strict=True):
+                if not unfinished.exists():
+                    os.replace(finished, unfinished)
+        if missing := [path for path in partial if not path.exists()]:
+            raise InputError(f"{missing[0]} is missing, but {self._state} is there; {anew}")
         done = min(map(_complete_lines, partial))
         for path in partial:
             _truncate(path, done)
         return done
+
+    @staticmethod
+    def _ended(state: IO[bytes]) -> bool:
+        """Say whether a run has written all of its lines."""
+        state.seek(0)
+        return state.read().endswith(b"\n" + ENDED)
+
+
+@contextlib.contextmanager
+def _locked(path: Path) -> Iterator[IO[bytes]]:
+    """Open a file to read and append that no other process opens in this way; one that stays empty is removed."""
+    with open(path, "a+b") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise InputError(
+                f"{path} is in use: another run is writing this output; wait for it, or give another --out"
+            ) from None
+        except OSError:  # a file system without locks
+            pass
+        if not path.exists() or not os.path.samestat(os.stat(path), os.fstat(file.fileno())):
+            raise InputError(f"{path}: another run has just written this output; start again to see what is left to do")
+        try:
+            yield file
+        finally:
+            if path.exists() and not os.fstat(file.fileno()).st_size:
+                path.unlink()
+
+
+def _append(file: IO[bytes], text: bytes) -> None:
+    """Write at the end of a file and see it to the disk."""
+    file.write(text)
+    file.flush()
+    os.fsync(file.fileno())
 
 
 @contextlib.contextmanager

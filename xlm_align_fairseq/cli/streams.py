@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import BinaryIO
 from xlm_align_fairseq.alignment.links import Link, parse_pharaoh, parse_probabilities
 from xlm_align_fairseq.data.lines import TextFile, read_together
 from xlm_align_fairseq.errors import InputError
-from xlm_align_fairseq.files import check_output, write_atomically
+from xlm_align_fairseq.files import check_output, real_path, write_atomically
 
 EPILOG = (
     "Files are UTF-8, plain or packed as .gz, .bz2, .xz or .zst, and read line by line: memory does not grow with their length."
@@ -140,7 +139,7 @@ def write_output(out: str, text: Iterable[str]) -> None:
         write(sys.stdout.buffer)
         sys.stdout.buffer.flush()
         return
-    path = Path(os.path.realpath(out))  # a link stays one
+    path = Path(real_path(out))
     try:
         if path.exists() and not path.is_file():  # a pipe or a device: it is written to, nothing takes its place
             with open(path, "wb") as file:
