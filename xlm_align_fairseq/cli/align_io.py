@@ -142,8 +142,8 @@ def identity(args: Any, texts: Texts, aligner: Any) -> dict[str, Any]:
 class Output:
     """Files with one line a pair, which have other names until they are complete.
 
-    Beside `PATH.partial` stands `PATH.partial.json`, locked while a run writes: a line of JSON with the `identity` of the run, and
-    a second one once all lines are written.
+    Beside `PATH.partial` stands `PATH.partial.json`, locked while a run writes: a line of JSON with the `identity` of the run,
+    and a second one once all lines are written.
 
     Args:
         paths: of the links and, on request, of the words of source and target; "-" is standard output.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -56,16 +57,32 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"xlm-align: error: no command {name!r}: allowed are {', '.join(COMMANDS)}", file=sys.stderr)
         return 2
     command = importlib.import_module(f"xlm_align_fairseq.cli.{name.replace('-', '_')}")
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # words and pictures, whatever the encoding of the terminal
     try:
-        return command.main(arguments[1:])
+        code = command.main(arguments[1:])
+        sys.stdout.flush()
+        return code
     except InputError as error:
         print(f"xlm-align {name}: error: {error}", file=sys.stderr)
         return 2
     except BrokenPipeError:  # the reader of our output went away, as in `| head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
         return 1
+    except OSError as error:
+        if error.errno is None:
+            raise
+        _drop_output()
+        print(f"xlm-align {name}: error: {error.filename or 'standard output'}: {error.strerror}", file=sys.stderr)
+        return 2
     except KeyboardInterrupt:
         return 130
+
+
+def _drop_output() -> None:
+    """Let what is still to be written go nowhere, so that Python does not fail at it when it ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 if __name__ == "__main__":

@@ -135,16 +135,17 @@ def write_output(out: str, text: Iterable[str]) -> None:
     def write(file: BinaryIO) -> None:
         file.writelines(piece.encode() for piece in text)
 
-    if out == "-":
-        write(sys.stdout.buffer)
-        sys.stdout.buffer.flush()
-        return
     path = Path(real_path(out))
     try:
-        if path.exists() and not path.is_file():  # a pipe or a device: it is written to, nothing takes its place
+        if out == "-":
+            write(sys.stdout.buffer)
+            sys.stdout.buffer.flush()
+        elif path.exists() and not path.is_file():  # a pipe or a device: it is written to, nothing takes its place
             with open(path, "wb") as file:
                 write(file)
         else:
             write_atomically(path, write)
+    except BrokenPipeError:
+        raise
     except OSError as error:
         raise InputError(f"--out {out}: cannot write the file ({error.strerror}); check the path") from error
