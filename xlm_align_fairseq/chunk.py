@@ -51,9 +51,10 @@ class Job(NamedTuple):
 
 
 class PieceLinks(NamedTuple):
-    """Piece links of a chunk, each with the number of its pair; all of one length."""
+    """Piece links of a chunk, each with the numbers of its pair and of its job; all of one length."""
 
     pair: np.ndarray
+    job: np.ndarray
     source: np.ndarray
     target: np.ndarray
     probability: np.ndarray
@@ -82,34 +83,37 @@ class ChunkAligner:
     @torch.inference_mode()
     def align(self, chunk: Sequence[Encoded], variants: Sequence[AlignerConfig], details: bool = False) -> list[list[Alignment]]:
         """Align a chunk; for each pair its alignments, one for each variant."""
-        jobs = self._jobs(chunk, self.wanted_layers(variants)[:1])
-        found, extra = self._links(chunk, jobs, variants, details)
+        long = [n for n, pair in enumerate(chunk) if "windows" in pair.flags]
+        short = [n for n, pair in enumerate(chunk) if not {"windows", "blank"} & set(pair.flags)]
+        extra = {n: self._nothing_compared(pair) for n, pair in enumerate(chunk)} if details else {}
+        found = self._links(chunk, [Job(n, _whole(chunk[n])) for n in short], variants, extra)
+        for layer, numbers in self._by_layer(variants).items() if long else ():
+            planned = zip(long, self._plan([chunk[n] for n in long], layer), strict=True)
+            jobs = [Job(n, window) for n, windows in planned for window in windows]
+            in_windows = self._links(chunk, jobs, [variants[k] for k in numbers], extra)
+            for k, links in zip(numbers, in_windows, strict=True):
+                found[k] = _concatenated([found[k], _one_window_a_target(links)])
         ways = [_alignments(chunk, way, extra) for way in found]
         return [list(alignments) for alignments in zip(*ways, strict=True)]
 
-    def _jobs(self, chunk: Sequence[Encoded], layers: Sequence[int]) -> list[Job]:
-        """Return what is aligned at once: each pair, or the windows of a long one; nothing for one with a blank side."""
-        long = [n for n, pair in enumerate(chunk) if "windows" in pair.flags]
-        planned = dict(zip(long, self._plan([chunk[n] for n in long], layers), strict=True)) if long else {}
-        jobs = []
-        for n, pair in enumerate(chunk):
-            if "blank" not in pair.flags:
-                n_source, n_target = len(pair.src_ids), len(pair.tgt_ids)
-                whole = [Window(0, n_source, 0, n_target, 0, n_source)]
-                jobs += [Job(n, window) for window in planned.get(n, whole)]
-        return jobs
+    def _by_layer(self, variants: Sequence[AlignerConfig]) -> dict[int, list[int]]:
+        """Return which variants find the windows of long pairs in the states of each layer: the first that they read."""
+        numbers: dict[int, list[int]] = {}
+        for k, config in enumerate(variants):
+            numbers.setdefault(self.wanted_layers([config])[0], []).append(k)
+        return numbers
 
-    def _plan(self, pairs: Sequence[Encoded], layers: Sequence[int]) -> Iterator[list[Window]]:
+    def _plan(self, pairs: Sequence[Encoded], layer: int) -> Iterator[list[Window]]:
         """Find the windows of long pairs: their sides are encoded in windows, alone, and compared in segments."""
         sides = [ids for pair in pairs for ids in (pair.src_ids, pair.tgt_ids)]
         windows = [side_windows(len(ids), self.window) for ids in sides]
         sequences = [_sequence(ids[begin:end]) for ids, cuts in zip(sides, windows, strict=True) for begin, end in cuts]
-        states = States(self.encoder, sequences, layers, self.batch_tokens, self.autocast)
+        states = States(self.encoder, sequences, [layer], self.batch_tokens, self.autocast)
         numbers = np.cumsum([0, *map(len, windows)])
         for n, pair in enumerate(pairs):
             size = segment_length(len(pair.src_ids), len(pair.tgt_ids))
             source, target = (
-                _segments(states, layers[0], len(sides[side]), windows[side], numbers[side], size) for side in (2 * n, 2 * n + 1)
+                _segments(states, layer, len(sides[side]), windows[side], numbers[side], size) for side in (2 * n, 2 * n + 1)
             )
             middle = torch.cat([source, target]).mean(0)  # what all segments share says nothing
             scores = similarity((source - middle)[None], (target - middle)[None], "cosine")[0]
@@ -117,9 +121,9 @@ class ChunkAligner:
             yield plan_windows(*path, len(pair.src_ids), len(pair.tgt_ids), self.window)
 
     def _links(
-        self, chunk: Sequence[Encoded], jobs: Sequence[Job], variants: Sequence[AlignerConfig], details: bool
-    ) -> tuple[list[PieceLinks], dict[int, Details]]:
-        """Encode all jobs, then read the links of each variant from the states."""
+        self, chunk: Sequence[Encoded], jobs: Sequence[Job], variants: Sequence[AlignerConfig], extra: Mapping[int, Details]
+    ) -> list[PieceLinks]:
+        """Encode all jobs, then read the links of each variant from the states; add the similarities to the details."""
         source = [chunk[pair].src_ids[w.source_begin : w.source_end] for pair, w in jobs]
         target = [chunk[pair].tgt_ids[w.target_begin : w.target_end] for pair, w in jobs]
         joint = variants[0].encoding == "joint"
@@ -132,7 +136,6 @@ class ChunkAligner:
         src_first = states.begins[: len(jobs)] + 1 if joint else states.begins[0:-1:2] + 1
         tgt_first = src_first + n_source + 1 if joint else states.begins[1::2] + 1
         device = self.encoder.embed_tokens.weight.device
-        extra: dict[int, Details] = {}
         parts: list[list[PieceLinks]] = [[] for _ in variants]
         shapes = np.stack([padded(n_source), padded(n_target)], 1)
         for batch in buckets(shapes, shapes.prod(1), CELLS):
@@ -146,26 +149,15 @@ class ChunkAligner:
             for config, part in zip(variants, parts, strict=True):
                 sides = states.sides(config.similarity_layer(self.encoder.config.layers), *here)
                 labels = extract(sides, mask, config, pointer, probabilities=True)
-                part.append(_found(labels, [jobs[n] for n in batch]))
-                if details:
-                    self._add_details(extra, chunk, [jobs[n] for n in batch], sides, config)
-        return [_concatenated(part) for part in parts], extra
+                part.append(_found(labels, jobs, batch))
+                if extra:
+                    _add_similarity(extra, [jobs[n] for n in batch], sides, config)
+        return [_concatenated(part) for part in parts]
 
-    def _add_details(
-        self, extra: dict[int, Details], chunk: Sequence[Encoded], jobs: Sequence[Job], sides: Sides, config: AlignerConfig
-    ) -> None:
-        scores = similarity(*sides, config.similarity).cpu().numpy()
-        for (number, window), cells in zip(jobs, scores, strict=True):
-            pair = chunk[number]
-            if number not in extra:
-                names = [self.vocabulary.pieces[n] for ids in (pair.src_ids, pair.tgt_ids) for n in ids.tolist()]
-                nothing = np.full((len(pair.src_ids), len(pair.tgt_ids)), np.nan, np.float32)
-                split = len(pair.src_ids)
-                extra[number] = Details(names[:split], names[split:], pair.src_words, pair.tgt_words, nothing)
-            n_source, n_target = window.core_end - window.core_begin, window.target_end - window.target_begin
-            first = window.core_begin - window.source_begin
-            place = slice(window.core_begin, window.core_end), slice(window.target_begin, window.target_end)
-            extra[number].similarity[place] = cells[first : first + n_source, :n_target]
+    def _nothing_compared(self, pair: Encoded) -> Details:
+        source, target = ([self.vocabulary.pieces[n] for n in ids.tolist()] for ids in (pair.src_ids, pair.tgt_ids))
+        nothing = np.full((len(source), len(target)), np.nan, np.float32)
+        return Details(source, target, pair.src_words, pair.tgt_words, nothing)
 
     def wanted_layers(self, variants: Sequence[AlignerConfig]) -> list[int]:
         """Return the layers whose states the variants read, ascending."""
@@ -200,24 +192,52 @@ def _segments(states: States, layer: int, length: int, windows: list[tuple[int, 
     return pieces.unflatten(0, (-1, size)).sum(1) / counts
 
 
-def _found(labels: Labels, jobs: Sequence[Job]) -> PieceLinks:
-    """Take the links of a batch off the device, to where they stand in their pairs; those outside a window's core are left."""
+def _add_similarity(extra: Mapping[int, Details], jobs: Sequence[Job], sides: Sides, config: AlignerConfig) -> None:
+    scores = similarity(*sides, config.similarity).cpu().numpy()
+    for (number, window), cells in zip(jobs, scores, strict=True):
+        n_source, n_target = window.core_end - window.core_begin, window.target_end - window.target_begin
+        first = window.core_begin - window.source_begin
+        place = slice(window.core_begin, window.core_end), slice(window.target_begin, window.target_end)
+        extra[number].similarity[place] = cells[first : first + n_source, :n_target]
+
+
+def _whole(pair: Encoded) -> Window:
+    n_source, n_target = len(pair.src_ids), len(pair.tgt_ids)
+    return Window(0, n_source, 0, n_target, 0, n_source)
+
+
+def _found(labels: Labels, jobs: Sequence[Job], batch: np.ndarray) -> PieceLinks:
+    """Take the links of a batch of jobs off the device, to where they stand in their pairs; those outside a core are left."""
     cells = labels.links.nonzero(as_tuple=True)
     assert labels.probabilities is not None
     probability = labels.probabilities[cells].cpu().numpy()
-    job, source, target = (index.cpu().numpy() for index in cells)
-    pair = np.array([job.pair for job in jobs])
-    windows = np.array([job.window for job in jobs])
-    source = source + windows[job, 0]
-    target = target + windows[job, 2]
-    inside = (source >= windows[job, 4]) & (source < windows[job, 5])
-    return PieceLinks(pair[job][inside], source[inside], target[inside], probability[inside])
+    row, source, target = (index.cpu().numpy() for index in cells)
+    pair = np.array([jobs[n].pair for n in batch])
+    windows = np.array([jobs[n].window for n in batch])
+    source = source + windows[row, 0]
+    target = target + windows[row, 2]
+    inside = (source >= windows[row, 4]) & (source < windows[row, 5])
+    return PieceLinks(*(column[inside] for column in (pair[row], batch[row], source, target, probability)))
+
+
+def _one_window_a_target(links: PieceLinks) -> PieceLinks:
+    """Leave each target piece the links of one window: that of its most probable link, of equals the first.
+
+    The targets of windows overlap, their source cores do not: each window, seeing its own part, links a target piece once more.
+    """
+    if not len(links.pair):
+        return links
+    order = np.lexsort((links.job, -links.probability, links.target, links.pair))
+    pair, target, job = links.pair[order], links.target[order], links.job[order]
+    new = np.append(True, (np.diff(pair) != 0) | (np.diff(target) != 0))
+    kept = order[job == job[np.flatnonzero(new)][np.cumsum(new) - 1]]
+    return PieceLinks(*(column[kept] for column in links))
 
 
 def _concatenated(parts: Sequence[PieceLinks]) -> PieceLinks:
     if not parts:
         nothing = np.zeros(0, np.int64)
-        return PieceLinks(nothing, nothing, nothing, np.zeros(0, np.float32))
+        return PieceLinks(nothing, nothing, nothing, nothing, np.zeros(0, np.float32))
     return PieceLinks(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
 
 

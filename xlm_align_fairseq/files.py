@@ -26,8 +26,10 @@ def write_atomically(path: Path, write: Callable[[BinaryIO], Any]) -> None:
 
 
 def real_path(path: str) -> str:
-    """Return the file that a symbolic link leads to, so that the link stays one; "-", pipes and devices as they are."""
-    return os.path.realpath(path) if path != "-" and (os.path.isfile(path) or not os.path.exists(path)) else path
+    """Return the regular file that a symbolic link leads to, so that the link stays one; every other path as it is."""
+    if not os.path.islink(path) or (os.path.exists(path) and not os.path.isfile(path)):
+        return path
+    return os.path.realpath(path)
 
 
 def check_output(flag: str, path: str, inputs: Iterable[str | int]) -> None:

@@ -1,8 +1,10 @@
 """The aligner from Python: one pair, a stream, every method, long pairs; without fairseq."""
 
+import functools
 import itertools
 import subprocess
 import sys
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -200,13 +202,16 @@ def test_every_method_aligns(model, method):
         assert kept.probabilities == {link: value for link, value in alignment.probabilities.items() if value >= middle}
 
 
-def test_symmetrization_from_few_to_many(world):
-    def links(how):
-        aligner = Aligner.load(world / "model", changes={"symmetrization": how})
-        return [set(alignment.links) for alignment in aligner.align_corpus(PAIRS)]
+def links_of_whole_pairs(model, **changes):
+    """Align PAIRS but those in windows, where a target piece has the links of one window and ways do not add up."""
+    found = [a for a in Aligner.load(model, changes=changes).align_corpus(PAIRS) if "windows" not in a.flags]
+    assert len(found) > 20
+    return [set(alignment.links) for alignment in found]
 
-    found = {how: links(how) for how in CHOICES["symmetrization"]}
-    for n in range(len(PAIRS)):
+
+def test_symmetrization_from_few_to_many(world):
+    found = {how: links_of_whole_pairs(world / "model", symmetrization=how) for how in CHOICES["symmetrization"]}
+    for n in range(len(found["union"])):
         for final in ("grow-diag-final-and", "grow-diag-final"):
             by_size = [found[how][n] for how in ("intersection", "grow-diag", final, "union")]
             assert all(few <= many for few, many in itertools.pairwise(by_size))
@@ -223,8 +228,7 @@ def test_matching_is_one_to_one_over_pieces(world):
 
 @pytest.mark.parametrize("combine", ["intersection", "union"])
 def test_a_second_method(model, combine):
-    def links(**changes):
-        return [set(alignment.links) for alignment in Aligner.load(model, changes=changes).align_corpus(PAIRS)]
+    links = functools.partial(links_of_whole_pairs, model)
 
     both = links(method="softmax", also="pointer", combine=combine)
     one, other = links(method="softmax"), links(method="pointer")
@@ -269,6 +273,38 @@ def test_a_long_pair_is_aligned_in_windows(world, encoding):
     assert np.isnan(cells).any()
     rows = np.isin(found.details.source_words, [i for i, _ in found.links])
     assert np.isfinite(cells[rows]).any(1).all()
+
+
+def test_details_of_a_pair_with_a_blank_side(world):
+    found = Aligner.load(world / "model").align("", "the house", details=True)
+    assert (found.links, found.flags) == ([], ("blank",))
+    assert found.details.similarity.shape == (0, len(found.details.target_pieces))
+    assert set(found.details.target_words) == {0, 1}
+
+
+def test_a_short_target_of_a_long_source_is_linked_once(world):
+    """Windows that overlap in the target do not each link it: one-to-one matching stays so."""
+    source, target = (" ".join(side) for side in (zip(*PAIRS, strict=True)))
+    aligner = Aligner.load(world / "model", changes={"method": "matching"})
+    found = aligner.align(source, " ".join(target.split(" ")[:60]), details=True)
+    assert found.flags[-1] == "windows"
+    pieces = Counter(found.details.target_words.tolist())
+    links = Counter(j for _, j in found.links)
+    assert links
+    assert all(count <= pieces[j] for j, count in links.items())
+
+
+def test_layers_at_once_are_layers_one_by_one(world):
+    """Windows of long pairs are found in the states of the layer that links, whatever else is asked for."""
+    source, target = (" ".join(side) for side in zip(*PAIRS, strict=True))
+    pairs = [(source, target), *PAIRS[:3], ("", "x"), (" ".join(source.split(" ")[:150]), target)]
+    aligner = Aligner.load(world / "model")
+    together = list(zip(*aligner.align_variants(pairs, aligner.layers()), strict=True))
+    for config, found in zip(aligner.layers(), together, strict=True):
+        aligner.config = config
+        assert [alignment.probabilities for alignment in found] == [
+            alignment.probabilities for alignment in aligner.align_corpus(pairs)
+        ]
 
 
 @pytest.mark.parametrize("form", ["fairseq", "hf"])

@@ -163,16 +163,16 @@ class Output:
         Raises:
             InputError: it would overwrite an input, has the name of a packed file, or cannot be gone on with.
         """
-        paths = [real_path(path) for path in (args.out, *(args.write_tokenized or []))]
+        paths = [args.out, *(args.write_tokenized or [])]
         inputs = [0 if isinstance(file, StandardInput) else str(file.path) for file in texts.files]
         for flag, path in zip(("--out", "--write-tokenized", "--write-tokenized"), paths, strict=False):
             if path != "-":
                 check_output(flag, path, inputs)
-        if len(set(paths)) < len(paths):
+        if len({os.path.realpath(path) for path in paths}) < len(paths):
             raise InputError(f"--out and --write-tokenized name one file twice: {', '.join(paths)}")
         if args.resume and args.out == "-":
             raise InputError("--resume needs --out FILE: nothing is known of what went to standard output")
-        return cls(paths, lambda alignment: alignment.format(args.format), args.resume)
+        return cls(list(map(real_path, paths)), lambda alignment: alignment.format(args.format), args.resume)
 
     @property
     def _state(self) -> Path:
