@@ -68,23 +68,27 @@ class Aligner:
     def load(
         cls,
         path: Path | str,
-        device: str = "cpu",
+        device: str = "auto",
         changes: Mapping[str, Any] | None = None,
         dtype: torch.dtype | None = None,
-        **options: Any,
+        batch_tokens: int | None = None,
+        autocast: torch.dtype | None = None,
     ) -> Aligner:
         """Load a model directory: a converted encoder, a training run, or a Hugging Face directory.
 
         Args:
             path: the directory, or one checkpoint file in it.
-            device: where to compute.
+            device: where to compute, as `cpu`, `cuda`, `cuda:1`; `auto` takes a GPU if there is one.
             changes: fields of the `AlignerConfig` that differ from the model's own, as `{"method": "softmax"}`.
             dtype: to hold the encoder and compute in, as `torch.bfloat16`; `None` for float32.
-            options: `batch_tokens`, `autocast`.
+            batch_tokens: pieces of a batch, padding included; `None` for 2048 on a CPU and 32768 on a GPU.
+            autocast: dtype to compute in with weights in float32, as training does.
 
         Raises:
-            InputError: the directory, the device, a change or an option cannot be used.
+            InputError: the directory, the device or a change cannot be used.
         """
+        if device == "auto":
+            device = "cuda" if torch.cuda.is_available() else "cpu"
         _check_device(device)
         model = open_model(path)
         encoder = load_encoder(model).to(device)
@@ -97,7 +101,10 @@ class Aligner:
             raise InputError(f"{path} has no pointer head, which the method pointer asks: word alignment in training makes it")
         if dtype is not None:
             encoder = encoder.to(dtype)
-        return cls(encoder, PieceEncoder(model.sentencepiece, model.vocabulary), config, pointer, **options)
+        if batch_tokens is None:
+            batch_tokens = default_batch_tokens(torch.device(device))
+        pieces = PieceEncoder(model.sentencepiece, model.vocabulary)
+        return cls(encoder, pieces, config, pointer, batch_tokens, autocast)
 
     @property
     def device(self) -> torch.device:
@@ -195,6 +202,11 @@ class Aligner:
         return Encoded(source, target, src_ids, tgt_ids, src_words, tgt_words, tuple(flag for flag in flags if flags[flag]))
 
 
+def default_batch_tokens(device: torch.device) -> int:
+    """Return the pieces of a batch that a device computes fast with."""
+    return 2048 if device.type == "cpu" else 32768
+
+
 def _words(side: Sentence) -> list[str]:
     return split_words(side.removesuffix("\n")) if isinstance(side, str) else list(side)
 
@@ -204,4 +216,6 @@ def _check_device(device: str) -> None:
         torch.zeros(1, device=device).item()
     except (RuntimeError, AssertionError) as error:
         reason = str(error).split("\n")[0]
-        raise InputError(f"--device {device}: {reason}; allowed are cpu and, where torch finds a GPU, cuda, cuda:1 …") from error
+        raise InputError(
+            f"--device {device}: {reason}; allowed are auto, cpu and, where torch finds a GPU, cuda, cuda:1 …"
+        ) from error

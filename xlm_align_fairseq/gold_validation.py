@@ -6,7 +6,7 @@ from statistics import fmean
 
 import torch
 
-from xlm_align_fairseq.aligner import Aligner
+from xlm_align_fairseq.aligner import Aligner, default_batch_tokens
 from xlm_align_fairseq.alignment.config import AlignerConfig
 from xlm_align_fairseq.alignment.metrics import Counts
 from xlm_align_fairseq.data.gold_set import GoldSet
@@ -38,7 +38,8 @@ class GoldValidation:
         return self.teacher_aer
 
     def _measure(self, teacher: Teacher) -> dict[str, float]:
-        aligner = Aligner(teacher.encoder, self.pieces, self.config, teacher.pointer, autocast=self.autocast)
+        batch_tokens = default_batch_tokens(teacher.encoder.embed_tokens.weight.device)
+        aligner = Aligner(teacher.encoder, self.pieces, self.config, teacher.pointer, batch_tokens, self.autocast)
         return {gold_set.name: 100 * sum(aligner.score(gold_set), Counts()).aer for gold_set in self.gold_sets}
 
     def scalars(self) -> dict[str, float]:

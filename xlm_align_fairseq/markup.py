@@ -1,8 +1,8 @@
 """Carry inline markup (``<b>two <i>cats</i></b> .<br/>``) from a source sentence over links into the target sentence.
 
 What looks like a tag is one: a name directly after ``<`` or ``</``, then attributes, then ``>`` or ``/>``. Anything else is
-text, such as ``a < b``, ``<3`` or ``&lt;``; so is what looks like a tag in the target, which stays as it is. An element is
-carried as a span of words, see `projection`, an empty one as a point between words.
+text, such as ``a < b``, ``<3`` or ``&lt;``. What looks like a tag in the target is none: `escape_tags` writes ``&lt;b>``. An
+element is carried as a span of words, see `projection`, an empty one as a point between words.
 
 The result is well formed. An inner element stays within its outer one; two that would partly overlap do not: the later one
 keeps what the earlier one leaves it. Where the target words of one lie within those of another, it is nested there.
@@ -56,6 +56,17 @@ def remove_markup(line: str) -> str:
     'I <3 two cats'
     """
     return _TAG.sub("", line)
+
+
+def escape_tags(line: str) -> str:
+    """Return a line of plain text in which nothing looks like a tag; it has the same words, but for their ``<``.
+
+    >>> escape_tags("I <3 what <b> does")
+    'I <3 what &lt;b> does'
+    """
+    while _TAG.search(line):  # around what was a tag there may be one then
+        line = _TAG.sub(lambda tag: f"&lt;{tag[0][1:]}", line)
+    return line
 
 
 def read_markup(line: str) -> list[Element]:

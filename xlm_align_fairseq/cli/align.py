@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from xlm_align_fairseq.alignment.config import CHOICES, METHODS
+from xlm_align_fairseq.alignment.config import CHOICES, FLAGS, METHODS, AlignerConfig
 
 FORMATS = {
     "pharaoh": "0-0 1-2",
@@ -75,7 +75,11 @@ def add_aligner_flags(p: argparse.ArgumentParser, text: bool = True) -> None:
     """Add the flags that change the aligner configuration of the model; without `text` for what is in pieces already."""
     p.set_defaults(window=None)
     group = p.add_argument_group("how links are made (default: what the model's aligner.json says)")
-    group.add_argument("--method", choices=METHODS, help="a published method, see docs/aligning.md; the flags below change it")
+    group.add_argument(
+        "--method",
+        choices=METHODS,
+        help="a published method, see docs/aligning.md; flags below change it, and are refused where they change nothing",
+    )
     for name, choices in CHOICES.items():
         group.add_argument(f"--{name}", choices=choices, help=HELP[name])
     group.add_argument("--align-layer", type=int, metavar="N", help="layer of the hidden states, 1..n; 0 = embeddings")
@@ -201,11 +205,23 @@ def open_aligner(args, changes: dict, keep_weights: bool = False):
         if args.threads < 1:
             raise InputError(f"--threads {args.threads}: allowed are 1 and more")
         torch.set_num_threads(args.threads)
-    device = args.device if args.device != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
-    dtype = (torch.bfloat16 if device.startswith("cpu") else torch.float16) if args.half else None
-    batch_tokens = (2048 if device.startswith("cpu") else 32768) if args.batch_tokens is None else args.batch_tokens
+    on_cpu = not torch.cuda.is_available() if args.device == "auto" else args.device.startswith("cpu")
+    dtype = (torch.bfloat16 if on_cpu else torch.float16) if args.half else None
     half = {"autocast": dtype} if keep_weights else {"dtype": dtype}
-    return Aligner.load(args.model, device, changes, batch_tokens=batch_tokens, **half)
+    aligner = Aligner.load(args.model, args.device, changes, batch_tokens=args.batch_tokens, **half)
+    _refuse_unused(changes, aligner.config)
+    return aligner
+
+
+def _refuse_unused(changes: dict, config: AlignerConfig) -> None:
+    """Refuse flags that change nothing, as `--cutoff` does with a method that has none."""
+    from xlm_align_fairseq.errors import InputError
+
+    used = {"method", *config.signature_items()}
+    if unused := [flag for flag, value in changes.items() if flag not in used and value != ""]:
+        flags = ", ".join(f"--{FLAGS.get(flag, flag).replace('_', '-')} {changes[flag]}" for flag in unused)
+        how = f"scaling {config.scaling} and extraction {config.extraction}" + ("" if config.also else " without --also")
+        raise InputError(f"{flags}: changes nothing with {how}; leave it out, or give another --method")
 
 
 def _score(args) -> int:

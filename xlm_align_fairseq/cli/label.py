@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import glob
+import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -53,6 +55,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from xlm_align_fairseq.data.labels import manifest_path, read_manifest
 
     out = Path(args.out)
+    _refuse_given(out, args.split)
     if args.merge:
         label_pass.merge_shards(_corpus(args, args.max_positions), args.split, out, args.num_shards)
     else:
@@ -65,6 +68,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     print("\n".join(summary(read_manifest(out, args.split))), file=sys.stderr)
     print(manifest_path(out, args.split))
     return 0
+
+
+def _refuse_given(out: Path, split: str) -> None:
+    """Refuse to write where `xlm-align binarize --alignments` put links, which would be lost."""
+    from xlm_align_fairseq.data.labels import prefix
+    from xlm_align_fairseq.errors import InputError
+
+    for path in sorted(out.glob(f"manifest.{glob.escape(split)}.*.json")):
+        pair = path.name.removeprefix(f"manifest.{split}.").removesuffix(".json")
+        if f"{prefix(split, pair)}.bin" in json.loads(path.read_text(encoding="utf-8")).get("outputs", {}):
+            raise InputError(
+                f"--out {out}: {path.name} tells of given links of {pair}, which labels would overwrite; give another --out, and"
+                " train on it with --initial-labels"
+            )
 
 
 def _corpus(args, max_positions: int):

@@ -43,7 +43,8 @@ def parser() -> argparse.ArgumentParser:
         "--markup",
         metavar="FILE",
         help="source sentences with tags, one a line, well formed in itself: <b>two <i>cats</i></b> .<br/>; a tag within a word"
-        " applies to all of it. The output has the target sentences with the tags put in, well formed and otherwise unchanged",
+        " applies to all of it. The output has the target sentences with the tags put in, well formed and otherwise unchanged;"
+        " what looks like a tag in them already is text, its < becomes &lt;",
     )
     kinds.add_argument(
         "--keep-empty",
@@ -54,7 +55,8 @@ def parser() -> argparse.ArgumentParser:
     kinds.add_argument(
         "--strict",
         action="store_true",
-        help="a line of --markup that is not well formed is an error (default: its target goes without markup, counted)",
+        help="a line of --markup that is not well formed, or a target with what looks like a tag, is an error (default: the"
+        " target goes without markup, or with &lt;; both are counted)",
     )
     where = new.add_argument_group("where to", "Needed, except with --plain-source.")
     where.add_argument("--tgt", metavar="FILE", help="target sentences, one a line")
@@ -162,11 +164,11 @@ def _unequal(labels: TextFile, sentences: int, target: TextFile, lines: int) -> 
 def _carry_markup(args: argparse.Namespace, warnings: list[str]) -> Iterator[str]:
     from xlm_align_fairseq.data.lines import read_together
     from xlm_align_fairseq.data.tokenize import split_words
-    from xlm_align_fairseq.markup import MarkupError, insert_markup, place_elements, read_markup, remove_markup
+    from xlm_align_fairseq.markup import MarkupError, escape_tags, insert_markup, place_elements, read_markup, remove_markup
 
     source, target, alignments = _text(args, "markup"), _text(args, "tgt"), streams.open_alignments(args.alignments)
     total = streams.count_lines(source, target, alignments)
-    lost, broken = _Lost(), 0
+    lost, broken, escaped = _Lost(), 0, 0
     first = ""
     for marked, line, links_line in _progress(read_together(source, target, alignments), total, args):
         links = _links(args, alignments, links_line, *(len(split_words(text)) for text in (remove_markup(marked), line)))
@@ -180,15 +182,25 @@ def _carry_markup(args: argparse.Namespace, warnings: list[str]) -> Iterator[str
                     " correct the line, or leave out --strict and its target goes without markup"
                 ) from error
             elements, broken, first = [], broken + 1, first or fault
+        plain = escape_tags(line)
+        if plain != line:
+            if args.strict:
+                raise InputError(
+                    f"{target.path}:{target.lines}: the target has what looks like a tag; it is plain text, where < is written"
+                    " &lt; before a name; correct the line, or leave out --strict and it is written so"
+                )
+            escaped += 1
         placed = place_elements(elements, links, args.max_gap)
         for element, found in zip(elements, placed, strict=True):
             if element.words:  # a point is never lost
                 lost.add(element.words, found, links)
-        yield insert_markup(line, elements, placed, links, args.keep_empty) + "\n"
+        yield insert_markup(plain, elements, placed, links, args.keep_empty) + "\n"
     if broken:
         warnings.append(
             f"{broken} of {source.lines} lines have markup that is not well formed and went without it; the first is {first}"
         )
+    if escaped:
+        warnings.append(f"{escaped} of {target.lines} target lines have what looks like a tag; its < was written &lt;")
     warnings += lost.report("elements", "kept empty" if args.keep_empty else "left out")
 
 

@@ -19,7 +19,7 @@ from xlm_align_fairseq.alignment.links import (
 )
 from xlm_align_fairseq.cli.streams import open_alignments
 from xlm_align_fairseq.errors import InputError
-from xlm_align_fairseq.files import check_output
+from xlm_align_fairseq.files import PACKED, check_output
 from xlm_align_fairseq.picture import LEGEND, Cell, Example, render_page, render_terminal
 
 
@@ -181,7 +181,8 @@ def _only(given: str | None, n_lines: int) -> list[int]:
 
 
 def _pair(src: str, tgt: str) -> str:
-    ends = [Path(path).suffix.removeprefix(".") for path in (src, tgt)]
+    names = [Path(path).stem if path.endswith(PACKED) else path for path in (src, tgt)]
+    ends = [Path(name).suffix.removeprefix(".") for name in names]
     return "-".join(ends) if all(ends) and ends[0] != ends[1] else "pair"
 
 

@@ -19,6 +19,7 @@ from tqdm import tqdm
 from xlm_align_fairseq.alignment.signature import signature
 from xlm_align_fairseq.data.chunks import MONO_REASONS, PAIR_REASONS, ChunkEncoder, Encoded, Options, cut, link_dtype
 from xlm_align_fairseq.data.indexed import ENDINGS, IndexedWriter, best_dtype
+from xlm_align_fairseq.data.labels import manifest_path, prefix
 from xlm_align_fairseq.data.lines import TextFile, read_pairs, read_together, read_tsv, split_columns
 from xlm_align_fairseq.data.parallel import ordered_map
 from xlm_align_fairseq.data.tokenize import describe
@@ -109,12 +110,13 @@ def binarize_pairs(
     else:
         rows = read_pairs(*inputs.values()) if len(texts) == 2 else read_tsv(inputs["pairs"])
     prefixes = {language: f"{split}.{pair}.{language}" for language in languages}
-    links = f"{split}.align.{pair}"
+    links = prefix(split, pair)
     if alignments is not None:
         prefixes["links"] = links
     job = _Job(files, Path(out), split, pair, inputs, prefixes, options, PAIR_REASONS)
-    # Links of an earlier run would not fit the new pairs.
+    # Links of an earlier run would not fit the new pairs, nor what `xlm-align label` says of all links there.
     stale = [] if alignments is not None else [Path(out) / f"{links}.{ending}" for ending in ENDINGS]
+    stale.append(manifest_path(Path(out), split))
     return job.run(rows, workers, stale)
 
 

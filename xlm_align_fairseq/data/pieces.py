@@ -38,15 +38,16 @@ class PieceEncoder:
         Returns:
             (L,) int64 ids and (L,) int64 index of the word that each piece belongs to.
         """
-        new = list({word for word in words if word not in self._cache})
+        cache = self._cache  # one throughout, also where another thread puts a new one in its place
+        new = list({word for word in words if word not in cache})
         if new:
-            if len(self._cache) + len(new) > CACHED_WORDS:
-                self._cache.clear()
+            if len(cache) + len(new) > CACHED_WORDS:
+                self._cache = cache = {}
                 new = list(set(words))
             valid = [word.encode("utf-8", "replace").decode() for word in new]  # sentencepiece takes no lone surrogates
             encoded = self.processor.encode(valid, num_threads=1)
-            self._cache.update((word, self._ids[ids]) for word, ids in zip(new, encoded, strict=True))
-        pieces = [self._cache[word] for word in words]
+            cache.update((word, self._ids[ids]) for word, ids in zip(new, encoded, strict=True))
+        pieces = [cache[word] for word in words]
         if not pieces:
             return np.zeros(0, np.int64), np.zeros(0, np.int64)
         lengths = np.fromiter((len(ids) for ids in pieces), np.int64, len(pieces))

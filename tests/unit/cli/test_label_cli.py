@@ -18,6 +18,7 @@ from xlm_align_fairseq.cli import label, main
 from xlm_align_fairseq.data.corpus import Corpus
 from xlm_align_fairseq.data.label_statistics import summary
 from xlm_align_fairseq.data.labels import LabelStore
+from xlm_align_fairseq.errors import InputError
 from xlm_align_fairseq.labeling import label as label_pairs
 
 SENTENCES = {"de-en": 40, "fr-en": 25}
@@ -94,6 +95,31 @@ def test_labels_may_stand_beside_the_text(place, tmp_path, run, monkeypatch):
     assert tree(data) == first
     run("--quiet")
     assert tree(tmp_path / "labels").items() <= first.items()
+
+
+def test_given_links_are_not_overwritten(place, tmp_path, run):
+    data = tmp_path / "given"
+    (tmp_path / "links").write_text("0-0\n" * SENTENCES["de-en"])
+    flags = ["--tsv", place / "de-en", "--lang-pair", "de-en", "--out", data, "--pieces", "words"]
+    flags += ["--alignments", tmp_path / "links"]
+    assert main.main(["binarize", "--model", *map(str, [place / "model", *flags])]) == 0
+    before = tree(data)
+    for more in ([], ["--merge"]):
+        with pytest.raises(InputError, match=r"manifest.train.de-en.json tells of given links of de-en"):
+            run("--quiet", "--data", str(data), *more, out="given")
+    assert tree(data) == before
+    assert run("--quiet", "--data", str(data)) == 0
+
+
+def test_flags_that_change_nothing(run):
+    for flags, said in [
+        (["--method", "itermax", "--symmetrization", "union"], "--symmetrization union: changes nothing with scaling none and"),
+        (["--method", "argmax", "--sinkhorn-temperature", "0.1", "--cutoff", "1"], "--sinkhorn-temperature 0.1, --cutoff 1.0: "),
+        (["--combine", "union"], "--combine union: changes nothing with .* without --also; leave it out, or give another"),
+    ]:
+        with pytest.raises(InputError, match=said):
+            run("--quiet", *flags)
+    assert run("--quiet", "--method", "softmax", "--sinkhorn-temperature", "0.1", "--also", "argmax", "--combine", "union") == 0
 
 
 def test_flags_arrive(run, tmp_path, capsys):

@@ -126,6 +126,17 @@ def test_strict(capsys):
     assert not Path("out").exists()
 
 
+def test_a_target_with_what_looks_like_a_tag(capsys):
+    write(m="Das <b>Haus</b> x\na\n", t="The house </b> <i <b>>\n1 < 2\n", a="0-0 1-1 2-3\n\n")
+    flags = ["--markup", "m", "--tgt", "t", "--alignments", "a"]
+    assert run(capsys, *flags) == (
+        "The <b>house</b> &lt;/b> &lt;i &lt;b>>\n1 < 2\n",
+        "warning: 1 of 2 target lines have what looks like a tag; its < was written &lt;\n",
+    )
+    with pytest.raises(InputError, match=r"^t:1: the target has what looks like a tag"):
+        project.main([*flags, "--strict", "--quiet"])
+
+
 def test_plain_source_has_the_words_that_links_count(capsys):
     assert run(capsys, "--labels", "ner", "--plain-source") == ("Frau Angela Merkel in Berlin\n\nBonn\n", "")
     assert run(capsys, "--markup", "markup", "--plain-source") == ("I have two cats .\n\na b\nno link\n", "")

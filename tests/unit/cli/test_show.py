@@ -1,5 +1,6 @@
 """Tests of ``xlm-align show``: the text printed, the page written, the refusals."""
 
+import gzip
 import io
 import json
 import os
@@ -192,6 +193,13 @@ def test_name_of_the_pair(argv, name):
     Path("none").write_text("\n\n\n")
     _, data = page(*TEXTS, "--alignments", "none", *argv)
     assert data["examples"][0]["name"] == name
+
+
+def test_name_of_the_pair_of_packed_files():
+    for name in ("test.de", "test.en"):
+        Path(f"{name}.gz").write_bytes(gzip.compress(Path(name).read_bytes()))
+    _, data = page("--src", "test.de.gz", "--tgt", "test.en.gz", "--alignments", "one")
+    assert data["examples"][0]["name"] == "de-en"
 
 
 @pytest.mark.parametrize(

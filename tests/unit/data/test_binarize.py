@@ -289,8 +289,10 @@ def test_links_of_an_earlier_run_do_not_stay(files, corpus, tmp_path):
     paths = corpus(align=["0-0"] * N_LINES)
     run(files, paths, tmp_path / "out", options=WORDS, alignments=paths["align"])
     assert (tmp_path / "out" / "train.align.de-en.idx").exists()
+    (tmp_path / "out" / "labels.train.json").write_text("what `xlm-align label` says of links that are there no longer")
     run(files, paths, tmp_path / "out")
     assert not list((tmp_path / "out").glob("*align*"))
+    assert not list((tmp_path / "out").glob("labels*"))
 
 
 def test_unequal_sides_name_both_files_and_counts(files, corpus, tmp_path):
