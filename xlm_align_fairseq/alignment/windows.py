@@ -3,7 +3,8 @@
 Both sides are cut into segments of a few pieces. A monotone path through the similarity of the segments (dynamic time warping,
 Sakoe & Chiba 1978) says which target segments each source segment meets. Windows are made of source segments one after another:
 as many as fit, with a margin of context on both sides, and with the target pieces that the path gives them. A link is taken from
-the window in whose core, that is inside the margins, its source piece stands: each source piece has exactly one.
+the window in whose core, that is inside the margins, its source piece stands: each source piece has exactly one. The targets of
+windows overlap; `chunk` then leaves each target piece the links of one window.
 """
 
 from __future__ import annotations
