@@ -59,7 +59,10 @@ def parser() -> argparse.ArgumentParser:
         "--write-tokenized", nargs=2, metavar=("SRC", "TGT"), help="write the words that links count, line by line, to two files"
     )
     output.add_argument(
-        "--resume", action="store_true", help="go on where a killed run with the same --out stopped; a complete --out stays"
+        "--resume",
+        action="store_true",
+        help="go on where a killed run with the same --out stopped; a complete --out stays; model, flags and text must be"
+        " the same (standard input cannot be compared)",
     )
     output.add_argument("--num-shards", type=int, default=1, metavar="N", help="cut the text into N parts (default: 1) …")
     output.add_argument("--shard-id", type=int, default=0, metavar="K", help="… and align part K, from 0; cat joins the outputs")
