@@ -244,7 +244,6 @@ class Output:
         if not first:  # new, or of a run that was killed at once
             for path in partial:
                 path.write_bytes(b"")
-            state.truncate(0)
             _append(state, json.dumps(same).encode() + b"\n")
             return 0
         anew = f"delete {self._state} to begin anew"
