@@ -87,22 +87,20 @@ class Aligner:
         Raises:
             InputError: the directory, the device or a change cannot be used.
         """
-        if device == "auto":
-            device = "cuda" if torch.cuda.is_available() else "cpu"
-        _check_device(device)
+        where = open_device(device)
         model = open_model(path)
-        encoder = load_encoder(model).to(device)
+        encoder = load_encoder(model).to(where)
         config = model.aligner.replace(**(changes or {}))
         config.check_layer(encoder.config.layers)
         _, pointer = load_heads(model, encoder)
         if pointer is not None:
-            pointer = pointer.to(device)
+            pointer = pointer.to(where)
         elif config.needs_pointer():
             raise InputError(f"{path} has no pointer head, which the method pointer asks: word alignment in training makes it")
         if dtype is not None:
             encoder = encoder.to(dtype)
         if batch_tokens is None:
-            batch_tokens = default_batch_tokens(torch.device(device))
+            batch_tokens = default_batch_tokens(where)
         pieces = PieceEncoder(model.sentencepiece, model.vocabulary)
         return cls(encoder, pieces, config, pointer, batch_tokens, autocast)
 
@@ -202,6 +200,19 @@ class Aligner:
         return Encoded(source, target, src_ids, tgt_ids, src_words, tgt_words, tuple(flag for flag in flags if flags[flag]))
 
 
+def open_device(name: str) -> torch.device:
+    """Return the device of a name, `auto` for a GPU if there is one; refuse one that torch cannot compute on."""
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        return torch.zeros(1, device=name).device
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).split("\n")[0]
+        raise InputError(
+            f"--device {name}: {reason}; allowed are auto, cpu and, where torch finds a GPU, cuda, cuda:1 …"
+        ) from error
+
+
 def default_batch_tokens(device: torch.device) -> int:
     """Return the pieces of a batch that a device computes fast with."""
     return 2048 if device.type == "cpu" else 32768
@@ -209,13 +220,3 @@ def default_batch_tokens(device: torch.device) -> int:
 
 def _words(side: Sentence) -> list[str]:
     return split_words(side.removesuffix("\n")) if isinstance(side, str) else list(side)
-
-
-def _check_device(device: str) -> None:
-    try:
-        torch.zeros(1, device=device).item()
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).split("\n")[0]
-        raise InputError(
-            f"--device {device}: {reason}; allowed are auto, cpu and, where torch finds a GPU, cuda, cuda:1 …"
-        ) from error

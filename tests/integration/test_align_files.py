@@ -199,7 +199,7 @@ def leave_unfinished(world, text):
         raise KeyboardInterrupt
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("xlm_align_fairseq.cli.align_io.Output._prepare", stop)
+        patch.setattr("xlm_align_fairseq.cli.align_output.Output._prepare", stop)
         assert align(world, *files(text), "--out", text / "out") == 130
     lines = (text / "out").read_bytes().splitlines(keepends=True)
     (text / "out").unlink()

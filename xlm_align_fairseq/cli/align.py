@@ -150,7 +150,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _align(args) -> int:
     from tqdm import tqdm
 
-    from xlm_align_fairseq.cli.align_io import Output, Texts, identity
+    from xlm_align_fairseq.cli.align_output import Output
+    from xlm_align_fairseq.cli.align_texts import Texts, identity
 
     texts = Texts.from_flags(args)
     total = texts.count()
@@ -201,17 +202,17 @@ def open_aligner(args, changes: dict, keep_weights: bool = False):
     """
     import torch
 
-    from xlm_align_fairseq.aligner import Aligner
+    from xlm_align_fairseq.aligner import Aligner, open_device
     from xlm_align_fairseq.errors import InputError
 
     if args.threads is not None:
         if args.threads < 1:
             raise InputError(f"--threads {args.threads}: allowed are 1 and more")
         torch.set_num_threads(args.threads)
-    on_cpu = not torch.cuda.is_available() if args.device == "auto" else args.device.startswith("cpu")
-    dtype = (torch.bfloat16 if on_cpu else torch.float16) if args.half else None
+    device = open_device(args.device)
+    dtype = (torch.bfloat16 if device.type == "cpu" else torch.float16) if args.half else None
     half = {"autocast": dtype} if keep_weights else {"dtype": dtype}
-    aligner = Aligner.load(args.model, args.device, changes, batch_tokens=args.batch_tokens, **half)
+    aligner = Aligner.load(args.model, str(device), changes, batch_tokens=args.batch_tokens, **half)
     _refuse_unused(changes, aligner.config)
     return aligner
 
@@ -221,7 +222,7 @@ def _refuse_unused(changes: dict, config: AlignerConfig) -> None:
     from xlm_align_fairseq.errors import InputError
 
     used = {"method", *config.signature_items()}
-    if unused := [flag for flag, value in changes.items() if flag not in used and value != ""]:
+    if unused := [flag for flag in changes if flag not in used]:
         flags = ", ".join(f"--{FLAGS.get(flag, flag).replace('_', '-')} {changes[flag]}" for flag in unused)
         how = f"scaling {config.scaling} and extraction {config.extraction}" + ("" if config.also else " without --also")
         raise InputError(f"{flags}: changes nothing with {how}; leave it out, or give another --method")

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import glob
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -72,16 +70,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _refuse_given(out: Path, split: str) -> None:
     """Refuse to write where `xlm-align binarize --alignments` put links, which would be lost."""
-    from xlm_align_fairseq.data.labels import prefix
+    from xlm_align_fairseq.data.binarize import manifest_with_links
     from xlm_align_fairseq.errors import InputError
 
-    for path in sorted(out.glob(f"manifest.{glob.escape(split)}.*.json")):
-        pair = path.name.removeprefix(f"manifest.{split}.").removesuffix(".json")
-        if f"{prefix(split, pair)}.bin" in json.loads(path.read_text(encoding="utf-8")).get("outputs", {}):
-            raise InputError(
-                f"--out {out}: {path.name} tells of given links of {pair}, which labels would overwrite; give another --out, and"
-                " train on it with --initial-labels"
-            )
+    if path := manifest_with_links(out, split):
+        raise InputError(
+            f"--out {out}: {path.name} tells of given links, which labels would overwrite; give another --out, and train on it"
+            " with --initial-labels"
+        )
 
 
 def _corpus(args, max_positions: int):

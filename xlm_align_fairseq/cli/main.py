@@ -74,15 +74,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         if error.errno is None:
             raise
         _drop_output()
-        print(f"xlm-align {name}: error: {error.filename or 'standard output'}: {error.strerror}", file=sys.stderr)
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"xlm-align {name}: error: {where}{error.strerror}; check paths, rights and free space", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         return 130
 
 
 def _drop_output() -> None:
-    """Let what is still to be written go nowhere, so that Python does not fail at it when it ends."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    """Let what standard output does not take go nowhere, so that Python does not fail at it when it ends."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 if __name__ == "__main__":

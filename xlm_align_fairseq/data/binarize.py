@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import functools
+import glob
 import hashlib
 import json
 import re
@@ -137,6 +138,21 @@ def binarize_mono(
     inputs = {"text": TextFile(text, replace_invalid=options.replace_invalid)}
     job = _Job(files, Path(out), split, None, inputs, {"text": split}, options, MONO_REASONS)
     return job.run(((line,) for line in inputs["text"]), workers, [])
+
+
+def manifest_with_links(directory: Path, split: str) -> Path | None:
+    """Return the first manifest of a split in a directory that tells of given links, `None` if there is none.
+
+    Raises:
+        InputError: a manifest cannot be read.
+    """
+    for path in sorted(directory.glob(f"manifest.{glob.escape(split)}.*.json")):
+        try:
+            if "links" in json.loads(path.read_text(encoding="utf-8")):
+                return path
+        except (ValueError, TypeError) as error:
+            raise InputError(f"{path} is no manifest of `xlm-align binarize` ({error}): binarise this text again") from error
+    return None
 
 
 @dataclasses.dataclass

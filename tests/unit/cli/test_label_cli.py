@@ -105,10 +105,13 @@ def test_given_links_are_not_overwritten(place, tmp_path, run):
     assert main.main(["binarize", "--model", *map(str, [place / "model", *flags])]) == 0
     before = tree(data)
     for more in ([], ["--merge"]):
-        with pytest.raises(InputError, match=r"manifest.train.de-en.json tells of given links of de-en"):
+        with pytest.raises(InputError, match=r"manifest\.train\.de-en\.json tells of given links, which"):
             run("--quiet", "--data", str(data), *more, out="given")
     assert tree(data) == before
     assert run("--quiet", "--data", str(data)) == 0
+    (data / "manifest.train.de-en.json").write_text("{")
+    with pytest.raises(InputError, match=r"manifest\.train\.de-en\.json is no manifest of"):
+        run("--quiet", "--data", str(data), out="given")
 
 
 def test_flags_that_change_nothing(run):
