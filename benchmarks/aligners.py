@@ -24,9 +24,9 @@ from typing import Any
 
 from peers import Stopwatch, answer, measure
 
-from xlm_align_fairseq.alignment.links import Link
-from xlm_align_fairseq.alignment.metrics import count
-from xlm_align_fairseq.data.gold_set import GoldSet, read_gold_set
+from xlm_align_fairseq.links.gold_set import GoldSet, read_gold_set
+from xlm_align_fairseq.links.metrics import count
+from xlm_align_fairseq.links.pharaoh import Link
 
 HERE = Path(__file__).resolve().parent
 GOLD = HERE.parent / "examples" / "quickstart" / "data"
@@ -123,8 +123,8 @@ def ours(job: dict) -> Result:
 
 def tokenise(job: dict) -> Result:
     """Time our tokenisation alone, as the aligner does it: each word once, then from memory. Write the pieces."""
-    from xlm_align_fairseq.convert.directory import open_model
-    from xlm_align_fairseq.data.pieces import PieceEncoder
+    from xlm_align_fairseq.encoder.pieces import PieceEncoder
+    from xlm_align_fairseq.model.directory import open_model
 
     text, model = read_text(job), open_model(job["model"])
 
@@ -152,11 +152,11 @@ def stages(job: dict) -> Result:
     """Time the stages of the pipeline, and the bare matrix products of the batches that it forms."""
     import torch
 
-    from xlm_align_fairseq.aligner import Aligner  # noqa: F401  (so that every module is there)
-    from xlm_align_fairseq.data.parallel import prefetch
-    from xlm_align_fairseq.data.pieces import PieceEncoder
-    from xlm_align_fairseq.encoder import PAD, Encoder
-    from xlm_align_fairseq.labeling import extract
+    from xlm_align_fairseq.aligner.aligner import Aligner  # noqa: F401  (so that every module is there)
+    from xlm_align_fairseq.alignment.linking import extract
+    from xlm_align_fairseq.encoder.network import PAD, Encoder
+    from xlm_align_fairseq.encoder.pieces import PieceEncoder
+    from xlm_align_fairseq.system.parallel import prefetch
 
     text, watch, other_thread = read_text(job), Stopwatch(job["device"]), Stopwatch()
     batches: list[tuple[int, int]] = []

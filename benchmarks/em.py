@@ -17,11 +17,11 @@ import numpy as np
 import torch
 from training import PAIRS, ROOT, prepare
 
-from xlm_align_fairseq.aligner import Aligner
-from xlm_align_fairseq.alignment.spans import join_sides, wrap_side
-from xlm_align_fairseq.data.corpus import Corpus, batch_by_tokens
-from xlm_align_fairseq.data.labels import LabelWriter
-from xlm_align_fairseq.label_pass import label_corpus, labeler
+from xlm_align_fairseq.aligner.aligner import Aligner
+from xlm_align_fairseq.bitext.corpus import Corpus, batch_by_tokens
+from xlm_align_fairseq.bitext.labels import LabelWriter
+from xlm_align_fairseq.em.label_pass import label_corpus, labeler
+from xlm_align_fairseq.encoder.sequences import join_sides, wrap_side
 
 
 def parser() -> argparse.ArgumentParser:

@@ -25,7 +25,7 @@ from xlm_align_fairseq.alignment.config import AlignerConfig
 from xlm_align_fairseq.alignment.extraction import agreement, iterative_filter, mutual_argmax
 from xlm_align_fairseq.alignment.similarity import similarity
 from xlm_align_fairseq.alignment.sinkhorn import entropic_plan, reference_plan
-from xlm_align_fairseq.alignment.spans import length_mask
+from xlm_align_fairseq.encoder.sequences import length_mask
 
 ORACLE = Path(__file__).resolve().parents[2] / "shared" / "parity"
 WIDTH, WARM_UP = 384, 4

@@ -17,9 +17,9 @@ from pathlib import Path
 
 import sentencepiece
 
-from xlm_align_fairseq.alignment.links import read_lines
 from xlm_align_fairseq.cli.main import main as xlm_align
-from xlm_align_fairseq.data.lines import TextFile
+from xlm_align_fairseq.links.pharaoh import read_lines
+from xlm_align_fairseq.text.lines import TextFile
 
 DATA = Path(__file__).resolve().parent.parent / "examples" / "quickstart" / "data"
 HERE = Path(__file__).resolve().parent

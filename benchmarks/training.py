@@ -14,7 +14,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from xlm_align_fairseq.data.vocabulary import Vocabulary
+from xlm_align_fairseq.encoder.vocabulary import Vocabulary
 
 ROOT = Path(__file__).resolve().parents[1]
 DATA = ROOT / "examples" / "quickstart" / "data"

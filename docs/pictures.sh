@@ -14,8 +14,8 @@ python - "$GOLD" "$WORK" <<'PYTHON'
 import sys
 from pathlib import Path
 
-from xlm_align_fairseq.alignment.links import format_gold
-from xlm_align_fairseq.data.gold_set import read_gold_set
+from xlm_align_fairseq.links.pharaoh import format_gold
+from xlm_align_fairseq.links.gold_set import read_gold_set
 
 gold, work = map(Path, sys.argv[1:])
 sets = [gold / f"en-{lang}.xlwa-dev" for lang in ("bg", "es", "it", "nl", "pt")]

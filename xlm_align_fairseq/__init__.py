@@ -17,11 +17,11 @@ __all__ = ["Aligner", "Alignment", "__version__"]
 def __getattr__(name: str) -> Any:
     """Import the aligner once it is asked for: torch takes a second."""
     if name == "Aligner":
-        from xlm_align_fairseq.aligner import Aligner
+        from xlm_align_fairseq.aligner.aligner import Aligner
 
         return Aligner
     if name == "Alignment":
-        from xlm_align_fairseq.result import Alignment
+        from xlm_align_fairseq.aligner.result import Alignment
 
         return Alignment
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
@@ -29,7 +29,4 @@ def __getattr__(name: str) -> Any:
 
 @wrapt.when_imported("fairseq")
 def _register(_):
-    from xlm_align_fairseq import fairseq_patches
-
-    fairseq_patches.apply()
-    from xlm_align_fairseq import criterion, model, task  # noqa: F401  (importing registers)
+    from xlm_align_fairseq import plugin  # noqa: F401  (importing registers)

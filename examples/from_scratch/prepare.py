@@ -12,7 +12,7 @@ import random
 import sys
 from pathlib import Path
 
-from xlm_align_fairseq.data.tokenize import tokenizer
+from xlm_align_fairseq.text.tokenize import tokenizer
 
 VALIDATION_PAIRS, VALIDATION_GOLD = 500, 200
 

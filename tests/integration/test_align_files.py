@@ -16,8 +16,8 @@ import pytest
 from backports import zstd
 from world import ENVIRONMENT, SHIPPED
 
-from xlm_align_fairseq.alignment.links import parse_pharaoh, parse_probabilities
 from xlm_align_fairseq.cli.main import main as xlm_align
+from xlm_align_fairseq.links.pharaoh import parse_pharaoh, parse_probabilities
 
 PROGRAM = Path(sys.executable).with_name("xlm-align")
 PLACE = SHIPPED / "ro-en"
@@ -199,7 +199,7 @@ def leave_unfinished(world, text):
         raise KeyboardInterrupt
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("xlm_align_fairseq.cli.align_output.Output._prepare", stop)
+        patch.setattr("xlm_align_fairseq.cli.support.outputs.Output._prepare", stop)
         assert align(world, *files(text), "--out", text / "out") == 130
     lines = (text / "out").read_bytes().splitlines(keepends=True)
     (text / "out").unlink()

@@ -9,7 +9,7 @@ from world import SHIPPED
 from xlm_align_fairseq import Aligner
 from xlm_align_fairseq.alignment.config import AlignerConfig
 from xlm_align_fairseq.cli.main import main as xlm_align
-from xlm_align_fairseq.data.gold_set import read_gold_set
+from xlm_align_fairseq.links.gold_set import read_gold_set
 
 GOLD = [",".join(str(SHIPPED / pair / name) for name in (f"test.{pair[:2]}", "test.en", "gold")) for pair in ("de-en", "ro-en")]
 

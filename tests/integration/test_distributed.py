@@ -13,7 +13,7 @@ from world import logged, parameters, run, train, train_flags, tree, write_rando
 
 from xlm_align_fairseq.cli.main import main as xlm_align
 from xlm_align_fairseq.errors import InputError
-from xlm_align_fairseq.fairseq_patches import check_launch
+from xlm_align_fairseq.plugin.patches import check_launch
 
 TORCHRUN = Path(sys.executable).with_name("torchrun")
 FAIRSEQ_TRAIN = Path(sys.executable).with_name("fairseq-train")
@@ -173,7 +173,7 @@ def test_ranks_that_cannot_share_a_position(world, tmp_path, caplog):
 
 def test_what_comes_is_what_is_read(world, tmp_path, monkeypatch, caplog):
     """The ids that a pass is told of are those of the updates that follow, over the end of the epoch."""
-    from xlm_align_fairseq.task import DenoisingWordAlignmentTask as Task
+    from xlm_align_fairseq.plugin.pretraining.task import DenoisingWordAlignmentTask as Task
 
     told, read = [], []
     coming, label = Task._coming, Task.label

@@ -9,10 +9,10 @@ import pytest
 import torch
 from world import assert_same_parameters, logged, parameters, run, train, train_flags, tree
 
-from xlm_align_fairseq import label_pass
+from xlm_align_fairseq.bitext.corpus import Corpus
+from xlm_align_fairseq.bitext.labels import LabelStore
 from xlm_align_fairseq.cli.main import main as xlm_align
-from xlm_align_fairseq.data.corpus import Corpus
-from xlm_align_fairseq.data.labels import LabelStore
+from xlm_align_fairseq.em import label_pass
 from xlm_align_fairseq.errors import InputError
 
 EVERY_4 = ["--label-schedule", "updates:4"]
@@ -196,8 +196,8 @@ def half(source, target):
     pathlib.Path(target).write_bytes(data[: len(data) // 2])
     return False
 
-import xlm_align_fairseq.label_pass as label_pass, xlm_align_fairseq.data.labels as labels, shutil
-from xlm_align_fairseq.task import DenoisingWordAlignmentTask as Task
+import xlm_align_fairseq.em.label_pass as label_pass, xlm_align_fairseq.bitext.labels as labels, shutil
+from xlm_align_fairseq.plugin.pretraining.task import DenoisingWordAlignmentTask as Task
 
 label_pass.SLAB = 16  # two slabs a pass
 {}

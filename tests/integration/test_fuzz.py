@@ -10,8 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from world import ENVIRONMENT, SHIPPED
 
-from xlm_align_fairseq.alignment.links import parse_pharaoh
 from xlm_align_fairseq.cli.main import main as xlm_align
+from xlm_align_fairseq.links.pharaoh import parse_pharaoh
 
 PROGRAM = Path(sys.executable).with_name("xlm-align")
 N_LINES = int(os.environ.get("FUZZ_LINES", "1500"))

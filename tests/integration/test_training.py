@@ -20,9 +20,9 @@ from world import (
     write_random_model,
 )
 
+from xlm_align_fairseq.alignment.linking import Teacher
 from xlm_align_fairseq.cli.main import main as xlm_align
 from xlm_align_fairseq.errors import InputError
-from xlm_align_fairseq.labeling import Teacher
 
 GOLD = SHIPPED / "de-en"
 GOLD_SET = f"{GOLD / 'test.de'},{GOLD / 'test.en'},{GOLD / 'gold'}"
@@ -61,7 +61,7 @@ def test_train_then_align(world, tmp_path):
 
 
 def test_companions_are_there_before_the_first_update(world, tmp_path, monkeypatch, caplog):
-    from xlm_align_fairseq.task import DenoisingWordAlignmentTask
+    from xlm_align_fairseq.plugin.pretraining.task import DenoisingWordAlignmentTask
 
     def stop(*_, **__):
         raise Stop

@@ -10,10 +10,10 @@ import torch
 
 import xlm_align_fairseq
 from xlm_align_fairseq.alignment.config import AlignerConfig
-from xlm_align_fairseq.convert import directory
-from xlm_align_fairseq.convert.model import Model
-from xlm_align_fairseq.data.vocabulary import Vocabulary
-from xlm_align_fairseq.encoder import Encoder, EncoderConfig, init_weights
+from xlm_align_fairseq.encoder.network import Encoder, EncoderConfig, init_weights
+from xlm_align_fairseq.encoder.vocabulary import Vocabulary
+from xlm_align_fairseq.model import directory
+from xlm_align_fairseq.model.record import Model
 
 ROOT = Path(__file__).resolve().parents[2]
 SHIPPED = ROOT / "examples" / "quickstart" / "data"

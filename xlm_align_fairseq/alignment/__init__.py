@@ -1,1 +1,1 @@
-"""The pure room: links, plans and measures; sets and tensors in, sets and tensors out, no fairseq anywhere."""
+"""Hidden states in, links out: similarity, plans, extraction, the pointer loss. Pure functions of tensors."""

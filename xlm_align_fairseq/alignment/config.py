@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from xlm_align_fairseq.errors import InputError
-from xlm_align_fairseq.files import write_atomically
+from xlm_align_fairseq.system.files import write_atomically
 
 FLAGS = {"rounds": "sinkhorn_rounds", "temperature": "sinkhorn_temperature", "alpha": "filter_alpha"}  # where the names differ
 VERSION = 2  # 1 had max_pieces, behind which pairs were cut, and no window

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from xlm_align_fairseq.alignment import symmetrize
+from xlm_align_fairseq.links import symmetrize
 
 
 def _occupied(cells: Tensor, dim: int) -> Tensor:

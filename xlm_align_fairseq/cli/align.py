@@ -150,8 +150,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _align(args) -> int:
     from tqdm import tqdm
 
-    from xlm_align_fairseq.cli.align_output import Output
-    from xlm_align_fairseq.cli.align_texts import Texts, identity
+    from xlm_align_fairseq.cli.support.outputs import Output
+    from xlm_align_fairseq.cli.support.texts import Texts, identity
 
     texts = Texts.from_flags(args)
     total = texts.count()
@@ -202,7 +202,7 @@ def open_aligner(args, changes: dict, keep_weights: bool = False):
     """
     import torch
 
-    from xlm_align_fairseq.aligner import Aligner, open_device
+    from xlm_align_fairseq.aligner.aligner import Aligner, open_device
     from xlm_align_fairseq.errors import InputError
 
     if args.threads is not None:
@@ -229,9 +229,9 @@ def _refuse_unused(changes: dict, config: AlignerConfig) -> None:
 
 
 def _score(args) -> int:
-    from xlm_align_fairseq.alignment.metrics import bootstrap
-    from xlm_align_fairseq.alignment.signature import signature
-    from xlm_align_fairseq.data.gold_set import GoldSet
+    from xlm_align_fairseq.links.gold_set import GoldSet
+    from xlm_align_fairseq.links.metrics import bootstrap
+    from xlm_align_fairseq.signature import signature
     from xlm_align_fairseq.version import __version__
 
     gold_set = GoldSet.read(args.src, args.tgt, args.gold, one_based=args.gold_one_based or None)

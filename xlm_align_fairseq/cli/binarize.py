@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from xlm_align_fairseq.cli.streams import add_invalid_flag
+from xlm_align_fairseq.cli.support.streams import add_invalid_flag
 from xlm_align_fairseq.errors import InputError
 
 
 def parser() -> argparse.ArgumentParser:
     """Build the parser of ``xlm-align binarize``."""
-    from xlm_align_fairseq.data.chunks import ENCODINGS, JOINT_SPECIALS, Options
-    from xlm_align_fairseq.data.tokenize import NAMES
+    from xlm_align_fairseq.bitext.encode import ENCODINGS, JOINT_SPECIALS, Options
+    from xlm_align_fairseq.text.tokenize import NAMES
 
     new = argparse.ArgumentParser(
         prog="xlm-align binarize",
@@ -97,13 +97,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         if args.mono is not None and getattr(args, flag) is not None:
             command.error(f"--{flag.replace('_', '-')} belongs to pairs: leave it out with --mono")
 
-    from xlm_align_fairseq.data.chunks import Options
+    from xlm_align_fairseq.bitext.encode import Options
 
     options = Options(args.pieces, args.tokenizer, args.max_pieces, args.max_ratio, args.max_positions, args.replace_invalid)
     common: dict[str, Any] = {"split": args.split, "options": options, "workers": args.workers}
     files = _piece_files(Path(args.model))
 
-    from xlm_align_fairseq.data.binarize import binarize_mono, binarize_pairs
+    from xlm_align_fairseq.bitext.binarize import binarize_mono, binarize_pairs
 
     if args.mono is not None:
         done = binarize_mono(files, args.mono, args.out, **common)
@@ -117,8 +117,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _piece_files(directory: Path):
-    from xlm_align_fairseq.convert.directory import DICTIONARY, MAKE, SENTENCEPIECE
-    from xlm_align_fairseq.data.binarize import PieceFiles
+    from xlm_align_fairseq.bitext.binarize import PieceFiles
+    from xlm_align_fairseq.model.directory import DICTIONARY, MAKE, SENTENCEPIECE
 
     for name in (DICTIONARY, SENTENCEPIECE):
         if not (directory / name).is_file():

@@ -7,17 +7,17 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from xlm_align_fairseq.cli.streams import add_invalid_flag, refuse_output, text_paths, write_output
+from xlm_align_fairseq.cli.support.streams import add_invalid_flag, refuse_output, text_paths, write_output
 
 if TYPE_CHECKING:
-    from xlm_align_fairseq.bootstrap import StatisticalAligner
-    from xlm_align_fairseq.data.lines import TextFile
+    from xlm_align_fairseq.aligner.statistical import StatisticalAligner
+    from xlm_align_fairseq.text.lines import TextFile
 
 
 def parser() -> argparse.ArgumentParser:
     """Build the parser of ``xlm-align bootstrap``."""
-    from xlm_align_fairseq.bootstrap import METHOD, METHODS
-    from xlm_align_fairseq.data.tokenize import NAMES
+    from xlm_align_fairseq.aligner.statistical import METHOD, METHODS
+    from xlm_align_fairseq.text.tokenize import NAMES
 
     new = argparse.ArgumentParser(
         prog="xlm-align bootstrap",
@@ -63,10 +63,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = command.parse_args(argv)
     paths = text_paths(command, args)
 
-    from xlm_align_fairseq.alignment.links import format_pharaoh
-    from xlm_align_fairseq.bootstrap import StatisticalAligner
-    from xlm_align_fairseq.data.lines import TextFile
-    from xlm_align_fairseq.data.tokenize import tokenizer
+    from xlm_align_fairseq.aligner.statistical import StatisticalAligner
+    from xlm_align_fairseq.links.pharaoh import format_pharaoh
+    from xlm_align_fairseq.text.lines import TextFile
+    from xlm_align_fairseq.text.tokenize import tokenizer
 
     refuse_output(args.out, paths)
     names = ["pairs"] if len(paths) == 1 else ["source", "target"]
@@ -88,8 +88,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _pairs(texts: Sequence[TextFile], tokenize: Callable[[str], str]) -> Iterator[tuple[list[str], list[str]]]:
-    from xlm_align_fairseq.data.lines import read_pairs, read_tsv
-    from xlm_align_fairseq.data.tokenize import split_words
+    from xlm_align_fairseq.text.lines import read_pairs, read_tsv
+    from xlm_align_fairseq.text.tokenize import split_words
 
     for source, target in read_tsv(*texts) if len(texts) == 1 else read_pairs(*texts):
         yield split_words(tokenize(source)), split_words(tokenize(target))
@@ -104,8 +104,8 @@ def _table(aligner: StatisticalAligner, n_links: int) -> str:
 
 
 def _signature(aligner: StatisticalAligner, inputs: dict[str, TextFile], tokenizer: str) -> str:
-    from xlm_align_fairseq.alignment.signature import signature
-    from xlm_align_fairseq.data.tokenize import describe
+    from xlm_align_fairseq.signature import signature
+    from xlm_align_fairseq.text.tokenize import describe
     from xlm_align_fairseq.version import __version__
 
     hashes = {name: text.sha256[:16] for name, text in inputs.items()}

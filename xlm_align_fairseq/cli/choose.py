@@ -42,8 +42,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     from tqdm import tqdm
 
-    from xlm_align_fairseq.data.gold_set import read_gold_sets
     from xlm_align_fairseq.errors import InputError
+    from xlm_align_fairseq.links.gold_set import read_gold_sets
 
     gold_sets = read_gold_sets(args.gold_set)
     aligner = open_aligner(args, {})

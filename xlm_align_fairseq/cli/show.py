@@ -7,8 +7,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from xlm_align_fairseq.alignment.confidence import sentence_score
-from xlm_align_fairseq.alignment.links import (
+from xlm_align_fairseq.cli.support.streams import open_alignments
+from xlm_align_fairseq.errors import InputError
+from xlm_align_fairseq.links.confidence import sentence_score
+from xlm_align_fairseq.links.pharaoh import (
     Gold,
     Link,
     check_range,
@@ -17,10 +19,8 @@ from xlm_align_fairseq.alignment.links import (
     read_lines,
     read_pharaoh,
 )
-from xlm_align_fairseq.cli.streams import open_alignments
-from xlm_align_fairseq.errors import InputError
-from xlm_align_fairseq.files import PACKED, check_output
-from xlm_align_fairseq.picture import LEGEND, Cell, Example, render_page, render_terminal
+from xlm_align_fairseq.pictures.picture import LEGEND, Cell, Example, render_page, render_terminal
+from xlm_align_fairseq.system.files import PACKED, check_output
 
 
 def parser() -> argparse.ArgumentParser:
@@ -190,7 +190,7 @@ def _notes(examples: Sequence[Example], names: Sequence[str]) -> list[list[Cell]
     """Sum up the sentence pairs shown: a row for each system; no table without gold."""
     if not any(example.gold is not None and example.gold.possible for example in examples):
         return []
-    from xlm_align_fairseq.alignment.metrics import Counts, count  # numpy only once the input is known to be good
+    from xlm_align_fairseq.links.metrics import Counts, count  # numpy only once the input is known to be good
 
     rows: list[list[Cell]] = [["system", "sentence pairs", "links", "AER %", "precision %", "recall %", "F1 %"]]
     for name in names:

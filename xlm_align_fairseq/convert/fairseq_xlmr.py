@@ -9,12 +9,12 @@ from typing import Any
 
 from torch import Tensor
 
-from xlm_align_fairseq.convert import checkpoint
-from xlm_align_fairseq.convert.directory import CHECKPOINTS, DICTIONARY, SENTENCEPIECE, open_model, read_aligner
-from xlm_align_fairseq.convert.model import Model
-from xlm_align_fairseq.data.vocabulary import Vocabulary, open_sentencepiece
-from xlm_align_fairseq.encoder import PAD, EncoderConfig
+from xlm_align_fairseq.encoder.network import PAD, EncoderConfig
+from xlm_align_fairseq.encoder.vocabulary import Vocabulary, open_sentencepiece
 from xlm_align_fairseq.errors import InputError
+from xlm_align_fairseq.model import checkpoint
+from xlm_align_fairseq.model.directory import CHECKPOINTS, DICTIONARY, SENTENCEPIECE, open_model, read_aligner
+from xlm_align_fairseq.model.record import Model
 
 ENCODER = re.compile(r"(?:(?:encoder|decoder)\.)?sentence_encoder\.(.+)")
 LM_HEAD = re.compile(r"(?:(?:encoder|decoder)\.)?lm_head\.(.+)")

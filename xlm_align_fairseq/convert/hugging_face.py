@@ -18,12 +18,13 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor
 
-from xlm_align_fairseq.convert import checkpoint, hugging_face_tokenizer
-from xlm_align_fairseq.convert.directory import read_aligner
-from xlm_align_fairseq.convert.model import Model
-from xlm_align_fairseq.encoder import PAD, EncoderConfig
+from xlm_align_fairseq.convert import hugging_face_tokenizer
+from xlm_align_fairseq.encoder.network import PAD, EncoderConfig
 from xlm_align_fairseq.errors import InputError
-from xlm_align_fairseq.files import write_atomically
+from xlm_align_fairseq.model import checkpoint
+from xlm_align_fairseq.model.directory import read_aligner
+from xlm_align_fairseq.model.record import Model
+from xlm_align_fairseq.system.files import write_atomically
 
 CONFIG = "config.json"
 WEIGHTS = "model.safetensors"

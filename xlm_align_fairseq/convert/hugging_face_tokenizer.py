@@ -10,10 +10,10 @@ from typing import Any
 from sentencepiece import sentencepiece_model_pb2
 
 from xlm_align_fairseq.convert import charsmap
-from xlm_align_fairseq.convert.directory import SENTENCEPIECE
-from xlm_align_fairseq.data.vocabulary import BOS, EOS, MASK, SPECIALS, UNK, Vocabulary
+from xlm_align_fairseq.encoder.vocabulary import BOS, EOS, MASK, SPECIALS, UNK, Vocabulary
 from xlm_align_fairseq.errors import InputError
-from xlm_align_fairseq.files import write_atomically
+from xlm_align_fairseq.model.directory import SENTENCEPIECE
+from xlm_align_fairseq.system.files import write_atomically
 
 TOKENIZER = "tokenizer.json"
 ROLES = {

@@ -16,10 +16,10 @@ import torch
 from torch import Tensor
 
 from xlm_align_fairseq.convert import charsmap
-from xlm_align_fairseq.convert.model import Model, default_aligner
-from xlm_align_fairseq.data.vocabulary import MASK, SPECIALS, Vocabulary
-from xlm_align_fairseq.encoder import PAD, EncoderConfig
+from xlm_align_fairseq.encoder.network import PAD, EncoderConfig
+from xlm_align_fairseq.encoder.vocabulary import MASK, SPECIALS, Vocabulary
 from xlm_align_fairseq.errors import InputError
+from xlm_align_fairseq.model.record import Model, default_aligner
 
 FILE_NAME = "e5-small-q4.bin"
 MAGIC = b"E5S1\x01\x00\x00\x00"

@@ -13,9 +13,9 @@ from sentencepiece import SentencePieceProcessor
 from torch import Tensor
 from tqdm import tqdm
 
-from xlm_align_fairseq.convert.model import Model
-from xlm_align_fairseq.data.vocabulary import SPECIALS, Vocabulary, open_sentencepiece
+from xlm_align_fairseq.encoder.vocabulary import SPECIALS, Vocabulary, open_sentencepiece
 from xlm_align_fairseq.errors import InputError
+from xlm_align_fairseq.model.record import Model
 
 ROWS = ("encoder.embed_tokens.weight", "lm_head.bias")  # what has a row for each piece
 BATCH = 10_000

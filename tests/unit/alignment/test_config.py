@@ -5,8 +5,8 @@ import json
 import pytest
 
 from xlm_align_fairseq.alignment.config import FILE_NAME, METHODS, AlignerConfig
-from xlm_align_fairseq.alignment.signature import parse_signature, signature
 from xlm_align_fairseq.errors import InputError
+from xlm_align_fairseq.signature import parse_signature, signature
 
 
 def test_round_trip(tmp_path):

@@ -10,7 +10,7 @@ import pytest
 import sentencepiece
 
 from xlm_align_fairseq.cli import binarize, main
-from xlm_align_fairseq.data.vocabulary import Vocabulary
+from xlm_align_fairseq.encoder.vocabulary import Vocabulary
 from xlm_align_fairseq.errors import InputError
 
 SOURCE = ["der Hund bellt", "", "die Katze schläft", "ein Haus", "rot"]

@@ -8,11 +8,11 @@ import torch
 from xlm_align_fairseq.alignment.config import AlignerConfig
 from xlm_align_fairseq.cli import convert
 from xlm_align_fairseq.convert import charsmap
-from xlm_align_fairseq.convert.directory import open_model, write_model
-from xlm_align_fairseq.convert.model import Model, default_aligner
-from xlm_align_fairseq.data.vocabulary import Vocabulary
-from xlm_align_fairseq.encoder import Encoder, EncoderConfig
+from xlm_align_fairseq.encoder.network import Encoder, EncoderConfig
+from xlm_align_fairseq.encoder.vocabulary import Vocabulary
 from xlm_align_fairseq.errors import InputError
+from xlm_align_fairseq.model.directory import open_model, write_model
+from xlm_align_fairseq.model.record import Model, default_aligner
 
 PIECES = [(piece, -float(n)) for n, piece in enumerate(["▁ab", "cd", "▁", *"abcdefg"], 1)]
 

@@ -11,15 +11,15 @@ import pytest
 import sentencepiece
 from world import ROOT, SHIPPED, tree, write_random_model
 
-from xlm_align_fairseq import label_pass
-from xlm_align_fairseq.aligner import Aligner
-from xlm_align_fairseq.alignment.signature import parse_signature
+from xlm_align_fairseq.aligner.aligner import Aligner
+from xlm_align_fairseq.alignment.linking import label as label_pairs
+from xlm_align_fairseq.bitext.corpus import Corpus
+from xlm_align_fairseq.bitext.label_statistics import summary
+from xlm_align_fairseq.bitext.labels import LabelStore
 from xlm_align_fairseq.cli import label, main
-from xlm_align_fairseq.data.corpus import Corpus
-from xlm_align_fairseq.data.label_statistics import summary
-from xlm_align_fairseq.data.labels import LabelStore
+from xlm_align_fairseq.em import label_pass
 from xlm_align_fairseq.errors import InputError
-from xlm_align_fairseq.labeling import label as label_pairs
+from xlm_align_fairseq.signature import parse_signature
 
 SENTENCES = {"de-en": 40, "fr-en": 25}
 ENCODER_LIMIT = 80  # pieces; some pairs are longer

@@ -9,9 +9,9 @@ import sentencepiece
 import torch
 
 from xlm_align_fairseq.alignment.config import AlignerConfig
-from xlm_align_fairseq.convert.model import Model
-from xlm_align_fairseq.data.vocabulary import Vocabulary
-from xlm_align_fairseq.encoder import Encoder, EncoderConfig, LMHead, PointerHead
+from xlm_align_fairseq.encoder.network import Encoder, EncoderConfig, LMHead, PointerHead
+from xlm_align_fairseq.encoder.vocabulary import Vocabulary
+from xlm_align_fairseq.model.record import Model
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["TOKENIZERS_PARALLELISM"] = "false"

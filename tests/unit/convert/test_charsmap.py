@@ -2,7 +2,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from xlm_align_fairseq.convert import charsmap
-from xlm_align_fairseq.data.vocabulary import open_sentencepiece
+from xlm_align_fairseq.encoder.vocabulary import open_sentencepiece
 
 
 def test_the_bundled_map_is_rebuilt_byte_by_byte():

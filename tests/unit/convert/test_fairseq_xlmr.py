@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from xlm_align_fairseq.convert import fairseq_xlmr
-from xlm_align_fairseq.convert.directory import load_encoder, load_heads, write_model
 from xlm_align_fairseq.errors import InputError
+from xlm_align_fairseq.model.directory import load_encoder, load_heads, write_model
 
 
 def flags(config, **changes):

@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from xlm_align_fairseq.convert import hugging_face, hugging_face_tokenizer
-from xlm_align_fairseq.convert.directory import load_encoder, load_heads, open_model
-from xlm_align_fairseq.convert.model import Model
-from xlm_align_fairseq.data.vocabulary import Vocabulary, open_sentencepiece
+from xlm_align_fairseq.encoder.vocabulary import Vocabulary, open_sentencepiece
 from xlm_align_fairseq.errors import InputError
+from xlm_align_fairseq.model.directory import load_encoder, load_heads, open_model
+from xlm_align_fairseq.model.record import Model
 
 transformers = pytest.importorskip("transformers")
 

@@ -1,6 +1,6 @@
 """Vocabularies of sentencepiece models."""
 
-from xlm_align_fairseq.data.vocabulary import Vocabulary, open_sentencepiece
+from xlm_align_fairseq.encoder.vocabulary import Vocabulary, open_sentencepiece
 
 
 def test_ids_are_those_of_sentencepiece_plus_one(sentencepiece_model, tmp_path):

@@ -1,0 +1,372 @@
+"""Tests of the E-step over a corpus: what pairs get one by one, in order, in shards; what belongs to which weights."""
+
+import copy
+import io
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from world import tree
+
+from xlm_align_fairseq.aligner.aligner import Aligner
+from xlm_align_fairseq.alignment import extraction
+from xlm_align_fairseq.alignment.config import AlignerConfig
+from xlm_align_fairseq.alignment.linking import Teacher, encode_sides, label
+from xlm_align_fairseq.bitext.corpus import Corpus
+from xlm_align_fairseq.bitext.indexed import IndexedWriter
+from xlm_align_fairseq.bitext.label_statistics import PairLinks
+from xlm_align_fairseq.bitext.labels import LabelStore
+from xlm_align_fairseq.em import label_pass
+from xlm_align_fairseq.em.label_pass import (
+    check_pieces,
+    label_corpus,
+    labeler,
+    linked_pieces,
+    merge_shards,
+    origin,
+    shard_directory,
+    shard_ids,
+    slabs,
+    weights_fingerprint,
+    write_labels,
+)
+from xlm_align_fairseq.encoder.network import Encoder, EncoderConfig, PointerHead
+from xlm_align_fairseq.encoder.sequences import EOS
+from xlm_align_fairseq.errors import InputError
+from xlm_align_fairseq.signature import parse_signature
+from xlm_align_fairseq.version import __version__
+
+VOCABULARY = 60
+SIZES = {"de-en": 23, "fr-en": 9, "ro-en": 14}
+MAX_POSITIONS = 14  # some pairs are longer, others have an empty side
+CONFIG = AlignerConfig(align_layer=2)
+OTHER = AlignerConfig(align_layer=1, encoding="separate", similarity="cosine", scaling="entropic", extraction="filter")
+
+
+def write_bitext(directory, split="train"):
+    """Write random sentences of up to 8 pieces."""
+    directory.mkdir(exist_ok=True)
+    draw = np.random.default_rng(5)
+    for name, size in SIZES.items():
+        for lang in name.split("-"):
+            lengths = draw.integers(0, 9, size)
+            sentences = [[*draw.integers(4, VOCABULARY, length), EOS] for length in lengths]
+            with IndexedWriter(directory / f"{split}.{name}.{lang}", np.uint16) as writer:
+                writer.add(np.concatenate(sentences), lengths + 1)
+    return directory
+
+
+def random_encoder(seed=1, vocabulary=VOCABULARY):
+    """Make an encoder whose similarities are positive and far from each other: no clamp makes ties that rounding decides."""
+    torch.manual_seed(seed)
+    encoder = Encoder(EncoderConfig(vocabulary, layers=3, width=16, heads=2, ffn=32, max_positions=24)).eval()
+    for layer in encoder.layers:
+        torch.nn.init.ones_(layer.final_layer_norm.bias)
+    return encoder
+
+
+def random_pointer(encoder):
+    torch.manual_seed(2)
+    return PointerHead(encoder.config).eval()
+
+
+def aligner(encoder=None, config=CONFIG, batch_tokens=50):
+    return Aligner(encoder or random_encoder(), None, config, batch_tokens=batch_tokens)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    return write_bitext(tmp_path_factory.mktemp("bitext") / "data")
+
+
+@pytest.fixture(scope="module")
+def corpus(data):
+    return Corpus.open(data, "train", None, MAX_POSITIONS)
+
+
+@pytest.fixture(scope="module")
+def usable(corpus):
+    assert 10 < corpus.usable.sum() < len(corpus) - 10
+    return np.flatnonzero(corpus.usable)
+
+
+@pytest.fixture
+def small_slabs(monkeypatch):
+    monkeypatch.setattr(label_pass, "SLAB", 5)
+
+
+def columns(found):
+    return [column.tolist() for column in found]
+
+
+# what pairs get
+
+
+@pytest.mark.usefixtures("small_slabs")
+@pytest.mark.parametrize("config", [CONFIG, OTHER, CONFIG.replace(method="pointer")])
+def test_pairs_get_what_they_get_one_by_one(corpus, usable, config):
+    encoder, ids = random_encoder(), usable
+    teacher = Teacher(encoder, random_pointer(encoder))
+    if config.scaling == "entropic":  # its marginals make all cells of a single piece equal, but for rounding
+        ids = ids[np.minimum(corpus.src_lengths[ids], corpus.tgt_lengths[ids]) > 1]
+    results = list(label_corpus(labeler(teacher, config), corpus, ids, 50, None))
+    assert np.concatenate([part for part, _ in results]).tolist() == ids.tolist()
+    alone = []
+    for number in ids:
+        labels = label(teacher, corpus.pieces(np.array([number])), config)
+        links = [tuple(link) for link in labels.links[0].nonzero().tolist()]
+        linked = len({i for i, _ in links}) + len({j for _, j in links})
+        agreed = extraction.mutual_argmax(labels.plan.rows, labels.plan.columns, labels.mask).sum()
+        alone.append((links, linked, int(agreed)))
+    found = PairLinks.concatenate([found for _, found in results])
+    assert [tuple(link) for link in found.cells.tolist()] == [link for links, _, _ in alone for link in links]
+    assert found.counts.tolist() == [len(links) for links, _, _ in alone]
+    assert found.linked.tolist() == [linked for _, linked, _ in alone]
+    assert found.agreed.tolist() == [agreed for _, _, agreed in alone]
+    assert (found.agreed == found.counts).all() == (config.extraction == "argmax")
+    assert {column.dtype for column in found} == {np.dtype(np.int64)}
+
+
+def made_up(pieces):
+    """Label a batch with what tells its pairs apart."""
+    source, target = pieces.src_lengths.numpy(), pieces.tgt_lengths.numpy()
+    cells = [(k, m - 1) for n, m in zip(source, target, strict=True) for k in range(n)]
+    return PairLinks(source, np.array(cells, np.int64), pieces.source[:, 0].numpy(), pieces.target[:, 0].numpy())
+
+
+@given(st.data(), st.integers(1, 60), st.integers(1, 50))
+@settings(max_examples=40, deadline=None)
+def test_slabs_and_batches_change_nothing(corpus, usable, data, batch_tokens, slab):
+    """Any ids in any slabs and batches, in order; no batch is too large."""
+    ids = np.array(sorted(data.draw(st.sets(st.sampled_from(usable.tolist())))), np.int64)
+    sizes = []
+
+    def run(pieces):
+        sizes.append((len(pieces.source), int((pieces.src_lengths + pieces.tgt_lengths).max()) + 3))
+        return made_up(pieces)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(label_pass, "SLAB", slab)
+        results = list(label_corpus(run, corpus, ids, batch_tokens, None))
+    assert [part.tolist() for part, _ in results] == [ids[k : k + slab].tolist() for k in range(0, len(ids), slab)]
+    for part, found in results:
+        assert columns(found) == columns(PairLinks.concatenate([made_up(corpus.pieces(np.array([number]))) for number in part]))
+    assert all(pairs == 1 or pairs * longest <= batch_tokens for pairs, longest in sizes)
+    assert sum(pairs for pairs, _ in sizes) == len(ids)
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def test_a_bar_where_it_has_a_title_and_somebody_looks(corpus, usable, monkeypatch):
+    for title, stream in ((None, Terminal()), ("E-step", io.StringIO()), ("E-step", Terminal())):
+        monkeypatch.setattr("sys.stderr", stream)
+        list(label_corpus(made_up, corpus, usable, 50, title))
+        shown = stream.getvalue()
+        if title and stream.isatty():
+            assert "E-step: 100%" in shown
+            assert f" {len(usable)}/{len(usable)} " in shown
+        else:
+            assert shown == ""
+
+
+def test_labels_are_made_without_dropout_or_gradients(corpus, usable):
+    encoder = random_encoder()
+    noisy = Encoder(EncoderConfig(VOCABULARY, layers=3, width=16, heads=2, ffn=32, max_positions=24, dropout=0.5)).train()
+    noisy.load_state_dict(encoder.state_dict())
+    pieces = corpus.pieces(usable)
+    assert columns(labeler(Teacher(noisy), CONFIG)(pieces)) == columns(labeler(Teacher(encoder), CONFIG)(pieces))
+
+
+# shards
+
+
+@given(st.integers(0, 60), st.integers(1, 9), st.integers(1, 9))
+@settings(max_examples=100, deadline=None)
+def test_shards_are_whole_slabs_that_share_the_ids(n, num_shards, slab):
+    ids = np.arange(0, 3 * n, 3)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(label_pass, "SLAB", slab)
+        shards = [shard_ids(ids, num_shards, k) for k in range(num_shards)]
+        parts = [part.tolist() for shard in shards for part in slabs(shard)]
+        assert parts == [part.tolist() for part in slabs(ids)]
+    assert np.concatenate(shards).tolist() == ids.tolist()
+    counts = [-(-len(shard) // slab) for shard in shards]
+    assert max(counts) - min(counts) <= 1
+
+
+def write_shards(aligner, corpus, out, num_shards, split="train"):
+    for k in reversed(range(num_shards)):
+        write_labels(aligner, corpus, split, shard_directory(out, num_shards, k), (num_shards, k), progress=False)
+
+
+@pytest.mark.usefixtures("small_slabs")
+@pytest.mark.parametrize("num_shards", [1, 2, 3, 5])
+def test_merged_shards_are_an_undivided_pass(tmp_path, corpus, num_shards):
+    write_labels(aligner(), corpus, "train", tmp_path / "one", progress=False)
+    write_shards(aligner(), corpus, tmp_path / "many", num_shards)
+    assert len(list((tmp_path / "many" / "shards").iterdir())) == num_shards
+    merge_shards(corpus, "train", tmp_path / "many", num_shards)
+    assert tree(tmp_path / "many") == tree(tmp_path / "one") != {}
+    assert not (tmp_path / "many" / "shards").exists()
+
+
+@pytest.mark.usefixtures("small_slabs")
+def test_merging_needs_no_limit_of_the_encoder(tmp_path, data, corpus):
+    """Shards say how long a usable pair was: merging deals the pairs out as labelling did."""
+    write_labels(aligner(), corpus, "train", tmp_path / "one", progress=False)
+    write_shards(aligner(), corpus, tmp_path / "many", 3)
+    merge_shards(Corpus.open(data, "train", None, 512), "train", tmp_path / "many", 3)
+    assert tree(tmp_path / "many") == tree(tmp_path / "one")
+
+
+def test_merging_leaves_shards_of_other_splits(tmp_path, corpus):
+    valid = Corpus.open(write_bitext(tmp_path / "data", "valid"), "valid", None, MAX_POSITIONS)
+    write_shards(aligner(), corpus, tmp_path / "out", 2)
+    write_shards(aligner(), valid, tmp_path / "out", 2, "valid")
+    merge_shards(corpus, "train", tmp_path / "out", 2)
+    assert {path.name.split(".")[0] for path in (tmp_path / "out" / "shards").rglob("*.idx")} == {"valid"}
+    merge_shards(valid, "valid", tmp_path / "out", 2)
+    assert not (tmp_path / "out" / "shards").exists()
+    for split, bitext in {"train": corpus, "valid": valid}.items():
+        counts, _ = LabelStore(tmp_path / "out", split, bitext).links(np.arange(len(bitext)))
+        assert ((counts > 0) == bitext.usable).all()
+
+
+OTHERWISE = "{shards}/1-of-3 was made with another model or other flags than {shards}/0-of-3: label it again"
+
+
+@pytest.mark.usefixtures("small_slabs")
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (None, "{shards}/1-of-3: no labels of train there; run `xlm-align label` for these shards first"),
+        ({"encoder": random_encoder(seed=2)}, OTHERWISE),
+        ({"config": OTHER}, OTHERWISE),
+        ({"batch_tokens": 60}, OTHERWISE),
+        ({"limit": 10}, OTHERWISE),
+        ({"pairs": "de-en"}, "{shards}/1-of-3/train.align.fr-en.idx is missing: labels are needed for every language pair"),
+    ],
+)
+def test_shards_that_do_not_fit_are_refused(tmp_path, data, corpus, change, message):
+    for k in (0, 1, 2):
+        changes = dict(change or {}) if k == 1 else {}
+        part = Corpus.open(data, "train", changes.pop("pairs", None), changes.pop("limit", MAX_POSITIONS))
+        if k != 1 or change:
+            write_labels(aligner(**changes), part, "train", shard_directory(tmp_path, 3, k), (3, k), progress=False)
+    before = tree(tmp_path)
+    with pytest.raises(InputError) as error:
+        merge_shards(corpus, "train", tmp_path, 3)
+    assert message.format(shards=tmp_path / "shards") in str(error.value)
+    assert tree(tmp_path) == before
+
+
+@pytest.mark.parametrize("names", ["de-en,fr-en", "fr-en,de-en,ro-en"])
+def test_shards_of_other_language_pairs_are_refused(tmp_path, data, corpus, names):
+    write_shards(aligner(), corpus, tmp_path, 2)
+    with pytest.raises(InputError, match="0-of-2 has labels of de-en, fr-en, ro-en, in this order: give the same --lang-pairs"):
+        merge_shards(Corpus.open(data, "train", names, MAX_POSITIONS), "train", tmp_path, 2)
+
+
+@given(st.lists(st.sets(st.tuples(st.integers(0, 5), st.integers(0, 5)), max_size=6).map(sorted), max_size=6))
+@settings(max_examples=60, deadline=None)
+def test_linked_pieces_are_those_of_a_loop(links):
+    counts = np.array([len(x) for x in links], np.int64)
+    cells = np.array([link for x in links for link in x], np.int64).reshape(-1, 2)
+    expected = [len({i for i, _ in x}) + len({j for _, j in x}) for x in links]
+    assert linked_pieces(counts, cells).tolist() == expected
+
+
+# what is labelled, and by what
+
+
+@pytest.mark.usefixtures("small_slabs")
+def test_every_usable_pair_is_labelled_and_no_other(tmp_path, corpus, usable):
+    write_labels(aligner(), corpus, "train", tmp_path, progress=False)
+    store = LabelStore(tmp_path, "train", corpus)
+    counts, _ = store.links(np.arange(len(corpus)))
+    assert np.flatnonzero(counts).tolist() == usable.tolist()  # the best cell of a pair is always a link
+    assert sum(pair["labelled"] for pair in store.manifest["pairs"].values()) == len(usable)
+    about = origin(Teacher(random_encoder()), CONFIG, None, 50)
+    assert {key: store.manifest[key] for key in about} == about
+    assert "shard" not in store.manifest
+
+
+def test_an_origin_tells_all_that_can_change_links():
+    encoder = random_encoder()
+    signature = parse_signature(origin(Teacher(encoder), OTHER, torch.bfloat16, 50)["aligner"])
+    assert {key: signature[key] for key in ("autocast", "batch_tokens", "version")} == {
+        "autocast": "bfloat16",
+        "batch_tokens": "50",
+        "version": __version__,
+    }
+    assert signature.keys() >= OTHER.signature_items().keys() - {"window"}
+    assert "window" not in signature  # the text is in pieces
+    assert parse_signature(origin(Teacher(encoder), CONFIG, None, 50)["aligner"])["autocast"] == "none"
+    assert origin(Teacher(encoder), CONFIG, None, 50)["weights"] == weights_fingerprint(Teacher(encoder), CONFIG)
+
+
+@pytest.mark.parametrize(
+    ("name", "matters"),
+    [
+        ("embed_tokens.weight", True),
+        ("embed_positions.weight", True),
+        ("layernorm_embedding.bias", True),
+        ("layers.0.fc1.weight", True),
+        ("layers.1.final_layer_norm.bias", True),
+        ("layers.2.fc1.weight", False),
+    ],
+)
+def test_a_fingerprint_tells_of_the_weights_that_are_used(name, matters):
+    encoder = random_encoder()
+    before = weights_fingerprint(Teacher(encoder), CONFIG)
+    assert weights_fingerprint(Teacher(copy.deepcopy(encoder), random_pointer(encoder)), CONFIG) == before
+    with torch.no_grad():
+        encoder.get_parameter(name).view(-1)[-1] += 1e-3
+    assert (weights_fingerprint(Teacher(encoder), CONFIG) != before) == matters
+    assert weights_fingerprint(Teacher(encoder), CONFIG.replace(align_layer=3)) != weights_fingerprint(Teacher(encoder), CONFIG)
+
+
+@pytest.mark.parametrize("name", ["layers.2.fc1.weight", "query.weight", "key.bias"])
+def test_where_the_pointer_head_labels_the_fingerprint_tells_of_all_layers_and_of_the_head(name):
+    encoder, config = random_encoder(), CONFIG.replace(method="pointer")
+    teacher = Teacher(encoder, random_pointer(encoder))
+    before = weights_fingerprint(teacher, config)
+    with torch.no_grad():
+        (encoder if name.startswith("layers") else teacher.pointer).get_parameter(name).view(-1)[-1] += 1e-3
+    assert weights_fingerprint(teacher, config) != before
+
+
+@pytest.mark.parametrize("also", ["", "argmax"])
+def test_the_pointer_head_labels_by_its_own_distributions(corpus, usable, also):
+    """From the last layer, whatever `align_layer` says; a second method reads that one."""
+    encoder = random_encoder()
+    head, pieces = random_pointer(encoder), corpus.pieces(usable)
+    config = CONFIG.replace(method="pointer", encoding="separate", also=also, align_layer=1)
+    links = label(Teacher(encoder, head), pieces, config).links
+    source, target = encode_sides(lambda tokens: encoder(tokens, 3), pieces, "separate")
+    mask = pieces.cell_mask()
+    rows, columns = (logits.masked_fill(~mask, -torch.inf) for logits in (head(source, target), head(target, source).mT))
+    best = (rows == rows.amax(2, keepdim=True)) & (columns == columns.amax(1, keepdim=True)) & mask
+    if also:
+        best &= label(Teacher(encoder), pieces, config.replace(method=also, also="")).links
+    assert torch.equal(links, best)
+    assert links.any()
+    with pytest.raises(InputError, match="asks a pointer head, and there is none"):
+        label(Teacher(encoder), pieces, config)
+
+
+def test_pieces_that_the_encoder_does_not_know_are_refused(tmp_path, corpus):
+    highest = max(pair.source.highest() for pair in corpus.pairs[:1])
+    check_pieces(corpus, random_encoder())
+    small = random_encoder(vocabulary=highest)
+    message = rf"train\.de-en\.de has piece {highest}, the encoder knows {highest}: binarise with its dictionary"
+    with pytest.raises(InputError, match=message):
+        check_pieces(corpus, small)
+    with pytest.raises(InputError, match=message):
+        write_labels(aligner(small), corpus, "train", tmp_path / "labels", progress=False)
+    assert not list(tmp_path.iterdir())

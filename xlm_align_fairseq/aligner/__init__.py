@@ -1,0 +1,1 @@
+"""Sentences in, word links out: chunks, windows, results, and the statistical aligner."""

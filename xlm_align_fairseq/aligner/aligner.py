@@ -1,0 +1,222 @@
+"""Sentences in, word links out, in input order and with bounded memory."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from xlm_align_fairseq.aligner.engine import ChunkAligner, Encoded
+from xlm_align_fairseq.aligner.result import Alignment
+from xlm_align_fairseq.alignment.config import AlignerConfig
+from xlm_align_fairseq.alignment.linking import Teacher
+from xlm_align_fairseq.encoder.network import Encoder, PointerHead
+from xlm_align_fairseq.encoder.pieces import PieceEncoder
+from xlm_align_fairseq.encoder.sequences import SPECIALS
+from xlm_align_fairseq.encoder.vocabulary import UNK
+from xlm_align_fairseq.errors import InputError
+from xlm_align_fairseq.links.gold_set import GoldSet
+from xlm_align_fairseq.links.metrics import Counts, count
+from xlm_align_fairseq.model.directory import open_model
+from xlm_align_fairseq.model.record import load_encoder, load_heads
+from xlm_align_fairseq.system.memory import release_freed_memory
+from xlm_align_fairseq.system.parallel import prefetch
+from xlm_align_fairseq.text.tokenize import split_words
+
+CHUNK_PAIRS = 4096  # pairs that are read, sorted by length and aligned together
+CHUNK_BYTES = 1 << 28  # of hidden states that are held at once
+Sentence = str | Sequence[str]
+
+
+@dataclasses.dataclass
+class Aligner:
+    """Align pairs of sentences with an encoder.
+
+    Args:
+        encoder: in evaluation mode, on its device.
+        pieces: encodes words for it.
+        config: how links are made.
+        pointer: the pointer head, for the methods that ask it.
+        batch_tokens: pieces of a batch, padding included.
+        autocast: dtype to compute in, `None` for the encoder's own.
+
+    Attributes:
+        flagged: how many pairs were given each flag of `Alignment` so far.
+
+    >>> aligner = Aligner.load("encoder")  # doctest: +SKIP
+    >>> aligner.align("Das ist ein Haus .", "This is a house .").links  # doctest: +SKIP
+    [(0, 0), (1, 1), (2, 2), (3, 3), (4, 4)]
+    """
+
+    encoder: Encoder
+    pieces: PieceEncoder
+    config: AlignerConfig
+    pointer: PointerHead | None = None
+    batch_tokens: int = 2048
+    autocast: torch.dtype | None = None
+    flagged: Counter = dataclasses.field(default_factory=Counter)
+
+    def __post_init__(self):
+        if self.batch_tokens < 1:
+            raise InputError(f"batch_tokens (--batch-tokens) is {self.batch_tokens}: allowed are 1 and more pieces")
+
+    @classmethod
+    def load(
+        cls,
+        path: Path | str,
+        device: str = "auto",
+        changes: Mapping[str, Any] | None = None,
+        dtype: torch.dtype | None = None,
+        batch_tokens: int | None = None,
+        autocast: torch.dtype | None = None,
+    ) -> Aligner:
+        """Load a model directory: a converted encoder, a training run, or a Hugging Face directory.
+
+        Args:
+            path: the directory, or one checkpoint file in it.
+            device: where to compute, as `cpu`, `cuda`, `cuda:1`; `auto` takes a GPU if there is one.
+            changes: fields of the `AlignerConfig` that differ from the model's own, as `{"method": "softmax"}`.
+            dtype: to hold the encoder and compute in, as `torch.bfloat16`; `None` for float32.
+            batch_tokens: pieces of a batch, padding included; `None` for 2048 on a CPU and 32768 on a GPU.
+            autocast: dtype to compute in with weights in float32, as training does.
+
+        Raises:
+            InputError: the directory, the device or a change cannot be used.
+        """
+        where = open_device(device)
+        model = open_model(path)
+        encoder = load_encoder(model).to(where)
+        config = model.aligner.replace(**(changes or {}))
+        config.check_layer(encoder.config.layers)
+        _, pointer = load_heads(model, encoder)
+        if pointer is not None:
+            pointer = pointer.to(where)
+        elif config.needs_pointer():
+            raise InputError(f"{path} has no pointer head, which the method pointer asks: word alignment in training makes it")
+        if dtype is not None:
+            encoder = encoder.to(dtype)
+        if batch_tokens is None:
+            batch_tokens = default_batch_tokens(where)
+        pieces = PieceEncoder(model.sentencepiece, model.vocabulary)
+        return cls(encoder, pieces, config, pointer, batch_tokens, autocast)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the encoder is."""
+        return self.encoder.embed_tokens.weight.device
+
+    @property
+    def teacher(self) -> Teacher:
+        """What labels: the weights alone."""
+        return Teacher(self.encoder, self.pointer)
+
+    @property
+    def window(self) -> int:
+        """Pieces of the longest side that is aligned whole."""
+        positions = self.encoder.config.max_positions
+        return min(self.config.window, (positions - SPECIALS) // 2 if self.config.encoding == "joint" else positions - 2)
+
+    def align(self, source: Sentence, target: Sentence, details: bool = False) -> Alignment:
+        """Align one pair.
+
+        Args:
+            source, target: words, or a string of words with single spaces between (a `"\\n"` at its end is no part of it).
+            details: whether to return pieces and similarities too.
+        """
+        encoded = self._encode(source, target)
+        (alignment,) = self._engine().align([encoded], [self.config], details)[0]
+        return alignment
+
+    def align_corpus(self, pairs: Iterable[tuple[Sentence, Sentence]]) -> Iterator[Alignment]:
+        """Yield the alignment of each pair, in order; what cannot be aligned has no links and says why in its flags.
+
+        Pairs are read ahead, some thousands at a time, by another thread.
+        """
+        return (alignment for (alignment,) in self._run(pairs, [self.config]))
+
+    def align_variants(
+        self, pairs: Iterable[tuple[Sentence, Sentence]], variants: Sequence[AlignerConfig]
+    ) -> Iterator[list[Alignment]]:
+        """Yield, for each pair, its alignments in several ways from one encoding; the ways share `encoding`."""
+        if any(config.encoding != variants[0].encoding for config in variants):
+            raise ValueError("variants of different encodings need a pass each")
+        return self._run(pairs, variants)
+
+    def score(self, gold_set: GoldSet) -> list[Counts]:
+        """Align a gold set and return the counts of each pair."""
+        return self.score_variants(gold_set, [self.config])[0]
+
+    def score_variants(self, gold_set: GoldSet, variants: Sequence[AlignerConfig]) -> list[list[Counts]]:
+        """Align a gold set in several ways of one encoding; return, for each of them, the counts of each pair."""
+        found = self.align_variants(gold_set.pairs(), variants)
+        counts = [[count(way.links, gold) for way in ways] for ways, gold in zip(found, gold_set.gold, strict=True)]
+        return [list(way) for way in zip(*counts, strict=True)]
+
+    def layers(self) -> list[AlignerConfig]:
+        """Return the variants that differ in the layer alone, 0..n."""
+        return [self.config.replace(align_layer=layer) for layer in range(self.encoder.config.layers + 1)]
+
+    def _engine(self) -> ChunkAligner:
+        window = max(1, self.window * 5 // 8)  # shorter than what needs none: what is far off is then no rival
+        vocabulary = self.pieces.vocabulary
+        return ChunkAligner(self.encoder, self.pointer, vocabulary, window, self.batch_tokens, self.autocast)
+
+    def _run(self, pairs: Iterable[tuple[Sentence, Sentence]], variants: Sequence[AlignerConfig]) -> Iterator[list[Alignment]]:
+        engine = self._engine()
+        for chunk in prefetch(self._chunks(pairs, len(engine.wanted_layers(variants)))):
+            for alignments in engine.align(chunk, variants):
+                self.flagged.update(alignments[0].flags)
+                yield alignments
+            release_freed_memory()
+
+    def _chunks(self, pairs: Iterable[tuple[Sentence, Sentence]], n_layers: int) -> Iterator[list[Encoded]]:
+        """Encode pairs as pieces and cut the stream into chunks, by bytes of hidden states to come and by count."""
+        room = CHUNK_BYTES // (4 * self.encoder.config.width * n_layers)
+        chunk: list[Encoded] = []
+        n_pieces = 0
+        for source, target in pairs:
+            chunk.append(self._encode(source, target))
+            n_pieces += len(chunk[-1].src_ids) + len(chunk[-1].tgt_ids)
+            if len(chunk) == CHUNK_PAIRS or n_pieces >= room:
+                yield chunk
+                chunk, n_pieces = [], 0
+        if chunk:
+            yield chunk
+
+    def _encode(self, source: Sentence, target: Sentence) -> Encoded:
+        source, target = map(_words, (source, target))
+        (src_ids, src_words), (tgt_ids, tgt_words) = self.pieces.words(source), self.pieces.words(target)
+        flags = {
+            "blank": not len(src_ids) or not len(tgt_ids),
+            "unknown": bool((src_ids == UNK).any() or (tgt_ids == UNK).any()),
+            "windows": max(len(src_ids), len(tgt_ids)) > self.window,
+        }
+        if flags["blank"]:
+            flags["windows"] = False
+        return Encoded(source, target, src_ids, tgt_ids, src_words, tgt_words, tuple(flag for flag in flags if flags[flag]))
+
+
+def open_device(name: str) -> torch.device:
+    """Return the device of a name, `auto` for a GPU if there is one; refuse one that torch cannot compute on."""
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        return torch.zeros(1, device=name).device
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).split("\n")[0]
+        raise InputError(
+            f"--device {name}: {reason}; allowed are auto, cpu and, where torch finds a GPU, cuda, cuda:1 …"
+        ) from error
+
+
+def default_batch_tokens(device: torch.device) -> int:
+    """Return the pieces of a batch that a device computes fast with."""
+    return 2048 if device.type == "cpu" else 32768
+
+
+def _words(side: Sentence) -> list[str]:
+    return split_words(side.removesuffix("\n")) if isinstance(side, str) else list(side)

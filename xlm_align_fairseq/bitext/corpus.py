@@ -1,0 +1,140 @@
+"""Binarised bitext of any number of language pairs as one row of sentence ids; no fairseq is needed to read it."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from xlm_align_fairseq.bitext.indexed import ENDINGS, IndexedReader
+from xlm_align_fairseq.encoder.sequences import PAD, SPECIALS, PieceBatch
+from xlm_align_fairseq.errors import InputError
+
+
+@dataclasses.dataclass
+class Pair:
+    """The bitext of one language pair; each item of a side ends with `</s>`, as fairseq-preprocess writes it."""
+
+    name: str  # "de-en"
+    source: IndexedReader
+    target: IndexedReader
+
+    @classmethod
+    def open(cls, data: Path, split: str, name: str) -> Pair:
+        """Open `SPLIT.SRC-TGT.{SRC,TGT}` of a data directory."""
+        return cls(name, *(IndexedReader(data / f"{split}.{name}.{lang}") for lang in name.split("-")))
+
+    @functools.cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 of the four files, hexadecimal: labels belong to exactly these sentences, in this order."""
+        digest = hashlib.sha256()
+        for side in (self.source, self.target):
+            for ending in ENDINGS:
+                with open(side.prefix.with_name(f"{side.prefix.name}.{ending}"), "rb") as file:
+                    while block := file.read(1 << 20):
+                        digest.update(block)
+        return digest.hexdigest()
+
+
+class Corpus:
+    """All sentence pairs of a split; an id counts over the language pairs in the order given, from 0.
+
+    Args:
+        pairs: one or more.
+        max_positions: longest joint sequence that is usable, in pieces with specials.
+
+    Attributes:
+        starts: (pairs + 1,) the first id of each language pair, and the number of ids.
+        src_lengths, tgt_lengths: (ids,) int32 pieces of each side.
+        usable: (ids,) bool; a pair with an empty side or over `max_positions` is not.
+    """
+
+    def __init__(self, pairs: list[Pair], max_positions: int):
+        self.pairs, self.max_positions = pairs, max_positions
+        for pair in pairs:
+            if len(pair.source) != len(pair.target):
+                raise InputError(f"{pair.name}: {len(pair.source)} source but {len(pair.target)} target sentences")
+        self.starts = np.concatenate([[0], np.cumsum([len(pair.source) for pair in pairs])])
+        self.src_lengths = np.concatenate([pair.source.sizes for pair in pairs]) - 1
+        self.tgt_lengths = np.concatenate([pair.target.sizes for pair in pairs]) - 1
+        shortest = np.minimum(self.src_lengths, self.tgt_lengths)
+        self.usable = (shortest > 0) & (self.lengths <= max_positions)
+
+    @classmethod
+    def open(cls, data: Path, split: str, lang_pairs: str | None, max_positions: int) -> Corpus:
+        """Open every `SPLIT.SRC-TGT` of a data directory, or those that are named, as in `de-en,fr-en`.
+
+        Raises:
+            InputError: there is none, or one that is named is not there or named twice.
+        """
+        found = sorted({file.name.split(".")[1] for file in data.glob(f"{split}.*-*.*.idx")})
+        names = [name.strip() for name in lang_pairs.split(",")] if lang_pairs else found
+        missing = sorted(set(names) - set(found))
+        if missing or not names:
+            wanted = ", ".join(missing) or "any pair"
+            raise InputError(f"{data} has no {split} bitext for {wanted}: it has {', '.join(found) or 'none'}")
+        if len(set(names)) < len(names):
+            raise InputError(f"--lang-pairs {lang_pairs}: name each language pair once")
+        return cls([Pair.open(data, split, name) for name in names], max_positions)
+
+    def __len__(self) -> int:
+        return len(self.src_lengths)
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """(ids,) pieces of each joint sequence, specials included."""
+        return self.src_lengths + self.tgt_lengths + SPECIALS
+
+    def owners(self, ids: np.ndarray) -> np.ndarray:
+        """Return the number of the language pair of each id."""
+        return np.searchsorted(self.starts, ids, side="right") - 1
+
+    def parts(self, ids: np.ndarray) -> list[tuple[Pair, np.ndarray, np.ndarray]]:
+        """Split ids by language pair: the pair, where its ids stand among `ids`, and their lines (0-based)."""
+        owner = self.owners(ids)
+        there = [(k, np.flatnonzero(owner == k)) for k in np.unique(owner)]
+        return [(self.pairs[k], where, ids[where] - self.starts[k]) for k, where in there]
+
+    def pieces(self, ids: np.ndarray) -> PieceBatch:
+        """Return the pieces of some pairs, without `</s>`, padded."""
+        return PieceBatch(
+            self._side(ids, "source", self.src_lengths),
+            self._side(ids, "target", self.tgt_lengths),
+            torch.from_numpy(self.src_lengths[ids].astype(np.int64)),
+            torch.from_numpy(self.tgt_lengths[ids].astype(np.int64)),
+        )
+
+    def _side(self, ids: np.ndarray, side: str, lengths: np.ndarray) -> torch.Tensor:
+        widths = lengths[ids]
+        padded = np.full((len(ids), int(widths.max()) + 1), PAD, np.int64)
+        for pair, where, lines in self.parts(ids):
+            flat, sizes = getattr(pair, side).gather(lines)
+            rows = np.repeat(where, sizes)
+            columns = np.arange(len(flat)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+            padded[rows, columns] = flat
+        padded[np.arange(len(ids)), widths] = PAD  # the </s> of each item
+        return torch.from_numpy(padded[:, :-1])
+
+
+def batch_by_tokens(lengths: np.ndarray, batch_tokens: int) -> list[slice]:
+    """Cut sequences that are sorted by length into batches.
+
+    Args:
+        lengths: (n,) ascending.
+        batch_tokens: largest number of sequences × longest sequence; one sequence alone may exceed it.
+
+    Returns:
+        Slices of the sequences, one after another.
+    """
+    batches, begin = [], 0
+    while begin < len(lengths):
+        most = max(1, batch_tokens // max(1, int(lengths[begin])))
+        padded = lengths[begin : begin + most] * np.arange(1, len(lengths[begin : begin + most]) + 1)
+        end = begin + max(1, int(np.searchsorted(padded, batch_tokens, side="right")))
+        batches.append(slice(begin, end))
+        begin = end
+    return batches

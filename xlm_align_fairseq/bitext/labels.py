@@ -1,0 +1,233 @@
+"""The labels of a corpus on disk: piece links in the format of fairseq's binarised alignments, and a manifest.
+
+`SPLIT.align.SRC-TGT.{bin,idx}` hold, for each sentence pair of the data, source and target piece of every link in turn: 0-based
+positions within each side, specials not counted, in row-major order. `labels.SPLIT.json` tells what made them, for which data.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from xlm_align_fairseq.bitext.corpus import Corpus, Pair
+from xlm_align_fairseq.bitext.indexed import ENDINGS, IndexedReader, IndexedWriter, best_dtype
+from xlm_align_fairseq.bitext.label_statistics import PairLinks, Totals
+from xlm_align_fairseq.errors import InputError
+from xlm_align_fairseq.system.files import write_atomically
+
+FORMAT, VERSION = "xlm-align labels", 1
+
+
+def prefix(split: str, pair: str) -> str:
+    """Return the name of a pair's label files without their endings: that of fairseq's alignments."""
+    return f"{split}.align.{pair}"
+
+
+def manifest_path(directory: Path, split: str) -> Path:
+    """Return where the manifest of a split is."""
+    return directory / f"labels.{split}.json"
+
+
+class LabelStore:
+    """Read the labels of a corpus; memory-mapped.
+
+    Args:
+        directory: with `SPLIT.align.SRC-TGT.{bin,idx}` for every pair, and a manifest unless they come from elsewhere.
+        split: `train`, `valid`, ….
+        corpus: what they label.
+
+    Attributes:
+        manifest: what `labels.SPLIT.json` says; empty for labels from elsewhere.
+        digest: SHA-256 of all files, hexadecimal.
+
+    Raises:
+        InputError: labels are missing, damaged, of another version, or belong to other data.
+    """
+
+    def __init__(self, directory: Path, split: str, corpus: Corpus):
+        self.directory, self.split, self.corpus = directory, split, corpus
+        self.readers = {pair.name: self._open(pair) for pair in corpus.pairs}
+        hashes = {name: file_hashes(reader.prefix) for name, reader in self.readers.items()}
+        self.digest = hashlib.sha256(json.dumps(hashes, sort_keys=True).encode()).hexdigest()
+        self.manifest = read_manifest(directory, split)
+        if self.manifest:
+            self._check(hashes)
+
+    @property
+    def is_self_labelled(self) -> bool:
+        """Whether these are of an EM iteration, which may have left out pairs."""
+        return bool(self.manifest.get("em_iter"))
+
+    def _open(self, pair: Pair) -> IndexedReader:
+        path = self.directory / prefix(self.split, pair.name)
+        if not path.with_name(f"{path.name}.idx").is_file():
+            raise InputError(
+                f"{path}.idx is missing: labels are needed for every language pair; make them with `xlm-align label`,"
+                " `xlm-align binarize --alignments` or fairseq-preprocess --align-suffix"
+            )
+        reader = IndexedReader(path)
+        if len(reader) != len(pair.source):
+            raise InputError(f"{path}: labels of {len(reader)} sentence pairs, the data has {len(pair.source)}: label this data")
+        odd = np.flatnonzero(reader.sizes % 2)
+        if len(odd):
+            raise InputError(
+                f"{path}, sentence pair {odd[0] + 1}: {reader.sizes[odd[0]]} numbers; links are two each, source and target piece"
+            )
+        return reader
+
+    def _check(self, hashes: Mapping[str, Mapping[str, str]]) -> None:
+        path = manifest_path(self.directory, self.split)
+        for pair in self.corpus.pairs:
+            about = self.manifest["pairs"].get(pair.name)
+            if about is None or about["sha256"] != hashes[pair.name]:
+                raise InputError(f"{path}: the labels of {pair.name} are not those that it tells of: make them again")
+            if about["data"] != pair.fingerprint:
+                raise InputError(
+                    f"{self.directory}: the labels of {pair.name} belong to other data (SHA-256 {about['data'][:16]}…, here"
+                    f" {pair.fingerprint[:16]}…): give the data they were made for, or label this data"
+                )
+
+    def links(self, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Look up the links of some sentence pairs.
+
+        Args:
+            ids: (n,) of the corpus.
+
+        Returns:
+            (n,) int64 number of links of each, and (links, 2) int64 source and target pieces, pair after pair.
+
+        Raises:
+            InputError: a link points outside its sentences.
+        """
+        counts = np.zeros(len(ids), np.int64)
+        parts, order = [], []
+        for pair, where, lines in self.corpus.parts(ids):
+            flat, sizes = self.readers[pair.name].gather(lines)
+            counts[where] = sizes // 2
+            cells = flat.astype(np.int64).reshape(-1, 2)
+            self._check_range(pair, ids[where], lines, counts[where], cells)
+            parts.append(cells)
+            order.append(np.repeat(where, counts[where]))
+        cells = np.concatenate([np.zeros((0, 2), np.int64), *parts])
+        if len(parts) > 1:
+            cells = cells[np.argsort(np.concatenate(order), kind="stable")]
+        return counts, cells
+
+    def _check_range(self, pair: Pair, ids: np.ndarray, lines: np.ndarray, counts: np.ndarray, cells: np.ndarray) -> None:
+        corpus = self.corpus
+        limits = np.stack([corpus.src_lengths[ids], corpus.tgt_lengths[ids]], 1).repeat(counts, 0)
+        outside = np.flatnonzero(((cells >= limits) | (cells < 0)).any(1))
+        if len(outside):
+            row = int(np.repeat(np.arange(len(ids)), counts)[outside[0]])
+            raise InputError(
+                f"{self.readers[pair.name].prefix}, sentence pair {int(lines[row]) + 1}: link"
+                f" {'-'.join(map(str, cells[outside[0]].tolist()))} is outside its {limits[outside[0]].tolist()} pieces:"
+                " labels are 0-based positions of pieces, not of words"
+            )
+
+
+def read_manifest(directory: Path, split: str) -> dict[str, Any]:
+    """Read the manifest of a split; an empty one if there is none.
+
+    Raises:
+        InputError: it is not a manifest of this version.
+    """
+    path = manifest_path(directory, split)
+    if not path.is_file():
+        return {}
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+        if (manifest["format"], manifest["version"]) != (FORMAT, VERSION):
+            raise ValueError(f"it says {manifest['format']} {manifest['version']}")
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{path} is no manifest of {FORMAT} {VERSION} ({error}): make the labels again") from error
+    return manifest
+
+
+def file_hashes(path: Path) -> dict[str, str]:
+    """Return the SHA-256 of `PATH.bin` and `PATH.idx` by ending."""
+    hashes = {}
+    for ending in ENDINGS:
+        with open(path.with_name(f"{path.name}.{ending}"), "rb") as file:
+            hashes[ending] = hashlib.file_digest(file, "sha256").hexdigest()
+    return hashes
+
+
+class LabelWriter:
+    """Write the labels of a corpus as a stream; a context manager.
+
+    Nothing appears in the directory unless all of it is complete, the manifest last.
+
+    Args:
+        directory: it is made.
+        split: `train`, `valid`, ….
+        corpus: what is labelled.
+        about: what the manifest says of where the labels come from (em_iter, update, weights, aligner, …).
+        previous: the labels of the iteration before, to count what changes.
+    """
+
+    def __init__(self, directory: Path, split: str, corpus: Corpus, about: Mapping[str, Any], previous: LabelStore | None = None):
+        self.directory, self.split, self.corpus, self.about, self.previous = directory, split, corpus, about, previous
+        self.totals = {pair.name: Totals() for pair in corpus.pairs}
+        self._stack = contextlib.ExitStack()
+        self._writers: dict[str, IndexedWriter] = {}
+
+    def __enter__(self) -> LabelWriter:
+        try:
+            self.directory.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(f"{self.directory}: cannot make the directory ({error.strerror}); give another one") from error
+        dtype = best_dtype(self.corpus.max_positions)
+        with contextlib.ExitStack() as stack:
+            for pair in self.corpus.pairs:
+                path = self.directory / prefix(self.split, pair.name)
+                self._writers[pair.name] = stack.enter_context(IndexedWriter(path, dtype))
+            self._stack = stack.pop_all()
+        return self
+
+    def add(self, ids: np.ndarray, found: PairLinks) -> None:
+        """Append labels; ids ascend from call to call, and pairs that are passed over get none."""
+        for pair, where, lines in self.corpus.parts(ids):
+            part = found.reordered(where) if len(where) < len(ids) else found
+            writer, totals = self._writers[pair.name], self.totals[pair.name]
+            sizes = np.zeros(int(lines[-1]) + 1 - writer.items, np.int64)
+            sizes[lines - writer.items] = 2 * part.counts
+            writer.add(part.cells.reshape(-1), sizes)
+            totals.add(part, int((self.corpus.src_lengths[ids[where]] + self.corpus.tgt_lengths[ids[where]]).sum()))
+            if self.previous is not None:
+                totals.compare(part, *self.previous.links(ids[where]))
+
+    def take_agreed(self, manifests: Sequence[Mapping[str, Any]]) -> None:
+        """Add up the count that links alone do not tell, from the manifests of shards."""
+        for name, totals in self.totals.items():
+            totals.agreed = sum(manifest["pairs"][name]["agreed"] for manifest in manifests)
+
+    def __exit__(self, kind: Any, error: Any, traceback: Any) -> None:
+        if kind is not None:
+            self._stack.__exit__(kind, error, traceback)
+            return
+        with self._stack:  # which discards everything if completing it fails
+            for pair in self.corpus.pairs:
+                writer = self._writers[pair.name]
+                while writer.items < len(pair.source):
+                    writer.add(np.zeros(0, writer.dtype), np.zeros(min(1 << 20, len(pair.source) - writer.items), np.int64))
+                writer.finish()
+            # A manifest tells of what is complete: it goes first and comes last.
+            manifest_path(self.directory, self.split).unlink(missing_ok=True)
+        self._write_manifest()
+
+    def _write_manifest(self) -> None:
+        pairs = {
+            pair.name: {"data": pair.fingerprint, "sentences": len(pair.source), **self.totals[pair.name].statistics()}
+            | {"sha256": dict(self._writers[pair.name].sha256)}
+            for pair in self.corpus.pairs
+        }
+        manifest = {"format": FORMAT, "version": VERSION, "split": self.split, **self.about, "pairs": pairs}
+        text = json.dumps(manifest, indent=2) + "\n"
+        write_atomically(manifest_path(self.directory, self.split), lambda file: file.write(text.encode()))

@@ -1,0 +1,218 @@
+"""What `xlm-align align` writes: files that a killed run leaves ready to go on with."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import fcntl
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import IO, Any
+
+from xlm_align_fairseq.aligner.result import Alignment
+from xlm_align_fairseq.cli.support.streams import StandardInput
+from xlm_align_fairseq.cli.support.texts import Texts
+from xlm_align_fairseq.errors import InputError
+from xlm_align_fairseq.system.files import check_output, real_path
+
+ENDED = b"all lines are written\n"
+
+
+@dataclasses.dataclass
+class Output:
+    """Files with one line a pair, which have other names until they are complete.
+
+    Beside `PATH.partial` stands `PATH.partial.json`, locked while a run writes: a line of JSON with the `identity` of the run,
+    and a second one once all lines are written.
+
+    Args:
+        paths: of the links and, on request, of the words of source and target; "-" is standard output.
+        line: makes the line of an alignment.
+        resume: whether to go on with what a killed run left.
+    """
+
+    paths: list[str]
+    line: Callable[[Alignment], str]
+    resume: bool
+    _files: list[Any] = dataclasses.field(default_factory=list)
+
+    @classmethod
+    def from_flags(cls, args: Any, texts: Texts) -> Output:
+        """Check where the output goes.
+
+        Raises:
+            InputError: it would overwrite an input, has the name of a packed file, or cannot be gone on with.
+        """
+        paths = [args.out, *(args.write_tokenized or [])]
+        inputs = [0 if isinstance(file, StandardInput) else str(file.path) for file in texts.files]
+        for flag, path in zip(("--out", "--write-tokenized", "--write-tokenized"), paths, strict=False):
+            if path != "-":
+                check_output(flag, path, inputs)
+        if len({os.path.realpath(path) for path in paths}) < len(paths):
+            raise InputError(f"--out and --write-tokenized name one file twice: {', '.join(paths)}")
+        if args.resume and args.out == "-":
+            raise InputError("--resume needs --out FILE: nothing is known of what went to standard output")
+        return cls(list(map(real_path, paths)), lambda alignment: alignment.format(args.format), args.resume)
+
+    @property
+    def _state(self) -> Path:
+        return Path(f"{self.paths[0]}.partial.json")
+
+    def is_complete(self, lines: int | None) -> bool:
+        """Say whether there is nothing left to go on with: a finished output, and no unfinished one beside it.
+
+        Args:
+            lines: that a finished output has, if known.
+        """
+        if not self.resume or self._state.exists() or not all(map(os.path.isfile, self.paths)):
+            return False
+        for path in self.paths:
+            if lines is not None and (found := _complete_lines(path)) != lines:
+                raise InputError(
+                    f"{path} has {found} lines, the text has {lines}: it is of other text; delete it or give another --out"
+                )
+        return True
+
+    @contextlib.contextmanager
+    def open(self, identify: Callable[[], dict[str, Any]]) -> Iterator[int]:
+        """Open the files; give the number of lines that are there already; on success the files take their names.
+
+        Args:
+            identify: returns what `identity` does; asked where a run can be gone on with.
+
+        Raises:
+            InputError: a file cannot be written, or an unfinished run is there and was not asked for, or had other text or flags.
+        """
+        if not all(map(_is_resumable, self.paths)):
+            if self.resume:
+                raise InputError(
+                    f"--resume: {' or '.join(self.paths)} is no regular file, so that nothing is known of what went there"
+                )
+            with _reporting(self.paths), contextlib.ExitStack() as stack:
+                for path in self.paths:
+                    self._files.append(sys.stdout.buffer if path == "-" else stack.enter_context(open(path, "wb")))
+                yield 0
+                for file in self._files:
+                    file.flush()
+            return
+        same = identify()
+        with _reporting(self.paths), contextlib.ExitStack() as stack:
+            state = stack.enter_context(_locked(self._state))
+            done = self._prepare(state, same)
+            self._files += [stack.enter_context(open(f"{path}.partial", "ab")) for path in self.paths]
+            yield done
+            for file in self._files:
+                file.flush()
+                os.fsync(file.fileno())
+            if not self._ended(state):
+                _append(state, ENDED)
+            for path in self.paths:
+                os.replace(f"{path}.partial", path)
+            self._state.unlink()
+
+    def write(self, alignment: Alignment) -> None:
+        """Write one line to each file."""
+        lines = [self.line(alignment), " ".join(alignment.source), " ".join(alignment.target)]
+        for file, line in zip(self._files, lines, strict=False):
+            file.write(line.encode("utf-8", "replace") + b"\n")
+
+    def _prepare(self, state: IO[bytes], same: dict[str, Any]) -> int:
+        """Leave the unfinished files with one number of lines, and return it."""
+        partial = [Path(f"{path}.partial") for path in self.paths]
+        state.seek(0)
+        first = state.readline()
+        if not first:  # new, or of a run that was killed at once
+            for path in partial:
+                path.write_bytes(b"")
+            _append(state, json.dumps(same).encode() + b"\n")
+            return 0
+        anew = f"delete {self._state} to begin anew"
+        if not self.resume:
+            raise InputError(f"{partial[0]} is of an unfinished run: --resume goes on with it; {anew}")
+        try:
+            before = dict(json.loads(first))
+            if not first.endswith(b"\n"):
+                raise ValueError("it was cut short")
+        except (ValueError, TypeError) as error:
+            raise InputError(f"{self._state} is damaged; {anew}") from error
+        for key, value in same.items():
+            if before.get(key) != value:
+                raise InputError(
+                    f"{self._state}: {key} was {before.get(key)!r}, now it is {value!r}; give the same text and flags, or {anew}"
+                )
+        if self._ended(state):  # killed between two renamings
+            for finished, unfinished in zip(self.paths, partial, strict=True):
+                if not unfinished.exists():
+                    os.replace(finished, unfinished)
+        if missing := [path for path in partial if not path.exists()]:
+            raise InputError(f"{missing[0]} is missing, but {self._state} is there; {anew}")
+        done = min(map(_complete_lines, partial))
+        for path in partial:
+            _truncate(path, done)
+        return done
+
+    @staticmethod
+    def _ended(state: IO[bytes]) -> bool:
+        """Say whether a run has written all of its lines."""
+        state.seek(0)
+        return state.read().endswith(b"\n" + ENDED)
+
+
+@contextlib.contextmanager
+def _locked(path: Path) -> Iterator[IO[bytes]]:
+    """Open a file to read and append that no other process opens in this way; one that stays empty is removed."""
+    with open(path, "a+b") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise InputError(
+                f"{path} is in use: another run is writing this output; wait for it, or give another --out"
+            ) from None
+        except OSError:  # a file system without locks
+            pass
+        if not path.exists() or not os.path.samestat(os.stat(path), os.fstat(file.fileno())):
+            raise InputError(f"{path}: another run has just written this output; start again to see what is left to do")
+        try:
+            yield file
+        finally:
+            if path.exists() and not os.fstat(file.fileno()).st_size:
+                path.unlink()
+
+
+def _append(file: IO[bytes], text: bytes) -> None:
+    """Write at the end of a file and see it to the disk."""
+    file.write(text)
+    file.flush()
+    os.fsync(file.fileno())
+
+
+@contextlib.contextmanager
+def _reporting(paths: Sequence[str]) -> Iterator[None]:
+    """Turn what goes wrong in writing into `InputError`."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise InputError(f"--out {' '.join(paths)}: cannot write the file ({error.strerror}); check the path") from error
+
+
+def _is_resumable(path: str) -> bool:
+    """Say whether a path is, or will be, a regular file."""
+    return path != "-" and (os.path.isfile(path) or not os.path.exists(path))
+
+
+def _complete_lines(path: Path | str) -> int:
+    with open(path, "rb") as file:
+        return sum(block.count(b"\n") for block in iter(lambda: file.read(1 << 20), b""))
+
+
+def _truncate(path: Path, lines: int) -> None:
+    """Cut a file behind a number of lines."""
+    with open(path, "rb+") as file:
+        for _ in range(lines):
+            file.readline()
+        file.truncate(file.tell())

@@ -1,0 +1,54 @@
+"""Words to pieces: sentencepiece, then the encoder's ids."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from xlm_align_fairseq.encoder.vocabulary import Vocabulary, open_sentencepiece
+
+CACHED_WORDS = 1 << 16  # words whose pieces are remembered, in some 20 MB
+
+
+class PieceEncoder:
+    """Encode text as pieces.
+
+    Args:
+        sentencepiece: path or bytes of the sentencepiece model.
+        vocabulary: the encoder's pieces; what it lacks becomes `<unk>`.
+    """
+
+    def __init__(self, sentencepiece, vocabulary: Vocabulary):
+        self.processor = open_sentencepiece(sentencepiece)
+        self.vocabulary = vocabulary
+        self._ids = vocabulary.lookup(self.processor)
+        self._cache: dict[str, np.ndarray] = {}
+
+    def text(self, text: str) -> np.ndarray:
+        """Return the ids of running text, (L,) int64."""
+        return self._ids[self.processor.encode(text)]
+
+    def words(self, words: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+        """Encode every word on its own.
+
+        Args:
+            words: a sentence; a word may be empty or have no pieces.
+
+        Returns:
+            (L,) int64 ids and (L,) int64 index of the word that each piece belongs to.
+        """
+        cache = self._cache  # one throughout, also where another thread puts a new one in its place
+        new = list({word for word in words if word not in cache})
+        if new:
+            if len(cache) + len(new) > CACHED_WORDS:
+                self._cache = cache = {}
+                new = list(set(words))
+            valid = [word.encode("utf-8", "replace").decode() for word in new]  # sentencepiece takes no lone surrogates
+            encoded = self.processor.encode(valid, num_threads=1)
+            cache.update((word, self._ids[ids]) for word, ids in zip(new, encoded, strict=True))
+        pieces = [cache[word] for word in words]
+        if not pieces:
+            return np.zeros(0, np.int64), np.zeros(0, np.int64)
+        lengths = np.fromiter((len(ids) for ids in pieces), np.int64, len(pieces))
+        return np.concatenate(pieces), np.repeat(np.arange(len(pieces)), lengths)

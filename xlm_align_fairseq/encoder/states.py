@@ -1,0 +1,90 @@
+"""Encode many sequences of different lengths, and gather their hidden states into batches of pairs."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from xlm_align_fairseq.alignment.linking import Sides
+from xlm_align_fairseq.encoder.network import Encoder
+from xlm_align_fairseq.encoder.sequences import PAD
+
+STEP = 4  # lengths are padded to multiples
+SHORTEST = 8  # from here on a row of a matrix product does not depend on how many there are
+
+
+def padded(lengths: np.ndarray) -> np.ndarray:
+    """Return the padded length of each sequence: a function of its own length alone, so that its neighbours do not matter."""
+    return np.maximum(-(-lengths // STEP) * STEP, SHORTEST)
+
+
+def buckets(keys: np.ndarray, sizes: np.ndarray, capacity: int) -> Iterator[np.ndarray]:
+    """Yield the numbers of items that go together: of one key, and as many as fit.
+
+    Args:
+        keys: (N,) or (N, columns) int64; items with equal keys share a batch.
+        sizes: (N,) what each item takes of a batch, equal where keys are.
+        capacity: of a batch; an item that takes more comes alone.
+    """
+    if not len(keys):
+        return
+    keys = keys.reshape(len(keys), -1)
+    order = np.lexsort(keys.T[::-1])
+    changes = np.flatnonzero((keys[order][1:] != keys[order][:-1]).any(1)) + 1
+    for group in np.split(order, changes):
+        count = max(1, capacity // max(1, int(sizes[group[0]])))
+        yield from (group[first : first + count] for first in range(0, len(group), count))
+
+
+class States:
+    """Hidden states of sequences, without padding, one after another.
+
+    Args:
+        encoder: in evaluation mode.
+        sequences: ids of pieces, specials included; each at most as long as the encoder reads.
+        layers: of which states are kept; nothing is computed above the last of them.
+        batch_tokens: pieces of a batch, padding included.
+        autocast: dtype to compute in, `None` for the encoder's own.
+    """
+
+    def __init__(
+        self,
+        encoder: Encoder,
+        sequences: Sequence[np.ndarray],
+        layers: Sequence[int],
+        batch_tokens: int,
+        autocast: torch.dtype | None = None,
+    ):
+        device = encoder.embed_tokens.weight.device
+        lengths = np.fromiter(map(len, sequences), np.int64, len(sequences))
+        widths = np.minimum(padded(lengths), encoder.config.max_positions)
+        self.begins = np.concatenate([[0], np.cumsum(lengths)])
+        self.layers: dict[int, Tensor] = {}
+        casting = torch.autocast(device.type, autocast) if autocast else contextlib.nullcontext()
+        with torch.inference_mode(), casting:
+            for batch in buckets(widths, widths, batch_tokens):
+                tokens = np.full((len(batch), widths[batch[0]]), PAD, np.int64)
+                exists = np.arange(tokens.shape[1]) < lengths[batch, None]
+                tokens[exists] = np.concatenate([sequences[n] for n in batch])
+                places = np.repeat(self.begins[batch] - np.cumsum(lengths[batch]) + lengths[batch], lengths[batch])
+                where = torch.from_numpy(places + np.arange(len(places))).to(device)
+                rows = torch.from_numpy(exists.reshape(-1)).to(device)
+                found = encoder.at_layers(torch.from_numpy(tokens).to(device), layers)
+                for layer, states in zip(layers, found, strict=True):
+                    if layer not in self.layers:
+                        self.layers[layer] = states.new_empty(int(self.begins[-1]), states.size(-1))
+                    self.layers[layer][where] = states.flatten(0, 1)[rows]
+
+    def gather(self, layer: int, first: np.ndarray, lengths: np.ndarray, width: int) -> Tensor:
+        """Return (B, width, C) states: those of `lengths` (B,) places from `first` (B,) on; padding has no meaning."""
+        places = first[:, None] + np.minimum(np.arange(width), lengths[:, None] - 1)
+        states = self.layers[layer]
+        return states[torch.from_numpy(places).to(states.device)]
+
+    def sides(self, layer: int, source: tuple[np.ndarray, np.ndarray, int], target: tuple[np.ndarray, np.ndarray, int]) -> Sides:
+        """Gather both sides of pairs; each is given as the arguments of `gather` behind the layer."""
+        return Sides(self.gather(layer, *source), self.gather(layer, *target))

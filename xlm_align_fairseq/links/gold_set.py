@@ -1,0 +1,70 @@
+"""A gold set: sentence pairs and the word alignments somebody made for them by hand."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+
+from xlm_align_fairseq.errors import InputError
+from xlm_align_fairseq.links.pharaoh import Gold, check_range, read_gold, read_lines
+
+
+@dataclasses.dataclass(frozen=True)
+class GoldSet:
+    """Sentences (one string each, words between single spaces) and the gold of each pair."""
+
+    name: str
+    source: list[str]
+    target: list[str]
+    gold: list[Gold]
+
+    @classmethod
+    def read(cls, source_file: str, target_file: str, gold_file: str, *, one_based: bool | None = None) -> GoldSet:
+        """Read a gold set from its three files.
+
+        The name is made of the endings of the two text files: `test.de`, `test.en` → `de-en`.
+
+        Args:
+            source_file, target_file: sentences, one a line.
+            gold_file: rows or Pharaoh lines, see `alignment.links.load_gold`.
+            one_based: whether a Pharaoh gold file counts words from 1.
+
+        Raises:
+            InputError: different numbers of sentences, or links out of range.
+        """
+        source, target = read_lines(source_file), read_lines(target_file)
+        if len(source) != len(target):
+            raise InputError(f"{source_file} has {len(source)} lines, {target_file} has {len(target)}: they must be parallel")
+        gold = read_gold(gold_file, one_based=one_based, n_lines=len(source))
+        if len(gold) != len(source):
+            raise InputError(f"{gold_file} has alignments for {len(gold)} pairs, {source_file} has {len(source)} lines")
+        for number, (src, tgt, links) in enumerate(zip(source, target, gold, strict=True), 1):
+            check_range(links.possible, len(src.split(" ")), len(tgt.split(" ")), f"{gold_file}, pair {number}")
+        name = "-".join(Path(file).suffix.lstrip(".") or Path(file).name for file in (source_file, target_file))
+        return cls(name, source, target, gold)
+
+    def pairs(self) -> list[tuple[str, str]]:
+        """Return the sentence pairs."""
+        return list(zip(self.source, self.target, strict=True))
+
+
+def read_gold_set(spec: str) -> GoldSet:
+    """Read a gold set from `SOURCE_FILE,TARGET_FILE,GOLD_FILE`; see `GoldSet.read`."""
+    files = spec.split(",")
+    if len(files) != 3:
+        raise InputError(f"gold set {spec!r}: allowed is SOURCE_FILE,TARGET_FILE,GOLD_FILE, three files and two commas")
+    return GoldSet.read(*files)
+
+
+def read_gold_sets(specs: Iterable[str]) -> list[GoldSet]:
+    """Read gold sets; a name that comes twice is numbered from the second on."""
+    sets: list[GoldSet] = []
+    seen: Counter[str] = Counter()
+    for spec in specs:
+        gold_set = read_gold_set(spec)
+        seen[gold_set.name] += 1
+        number = seen[gold_set.name]
+        sets.append(dataclasses.replace(gold_set, name=f"{gold_set.name}_{number}") if number > 1 else gold_set)
+    return sets

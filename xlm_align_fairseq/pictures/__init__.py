@@ -1,0 +1,1 @@
+"""Pictures of links: pages, text for a terminal, plots."""

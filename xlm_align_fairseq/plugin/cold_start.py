@@ -1,0 +1,87 @@
+"""Training from a converted encoder: its weights into the model, and its companions into the save directory."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+from pathlib import Path
+
+from xlm_align_fairseq.alignment.config import FILE_NAME, AlignerConfig
+from xlm_align_fairseq.encoder.network import FLAGS
+from xlm_align_fairseq.encoder.vocabulary import Vocabulary
+from xlm_align_fairseq.errors import InputError
+from xlm_align_fairseq.model import directory
+from xlm_align_fairseq.model.record import Model
+
+logger = logging.getLogger(__name__)
+SIZES = ("encoder_layers", "encoder_embed_dim", "encoder_attention_heads", "encoder_ffn_embed_dim")
+OF_THE_ENCODER = ("layer_norm_eps", "max_positions")  # follow the weights, not the architecture's name
+
+
+def beside(checkpoint: str | None) -> str | None:
+    """Return a checkpoint that has companions beside it, so that training can start from it as from a cold start."""
+    return checkpoint if checkpoint and (Path(checkpoint).parent / FILE_NAME).is_file() else None
+
+
+@dataclasses.dataclass
+class ColdStart:
+    """A converted encoder to start from."""
+
+    path: str
+    model: Model
+    goes_on: bool = False
+
+    @classmethod
+    def read(cls, path: str, vocabulary: Vocabulary, goes_on: bool = False) -> ColdStart:
+        """Read a model directory and check that the data was binarised with its dictionary.
+
+        Args:
+            path: a model directory, or a checkpoint in one.
+            vocabulary: that of the data.
+            goes_on: the run goes on from this checkpoint (--restore-file), which may be one of its own.
+
+        Raises:
+            InputError: something is missing in the directory, or the dictionaries differ.
+        """
+        model = directory.open_model(Path(path))
+        if model.vocabulary != vocabulary:
+            raise InputError(
+                f"--cold-start {path} has a dictionary of {len(model.vocabulary)} pieces, the data another one of "
+                f"{len(vocabulary)}: binarise with the dictionary of the cold start"
+            )
+        return cls(path, model, goes_on)
+
+    def adapt(self, cfg) -> None:
+        """Check the architecture's sizes against the weights and give the configuration what follows from them."""
+        ours = self.model.config.to_flags()
+        wrong = [f"--{flag.replace('_', '-')} {cfg[flag]} (weights: {ours[flag]})" for flag in SIZES if cfg[flag] != ours[flag]]
+        if wrong:
+            raise InputError(f"--cold-start {self.path} does not fit the architecture: {', '.join(wrong)}")
+        for flag in OF_THE_ENCODER:
+            if cfg[flag] != ours[flag]:
+                logger.info(f"{flag} is {ours[flag]}, as the weights of the cold start need it (not {cfg[flag]})")
+            cfg[flag] = ours[flag]
+        cfg["hf_architecture"] = self.model.hf_architecture
+
+    def fill(self, model) -> None:
+        """Load the weights; heads that the encoder lacks keep their fresh ones."""
+        state = {key: value.float() for key, value in self.model.state.items()}
+        model.load_state_dict(state, strict=True)
+        if not self.model.head("pointer"):
+            model.pointer.start_from_similarity(model.encoder.last_norm)
+        logger.info(f"cold start from {self.path}: {self.model.parameters():,} parameters")
+        self.model.state.clear()  # the model has them now
+
+    def write_companions(self, save_dir: Path, aligner: AlignerConfig) -> None:
+        """Write dictionary, sentencepiece model and aligner configuration beside the checkpoints to come."""
+        start, there = Path(self.path).resolve(), save_dir.resolve()
+        if self.goes_on and start.parent == there:
+            aligner.write(save_dir)  # the others are those that the run began with
+            return
+        if there in (start, start.parent):
+            raise InputError(f"--save-dir {save_dir} is the directory of the cold start: give another, its files would mix")
+        save_dir.mkdir(parents=True, exist_ok=True)
+        directory.write_companions(save_dir, self.model.vocabulary, self.model.sentencepiece, aligner)
+
+
+assert set(SIZES) | set(OF_THE_ENCODER) <= set(FLAGS)

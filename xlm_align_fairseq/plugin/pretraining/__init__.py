@@ -1,0 +1,1 @@
+"""Training with denoising word alignment: the task, its data and its criterion."""

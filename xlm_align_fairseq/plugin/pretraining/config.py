@@ -1,0 +1,122 @@
+"""What the task `denoising_word_alignment` can be told: its flags, and which of them go together."""
+
+from dataclasses import dataclass, field
+from typing import List, Optional
+
+import torch
+from fairseq.dataclass import ChoiceEnum, FairseqDataclass
+from omegaconf import II, MISSING
+
+from xlm_align_fairseq.alignment.config import CHOICES, METHODS
+from xlm_align_fairseq.em.em import Schedule
+from xlm_align_fairseq.errors import InputError
+
+AUTOCAST = {"none": None, "bfloat16": torch.bfloat16}  # float16 needs a loss scale: fairseq's --fp16 and --amp have it
+
+
+def _aligner_field(help_text):
+    return field(default=None, metadata={"help": f"{help_text} (default: that of the cold start)"})
+
+
+@dataclass
+class DenoisingWordAlignmentConfig(FairseqDataclass):
+    data: str = field(default=MISSING, metadata={"help": "directory of binarised bitext"})
+    lang_pairs: Optional[str] = field(
+        default=None, metadata={"help": "language pairs, such as de-en,fr-en (default: all that the directory holds)"}
+    )
+    cold_start: Optional[str] = field(
+        default=None, metadata={"help": "directory of a converted encoder: weights, dictionary, aligner configuration"}
+    )
+    # the E-step
+    label_method: Optional[ChoiceEnum(list(METHODS))] = field(  # type: ignore[valid-type]
+        default=None, metadata={"help": "a published method to label by; the flags below change it further"}
+    )
+    encoding: Optional[ChoiceEnum(list(CHOICES["encoding"]))] = _aligner_field("how the E-step encodes a pair")  # type: ignore[valid-type]
+    align_layer: Optional[int] = _aligner_field("layer of the E-step's hidden states, 1..n; 0 = embeddings")
+    similarity: Optional[ChoiceEnum(list(CHOICES["similarity"]))] = _aligner_field("similarity of two pieces")  # type: ignore[valid-type]
+    scaling: Optional[ChoiceEnum(list(CHOICES["scaling"]))] = _aligner_field("how the plan is scaled")  # type: ignore[valid-type]
+    sinkhorn_temperature: Optional[float] = _aligner_field("divides the similarity in entropic scaling")
+    sinkhorn_rounds: Optional[int] = _aligner_field("rounds of normalisation")
+    extraction: Optional[ChoiceEnum(list(CHOICES["extraction"]))] = _aligner_field("how links are read from the plan")  # type: ignore[valid-type]
+    filter_rounds: Optional[int] = _aligner_field("rounds of iterative filtering")
+    filter_alpha: Optional[float] = _aligner_field("factor of half-linked cells in iterative filtering, 0..1")
+    # EM
+    label_schedule: str = field(
+        default="online",
+        metadata={
+            "help": "when the E-step labels: online = every batch with the weights of that moment; updates:N or epochs:N = the"
+            " coming N updates or epochs with frozen weights; fixed = never, --initial-labels are all there is"
+        },
+    )
+    label_scope: ChoiceEnum(["stretch", "corpus"]) = field(  # type: ignore[valid-type]
+        default="stretch", metadata={"help": "what a periodic pass labels: what is read until the next one, or everything"}
+    )
+    label_teacher: ChoiceEnum(["live", "ema"]) = field(  # type: ignore[valid-type]
+        default="live",
+        metadata={"help": "whose weights label: those in training, or their moving average (needs --store-ema; --ema-decay)"},
+    )
+    label_tokens: int = field(default=8192, metadata={"help": "pieces of a batch in a periodic pass, padding included"})
+    initial_labels: Optional[str] = field(
+        default=None,
+        metadata={
+            "help": "directory of the labels of EM iteration 0, as train.align.SRC-TGT.{bin,idx}; for fixed the data directory by"
+            " default"
+        },
+    )
+    takeover_aer: Optional[float] = field(
+        default=None,
+        metadata={
+            "help": "keep the initial labels until the mean AER on --valid-gold, in percent, is below this; then self-labels take"
+            " over (default: after the first stretch)"
+        },
+    )
+    # the stream
+    sampling_exponent: float = field(
+        default=0.7, metadata={"help": "language pairs are drawn by their size to this power; 1 = by size, 0 = evenly"}
+    )
+    one_order: bool = field(default=False, metadata={"help": "read pairs as source-target only, not in both orders"})
+    mask_prob: float = field(default=0.15, metadata={"help": "share of the pieces to predict"})
+    leave_unmasked_prob: float = field(default=0.1, metadata={"help": "share of those that stay as they are"})
+    random_token_prob: float = field(default=0.1, metadata={"help": "share of those that become a random piece"})
+    mono: Optional[str] = field(
+        default=None, metadata={"help": "directory of monolingual blocks made by `xlm-align binarize --mono`"}
+    )
+    mono_tokens: int = field(default=2048, metadata={"help": "monolingual pieces beside each batch of pairs (with --mono)"})
+    valid_gold: Optional[str] = field(
+        default=None,
+        metadata={"help": "gold sets for AER on validation: SOURCE,TARGET,GOLD files; several separated by ';'"},
+    )
+    autocast: ChoiceEnum(list(AUTOCAST)) = field(  # type: ignore[valid-type]
+        default="none", metadata={"help": "compute in half precision, weights and losses stay float32; CPU and GPU"}
+    )
+    # what other parts of the configuration say
+    max_positions: int = II("model.max_positions")
+    seed: int = II("common.seed")
+    save_dir: str = II("checkpoint.save_dir")
+    restore_file: str = II("checkpoint.restore_file")
+    finetune_from_model: Optional[str] = II("checkpoint.finetune_from_model")
+    cpu: bool = II("common.cpu")
+    update_freq: List[int] = II("optimization.update_freq")  # noqa: UP006
+    store_ema: bool = II("ema.store_ema")
+    # read by fairseq's get_batch_iterator: every epoch is drawn anew, and no worker keeps the data of an earlier one
+    rebuild_batches: bool = True
+    reuse_dataloader: bool = False
+    persistent_workers: bool = False
+
+
+def plain(value):
+    """Return what a choice stands for: fairseq hands over an enumeration here, a string there."""
+    return value.value if hasattr(value, "value") else str(value) if isinstance(value, str) else value
+
+
+def check_flags(cfg):
+    """Refuse flags that contradict each other, and launches that would train something else than they seem to."""
+    schedule = Schedule.parse(cfg.label_schedule)
+    if cfg.initial_labels and schedule.unit == "online":
+        raise InputError("--initial-labels: --label-schedule online makes its own; give fixed, updates:N or epochs:N")
+    if cfg.takeover_aer is not None and not (cfg.initial_labels and schedule.periodic and cfg.valid_gold):
+        raise InputError("--takeover-aer needs --initial-labels, --valid-gold and --label-schedule updates:N or epochs:N")
+    if plain(cfg.label_teacher) == "ema" and not cfg.store_ema:
+        raise InputError("--label-teacher ema needs --store-ema, which keeps the moving average (see --ema-decay)")
+    if cfg.label_tokens < 1:
+        raise InputError(f"--label-tokens {cfg.label_tokens}: allowed are 1 and more pieces")

@@ -1,0 +1,52 @@
+"""AER on gold sets while a model trains: of the weights that are trained, and of those that label."""
+
+from __future__ import annotations
+
+from statistics import fmean
+
+import torch
+
+from xlm_align_fairseq.aligner.aligner import Aligner, default_batch_tokens
+from xlm_align_fairseq.alignment.config import AlignerConfig
+from xlm_align_fairseq.alignment.linking import Teacher
+from xlm_align_fairseq.encoder.pieces import PieceEncoder
+from xlm_align_fairseq.links.gold_set import GoldSet
+from xlm_align_fairseq.links.metrics import Counts
+
+
+class GoldValidation:
+    """Aligns gold sets with the weights of a moment and keeps the AER of the last time, in percent.
+
+    Args:
+        gold_sets: what is aligned.
+        pieces: splits their words.
+        config: how links are read.
+        autocast: type in which the encoder computes; None = that of its weights.
+    """
+
+    def __init__(self, gold_sets: list[GoldSet], pieces: PieceEncoder, config: AlignerConfig, autocast: torch.dtype | None):
+        self.gold_sets, self.pieces, self.config, self.autocast = gold_sets, pieces, config, autocast
+        self.aer: dict[str, float] = {}
+        self.teacher_aer: float | None = None
+
+    def run(self, model: Teacher, teacher: Teacher | None) -> float:
+        """Measure the AER of a model and, if other weights label, of these; return the mean AER of what labels."""
+        self.aer = self._measure(model)
+        if teacher is None:
+            return fmean(self.aer.values())
+        self.teacher_aer = fmean(self._measure(teacher).values())
+        return self.teacher_aer
+
+    def _measure(self, teacher: Teacher) -> dict[str, float]:
+        batch_tokens = default_batch_tokens(teacher.encoder.embed_tokens.weight.device)
+        aligner = Aligner(teacher.encoder, self.pieces, self.config, teacher.pointer, batch_tokens, self.autocast)
+        return {gold_set.name: 100 * sum(aligner.score(gold_set), Counts()).aer for gold_set in self.gold_sets}
+
+    def scalars(self) -> dict[str, float]:
+        """Return what the log shows: `aer` (the mean), `teacher_aer` where other weights label, `aer_NAME` of each gold set."""
+        if not self.aer:
+            return {}
+        shown = {"aer": fmean(self.aer.values())}
+        if self.teacher_aer is not None:
+            shown["teacher_aer"] = self.teacher_aer
+        return shown | {f"aer_{name}": value for name, value in self.aer.items()}

@@ -1,0 +1,133 @@
+"""The training iterator: fairseq's own, which also keeps the EM state in checkpoints and knows what comes next."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from fairseq.data.iterators import EpochBatchIterator
+
+from xlm_align_fairseq.em.em import EM
+from xlm_align_fairseq.errors import InputError
+
+
+class TrainingIterator(EpochBatchIterator):
+    """An `EpochBatchIterator` whose state is exact: EM iteration, early stopping, and the number of ranks it counted with.
+
+    Args:
+        plain: the iterator that fairseq made; its settings are taken over.
+        update_freq: batches of a rank that make an update, by epoch; the last stands for all that follow.
+        em: the labels, if they are kept on disk.
+    """
+
+    def __init__(self, plain: EpochBatchIterator, update_freq: list[int], em: EM | None):
+        super().__init__(
+            dataset=plain.dataset,
+            collate_fn=plain.collate_fn,
+            batch_sampler=plain.batch_sampler,
+            seed=plain.seed,
+            num_shards=plain.num_shards,
+            shard_id=plain.shard_id,
+            num_workers=plain.num_workers,
+            epoch=plain.epoch,
+            buffer_size=plain.buffer_size,
+            timeout=plain.timeout,
+            disable_shuffling=plain.disable_shuffling,
+            skip_remainder_batch=plain.skip_remainder_batch,
+            grouped_shuffling=plain.grouped_shuffling,
+            reuse_dataloader=plain.reuse_dataloader,
+            persistent_workers=plain.persistent_workers,
+        )
+        self.epoch: int = plain.epoch
+        self.shard_id: int = plain.shard_id
+        self._frozen_batches: Any = None
+        self._dealt: dict[tuple[int, bool], list[list[list[int]]]] = {}
+        self.update_freq, self.em = list(update_freq), em
+
+    def coming(self, updates: int | None = None, epochs: int | None = None) -> np.ndarray:
+        """Return what all ranks read from the update that was just begun on.
+
+        Args:
+            updates: of so many updates; or
+            epochs: to the end of so many epochs, this one included.
+
+        Returns:
+            Sentence ids, ascending, each once.
+        """
+        epoch, size = self.epoch, self._update_freq(self.epoch)
+        first = max(0, self.iterations_in_epoch - 1) // size * size
+        batches: list[list[int]] = []
+        while True:
+            ranks = self._ranks(epoch)
+            n, size = len(ranks[0]), self._update_freq(epoch)
+            last = n if updates is None else min(n, first + updates * size)
+            batches += [batch for rank in ranks for batch in rank[first:last]]
+            if updates is not None:
+                updates -= math.ceil((last - first) / size)
+            if epochs is not None:
+                epochs -= 1
+            if not (updates or epochs):
+                ids = np.unique(np.concatenate([np.asarray(batch, np.int64) for batch in batches]))
+                return ids[ids < len(self.dataset)]  # what is above are monolingual blocks
+            epoch, first = epoch + 1, 0
+
+    def _update_freq(self, epoch: int) -> int:
+        return self.update_freq[min(epoch, len(self.update_freq)) - 1]
+
+    def _ranks(self, epoch: int) -> list[list[list[int]]]:
+        """Return the batches of an epoch, dealt to the ranks; those of this epoch and later ones are kept."""
+        key = (epoch, self.shuffle)
+        if key not in self._dealt:
+            kept = {known: ranks for known, ranks in self._dealt.items() if known[0] >= self.epoch}
+            self._dealt = kept | {key: self._deal(epoch)}
+        return self._dealt[key]
+
+    def _deal(self, epoch: int) -> list[list[list[int]]]:
+        ours = self.epoch, self._frozen_batches, self.shard_id
+        try:
+            if epoch != self.epoch:
+                self.epoch, self._frozen_batches = epoch, None
+                self.dataset.set_epoch(epoch)
+            return [self._batches_of_rank(rank, epoch) for rank in range(self.num_shards)]
+        finally:
+            self.epoch, self._frozen_batches, self.shard_id = ours
+            self.dataset.set_epoch(self.epoch)
+
+    def _batches_of_rank(self, rank: int, epoch: int) -> list[list[int]]:
+        self.shard_id = rank
+        return self.ordered_batches(epoch, False, self.shuffle)
+
+    def state_dict(self):
+        """Return the position, the number of ranks it is counted for, early stopping and the EM iteration."""
+        from fairseq_cli.train import should_stop_early
+
+        return super().state_dict() | {
+            "ranks": self.num_shards,
+            "patience": {name: vars(should_stop_early)[name] for name in ("best", "num_runs") if name in vars(should_stop_early)},
+            "em": self.em.state_dict() if self.em else None,
+        }
+
+    def load_state_dict(self, state_dict):
+        """Go on where a checkpoint stopped, also with another number of ranks.
+
+        Raises:
+            InputError: the position does not divide by the new number of ranks, or labels are missing.
+        """
+        from fairseq_cli.train import should_stop_early
+
+        state = dict(state_dict)
+        read = state.get("iterations_in_epoch", 0) * state.get("ranks", self.num_shards)
+        if read % self.num_shards:
+            raise InputError(
+                f"the checkpoint stands {read} batches into epoch {state['epoch']}, which {self.num_shards} ranks cannot share"
+                f" out: resume with {state['ranks']} ranks, from the end of an epoch, or with --reset-dataloader"
+            )
+        state["iterations_in_epoch"] = read // self.num_shards
+        self._frozen_batches, self._dealt = None, {}
+        self.dataset.set_epoch(state["epoch"])
+        self.epoch = state["epoch"]
+        super().load_state_dict(state)
+        vars(should_stop_early).update(state.get("patience", {}))
+        if self.em and state.get("em"):
+            self.em.load_state_dict(state["em"])

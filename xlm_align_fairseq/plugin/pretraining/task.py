@@ -1,0 +1,309 @@
+"""The fairseq task `denoising_word_alignment`: data, labels joined to batches, AER on validation."""
+
+import contextlib
+import logging
+from pathlib import Path
+
+import torch
+from fairseq.distributed import utils as distributed_utils
+from fairseq.logging import metrics
+from fairseq.tasks import FairseqTask, register_task
+from fairseq.utils import move_to_cuda
+
+from xlm_align_fairseq.alignment.config import AlignerConfig
+from xlm_align_fairseq.alignment.linking import Teacher, dense_links, label, link_statistics, statistics, total_statistics
+from xlm_align_fairseq.bitext.corpus import Corpus
+from xlm_align_fairseq.bitext.labels import LabelStore, prefix, read_manifest
+from xlm_align_fairseq.bitext.word_check import refuse_words
+from xlm_align_fairseq.em.em import EM, SPLIT, Schedule
+from xlm_align_fairseq.encoder.pieces import PieceEncoder
+from xlm_align_fairseq.encoder.sequences import PieceBatch, swap_links
+from xlm_align_fairseq.encoder.vocabulary import MASK, Vocabulary
+from xlm_align_fairseq.errors import InputError
+from xlm_align_fairseq.links.gold_set import read_gold_sets
+from xlm_align_fairseq.plugin import patches
+from xlm_align_fairseq.plugin.cold_start import ColdStart, beside
+from xlm_align_fairseq.plugin.dictionary import load_dictionary
+from xlm_align_fairseq.plugin.pretraining import dataset as bitext
+from xlm_align_fairseq.plugin.pretraining import mono  # modules: either may be the first import, half done when this one runs
+from xlm_align_fairseq.plugin.pretraining.config import AUTOCAST, DenoisingWordAlignmentConfig, check_flags, plain
+from xlm_align_fairseq.plugin.pretraining.gold_validation import GoldValidation
+from xlm_align_fairseq.plugin.pretraining.iterator import TrainingIterator
+from xlm_align_fairseq.system.memory import keep_freed_memory, release_freed_memory
+
+logger = logging.getLogger(__name__)
+
+RELEASE_EVERY = 50  # updates on the CPU after which freed memory is given back
+
+
+@register_task("denoising_word_alignment", dataclass=DenoisingWordAlignmentConfig)
+class DenoisingWordAlignmentTask(FairseqTask):
+    cfg: DenoisingWordAlignmentConfig
+
+    def __init__(self, cfg, dictionary, cold_start, aligner_config):
+        super().__init__(cfg)
+        self.dictionary, self.cold_start, self.aligner_config = dictionary, cold_start, aligner_config
+        self.autocast_dtype = AUTOCAST[plain(cfg.autocast)]
+        self.gold_validation = self._make_gold_validation()
+        self.schedule = Schedule.parse(cfg.label_schedule)
+        self.uses_ema = plain(cfg.label_teacher) == "ema"  # fairseq then hands the average to train_step
+        self.em = self.iterator = self.model = self.teacher = None
+        self.given = {}  # the initial labels of splits that are not trained on
+        self.longest = cfg.max_positions  # pieces of a sequence; `build_model` lowers it to what the encoder reads
+
+    @classmethod
+    def add_args(cls, parser):
+        """Declare the flags. fairseq asks for them once a command line names this task: from here on it is patched."""
+        patches.apply()
+        super().add_args(parser)
+
+    @classmethod
+    def setup_task(cls, cfg, **kwargs):
+        """Check what was given, read the dictionary, and take the aligner configuration of the cold start."""
+        patches.apply()  # a configuration may name the task without a command line
+        check_flags(cfg)
+        if _on_cpu(cfg):
+            keep_freed_memory()
+        restored = cfg.restore_file if cfg.restore_file != "checkpoint_last.pt" else None
+        if restored and not Path(restored).is_file():
+            raise InputError(f"--restore-file {restored}: no such file; fairseq would start from random weights")
+        dictionary = load_dictionary(Path(cfg.data))
+        start = cfg.cold_start or beside(restored) or beside(cfg.finetune_from_model)
+        cold_start = ColdStart.read(start, Vocabulary(dictionary.symbols[4:]), start == restored) if start else None
+        given = {
+            "method": cfg.label_method,
+            "encoding": cfg.encoding,
+            "align_layer": cfg.align_layer,
+            "similarity": cfg.similarity,
+            "scaling": cfg.scaling,
+            "temperature": cfg.sinkhorn_temperature,
+            "rounds": cfg.sinkhorn_rounds,
+            "extraction": cfg.extraction,
+            "filter_rounds": cfg.filter_rounds,
+            "alpha": cfg.filter_alpha,
+        }
+        config = cold_start.model.aligner if cold_start else AlignerConfig()
+        config = config.replace(**{key: plain(value) for key, value in given.items() if value is not None})
+        return cls(cfg, dictionary, cold_start, config)
+
+    def build_model(self, cfg, from_checkpoint=False):
+        """Build the model; with a cold start, fill it and write what `xlm-align align` needs beside the checkpoints."""
+        if self.cold_start and not from_checkpoint:
+            self.cold_start.adapt(cfg)
+        model = super().build_model(cfg, from_checkpoint)
+        self.longest = min(self.cfg.max_positions, model.encoder.config.max_positions)
+        if from_checkpoint:
+            return model
+        self.model = model
+        self.aligner_config.check_layer(model.encoder.config.layers)
+        if self.cold_start:
+            self.cold_start.fill(model)
+            if distributed_utils.get_global_rank() == 0 and self.cfg.save_dir:
+                self.cold_start.write_companions(Path(self.cfg.save_dir), self.aligner_config)
+        return model
+
+    def build_criterion(self, cfg, from_checkpoint=False):
+        """Build the criterion and freeze the heads that it gives no weight."""
+        criterion = super().build_criterion(cfg, from_checkpoint)
+        if self.model is not None and hasattr(criterion, "trains"):
+            languages = criterion.trains("tlm") or (criterion.trains("mlm") and self.cfg.mono)
+            self.model.freeze_heads(lm_head=not languages, pointer=not criterion.trains("dwa"))
+        return criterion
+
+    # data
+
+    def load_dataset(self, split, combine=False, **kwargs):
+        """Load a split: every `SPLIT.SRC-TGT` of the data directory, or those of --lang-pairs."""
+        training = split == "train"
+        config = bitext.StreamConfig(
+            seed=self.cfg.seed,
+            mask_id=self.dictionary.index(MASK),
+            mask_probability=self.cfg.mask_prob,
+            leave_unmasked=self.cfg.leave_unmasked_prob,
+            random_piece=self.cfg.random_token_prob,
+            exponent=self.cfg.sampling_exponent,
+            block=min(256, self.longest),
+            both_orders=training and not self.cfg.one_order,
+            shuffle=training,
+            mono_tokens=self.cfg.mono_tokens,
+        )
+        blocks = None
+        if self.cfg.mono and (training or mono.has_split(Path(self.cfg.mono), split)):
+            if self.cfg.mono_tokens < config.block:
+                raise InputError(f"--mono-tokens {self.cfg.mono_tokens}: allowed is one block of {config.block} pieces or more")
+            blocks = mono.MonoBlocks(Path(self.cfg.mono), split, config.block)
+            if load_dictionary(Path(self.cfg.mono)).symbols != self.dictionary.symbols:
+                raise InputError(
+                    f"--mono {self.cfg.mono}: its dictionary is not that of {self.cfg.data}; binarise both with one model"
+                )
+        corpus = Corpus.open(Path(self.cfg.data), split, self.cfg.lang_pairs, self.longest)
+        self.datasets[split] = bitext.BitextDataset(corpus, config, blocks, split)
+        if split == SPLIT:
+            self.em = self._make_em(corpus)
+        elif self.schedule.unit == "fixed":
+            self._load_given(split, corpus)
+
+    def _make_em(self, corpus):
+        """Open or prepare the labels of training; None when they are made online."""
+        if self.schedule.unit == "online":
+            return None
+        initial = self._initial_labels()
+        if initial:
+            self._open_given(initial, SPLIT, corpus)
+        return EM(
+            self.schedule,
+            corpus,
+            Path(self.cfg.save_dir) / "labels",
+            self.aligner_config,
+            initial,
+            self.cfg.takeover_aer,
+            plain(self.cfg.label_scope) == "corpus",
+            self.cfg.label_tokens,
+            self.autocast_dtype,
+        )
+
+    def _initial_labels(self):
+        given = self.cfg.initial_labels or (self.cfg.data if self.schedule.unit == "fixed" else None)
+        return Path(given) if given else None
+
+    def _open_given(self, directory, split, corpus):
+        store = LabelStore(directory, split, corpus)
+        if not read_manifest(directory, split):  # of another program, which may not mean pieces
+            refuse_words(store, self.dictionary.symbols)
+        return store
+
+    def _load_given(self, split, corpus):
+        directory = self._initial_labels()
+        if all((directory / f"{prefix(split, pair.name)}.idx").is_file() for pair in corpus.pairs):
+            self.given[split] = self._open_given(directory, split, corpus)
+        else:
+            logger.info(f"{directory} has no labels for all of {split}: its pointer loss is measured on self-labels")
+
+    def get_batch_iterator(self, dataset, *args, **kwargs):
+        """Make the iterator; without workers no thread may collate ahead (it can abort the process at exit)."""
+        if kwargs.get("num_workers", 0) == 0:
+            kwargs["data_buffer_size"] = 0
+        iterator = super().get_batch_iterator(dataset, *args, **kwargs)
+        if dataset is not self.datasets.get(SPLIT):
+            return iterator
+        self.iterator = TrainingIterator(iterator, self.cfg.update_freq, self.em)
+        return self.iterator
+
+    def max_positions(self):
+        return self.longest
+
+    @property
+    def source_dictionary(self):
+        return self.dictionary
+
+    @property
+    def target_dictionary(self):
+        return self.dictionary
+
+    # steps
+
+    def autocast(self):
+        """Return the context in which the model computes."""
+        if self.autocast_dtype is None:  # fairseq's own --amp stays in force
+            return contextlib.nullcontext()
+        return torch.autocast("cpu" if _on_cpu(self.cfg) else "cuda", self.autocast_dtype)
+
+    def train_step(self, sample, model, criterion, optimizer, update_num, ignore_grad=False, ema_model=None):
+        if sample["split"] != SPLIT:  # after a validation fairseq fills up a rank that has no batch with one of that
+            sample = self._filler()
+        if criterion.trains("dwa"):
+            self.teacher = teacher = _teacher(ema_model or model)
+            if self.em:
+                epoch = self.iterator.epoch
+                self.em.advance(epoch, update_num, lambda: self._coming(epoch, update_num), teacher)
+            self.label(sample, teacher, self.em.store if self.em else None)
+        return super().train_step(sample, model, criterion, optimizer, update_num, ignore_grad)
+
+    def _filler(self):
+        """Return a batch whose loss counts for nothing, and whose log has the keys of any other training batch."""
+        batch = self.iterator.first_batch
+        return batch if _on_cpu(self.cfg) else move_to_cuda(batch)
+
+    def optimizer_step(self, optimizer, model, update_num):
+        super().optimizer_step(optimizer, model, update_num)
+        if _on_cpu(self.cfg) and (update_num + 1) % RELEASE_EVERY == 0:
+            release_freed_memory()
+
+    def _coming(self, epoch, update):
+        """Return the ids that are read before the next pass."""
+        every = self.schedule.every
+        if self.schedule.unit == "updates":
+            return self.iterator.coming(updates=every - update % every)
+        return self.iterator.coming(epochs=every - (epoch - 1) % every)
+
+    def valid_step(self, sample, model, criterion, ema_model=None):
+        if sample and criterion.trains("dwa"):
+            self.label(sample, _teacher(model), self.given.get(sample["split"]))
+        return super().valid_step(sample, model, criterion)
+
+    def label(self, sample, teacher, store=None):
+        """Give the pairs of a batch their links: from a store, or from the E-step with the weights of this moment."""
+        if not sample:
+            return
+        pairs = sample["pairs"]
+        src_lengths, tgt_lengths = (
+            torch.where(pairs["swapped"], pairs[there], pairs[here])
+            for here, there in (("src_lengths", "tgt_lengths"), ("tgt_lengths", "src_lengths"))
+        )
+        batch = PieceBatch(pairs["source"], pairs["target"], src_lengths, tgt_lengths)
+        ids = sample["id"].cpu().numpy()
+        if store is None:
+            labels = self._label_now(batch, teacher)
+            links, found = labels.links, statistics(labels, batch)
+        else:
+            counts, cells = store.links(ids)
+            links = dense_links(counts, cells, batch)
+            if store.is_self_labelled and not counts.all():  # a pass did not foresee these: flags changed on resume
+                missing = torch.from_numpy(counts == 0).to(links.device)
+                links[missing] = self._label_now(batch, teacher).links[missing]
+            found = link_statistics(links, src_lengths, tgt_lengths)
+        corpus = self.datasets[sample["split"]].corpus
+        sample["label_statistics"] = total_statistics(found, corpus.owners(ids), [pair.name for pair in corpus.pairs])
+        pairs["links"] = swap_links(links, pairs["swapped"], int(pairs["src_lengths"].max()), int(pairs["tgt_lengths"].max()))
+
+    def _label_now(self, batch, teacher):
+        training = teacher.encoder.training
+        teacher.encoder.eval()
+        with self.autocast():
+            labels = label(teacher, batch, self.aligner_config)
+        teacher.encoder.train(training)
+        return labels
+
+    # AER on validation
+
+    def _make_gold_validation(self):
+        gold_sets = read_gold_sets(filter(None, (self.cfg.valid_gold or "").split(";")))
+        if not gold_sets:
+            return None
+        if self.cold_start is None:
+            raise InputError("--valid-gold needs a sentencepiece model: give --cold-start a directory that has one")
+        pieces = PieceEncoder(self.cold_start.model.sentencepiece, self.cold_start.model.vocabulary)
+        return GoldValidation(gold_sets, pieces, self.aligner_config, self.autocast_dtype)
+
+    def begin_valid_epoch(self, epoch, model):
+        """Align the gold sets with the weights of this moment."""
+        if self.gold_validation is None:
+            return
+        model.eval()
+        aer = self.gold_validation.run(_teacher(model), self.teacher if self.uses_ema else None)
+        if self.em:
+            self.em.judge(aer)
+
+    def reduce_metrics(self, logging_outputs, criterion):
+        super().reduce_metrics(logging_outputs, criterion)
+        if self.gold_validation and not criterion.training:
+            for name, value in self.gold_validation.scalars().items():
+                metrics.log_scalar(name, value, round=2)
+
+
+def _on_cpu(cfg):
+    return cfg.cpu or not torch.cuda.is_available()
+
+
+def _teacher(model):
+    return Teacher(model.encoder, model.pointer)

@@ -1,0 +1,1 @@
+"""The machine: files, processes, memory, ranks, devices. It knows no language."""

@@ -1,0 +1,171 @@
+"""Read text files, plain or compressed, as a stream of lines: `"\\n"` is the only separator; hashed on the way."""
+
+from __future__ import annotations
+
+import bz2
+import contextlib
+import gzip
+import hashlib
+import io
+import lzma
+import os
+import stat
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any
+
+from backports import zstd
+
+from xlm_align_fairseq.errors import InputError
+from xlm_align_fairseq.system.files import PACKED
+
+OPENERS = dict(zip(PACKED, (gzip.open, bz2.open, lzma.open, zstd.open), strict=True))
+
+
+class TextFile:
+    """Iterate over the lines of a UTF-8 file, without their `"\\n"`; a final `"\\n"` does not begin one more line.
+
+    The file is read once and in order, so that pipes work too. `.gz`, `.bz2`, `.xz` and `.zst` are unpacked.
+
+    Args:
+        path: the file.
+        replace_invalid: bytes that are not UTF-8 become U+FFFD; without it they are an `InputError`.
+
+    Attributes:
+        lines: how many were read so far.
+    """
+
+    def __init__(self, path: Path | str, *, replace_invalid: bool = False):
+        self.path, self.replace_invalid = Path(path), replace_invalid
+        self.lines = 0
+        self._raw: _HashingFile | None = None
+
+    @property
+    def bytes_read(self) -> int:
+        """How many bytes of the file, as it is stored, were read so far."""
+        return self._raw.count if self._raw else 0
+
+    @property
+    def sha256(self) -> str:
+        """The hash of the file as it is stored, hexadecimal; of the whole file once all lines were read."""
+        return (self._raw.hash if self._raw else hashlib.sha256()).hexdigest()
+
+    def size(self) -> int | None:
+        """Return the bytes of the file as it is stored, `None` for a pipe."""
+        with _reporting(self.path):
+            status = os.stat(self.path)
+            return status.st_size if stat.S_ISREG(status.st_mode) else None
+
+    def __iter__(self) -> Iterator[str]:
+        """Yield the lines.
+
+        Raises:
+            InputError: the file cannot be read or unpacked, or a line is not UTF-8.
+        """
+        self.lines = 0
+        with _reporting(self.path), open(self.path, "rb", buffering=0) as file:
+            self._raw = _HashingFile(file)
+            stored = io.BufferedReader(self._raw, 1 << 17)
+            opener: Any = OPENERS.get(self.path.suffix)
+            stream: IO[bytes] = opener(stored, "rb") if opener else stored
+            while line := stream.readline():
+                self.lines += 1
+                yield self._decode(line.removesuffix(b"\n"))
+            while stored.read(1 << 17):  # what follows the last compressed block belongs to the hash
+                pass
+
+    def _decode(self, line: bytes) -> str:
+        try:
+            return line.decode("utf-8", "replace" if self.replace_invalid else "strict")
+        except UnicodeDecodeError as error:
+            raise InputError(
+                f"{self.path}:{self.lines}: byte 0x{line[error.start]:02x} (byte {error.start + 1} of the line) is not"
+                " UTF-8; convert the file to UTF-8"
+            ) from error
+
+
+def read_together(*texts: TextFile) -> Iterator[tuple[str, ...]]:
+    """Yield line n of every file.
+
+    Raises:
+        InputError: the files have different numbers of lines; they are read to their ends to count them.
+    """
+    readers = [iter(text) for text in texts]
+    while True:
+        row = [next(reader, None) for reader in readers]
+        if None in row:
+            break
+        yield tuple(line for line in row if line is not None)
+    for reader in readers:
+        for _ in reader:
+            pass
+    first = texts[0]
+    for other in texts[1:]:
+        if other.lines != first.lines:
+            raise InputError(
+                f"{other.path}: {other.lines} lines, but {first.lines} lines in {first.path}; line n of every file is"
+                " sentence pair n, check that the files belong together and are complete"
+            )
+
+
+def read_pairs(src: TextFile | Path | str, tgt: TextFile | Path | str) -> Iterator[tuple[str, str]]:
+    """Yield the pairs of two parallel files; raises what `read_together` raises."""
+    return ((source, target) for source, target in read_together(_text(src), _text(tgt)))
+
+
+def read_tsv(path: TextFile | Path | str) -> Iterator[tuple[str, str]]:
+    """Yield the first two columns of each line.
+
+    Raises:
+        InputError: a line has no tab.
+    """
+    text = _text(path)
+    for line in text:
+        yield split_columns(line, f"{text.path}:{text.lines}")
+
+
+def split_columns(line: str, where: str) -> tuple[str, str]:
+    """Split a line of a TSV file into source and target; more columns are not read.
+
+    Args:
+        line: the line.
+        where: `file:line`, begins the message of an error.
+    """
+    columns = line.split("\t", 2)
+    if len(columns) == 1:
+        raise InputError(f"{where}: no tab; allowed are source and target with a tab between, more columns are not read")
+    return columns[0], columns[1]
+
+
+def _text(file: TextFile | Path | str) -> TextFile:
+    return file if isinstance(file, TextFile) else TextFile(file)
+
+
+class _HashingFile(io.RawIOBase):
+    """Hash and count what is read from a file."""
+
+    def __init__(self, file: io.FileIO):
+        self.file, self.hash, self.count = file, hashlib.sha256(), 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        count = self.file.readinto(buffer) or 0
+        self.hash.update(memoryview(buffer)[:count])
+        self.count += count
+        return count
+
+
+@contextlib.contextmanager
+def _reporting(path: Path) -> Iterator[None]:
+    """Turn what goes wrong in opening, reading and unpacking a file into `InputError`."""
+    try:
+        yield
+    except (OSError, EOFError, zlib.error, lzma.LZMAError, zstd.ZstdError) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise InputError(f"{path}: cannot read the file ({error.strerror}); check the path") from error
+        raise InputError(
+            f"{path}: not a complete {path.suffix} file ({error}); copy it again, or rename it if it is not packed"
+        ) from error
