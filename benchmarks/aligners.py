@@ -123,8 +123,8 @@ def ours(job: dict) -> Result:
 
 def tokenise(job: dict) -> Result:
     """Time our tokenisation alone, as the aligner does it: each word once, then from memory. Write the pieces."""
+    from xlm_align_fairseq.convert.open import open_model
     from xlm_align_fairseq.encoder.pieces import PieceEncoder
-    from xlm_align_fairseq.model.directory import open_model
 
     text, model = read_text(job), open_model(job["model"])
 

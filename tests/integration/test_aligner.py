@@ -14,9 +14,10 @@ from world import ENVIRONMENT, SHIPPED
 from xlm_align_fairseq import Aligner, Alignment
 from xlm_align_fairseq.alignment.config import CHOICES, METHODS
 from xlm_align_fairseq.cli.main import main as xlm_align
+from xlm_align_fairseq.convert.open import open_model
 from xlm_align_fairseq.encoder.network import PointerHead
 from xlm_align_fairseq.errors import InputError
-from xlm_align_fairseq.model.directory import open_model, write_model
+from xlm_align_fairseq.model.directory import write_model
 
 PLACE = SHIPPED / "ro-en"
 PAIRS = list(zip(*(PLACE.joinpath(f"test.{side}").read_text("utf-8").splitlines()[:40] for side in ("ro", "en")), strict=True))

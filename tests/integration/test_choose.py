@@ -7,9 +7,9 @@ import pytest
 from world import SHIPPED
 
 from xlm_align_fairseq import Aligner
-from xlm_align_fairseq.alignment.config import AlignerConfig
 from xlm_align_fairseq.cli.main import main as xlm_align
 from xlm_align_fairseq.links.gold_set import read_gold_set
+from xlm_align_fairseq.model.directory import read_aligner
 
 GOLD = [",".join(str(SHIPPED / pair / name) for name in (f"test.{pair[:2]}", "test.en", "gold")) for pair in ("de-en", "ro-en")]
 
@@ -26,7 +26,7 @@ def test_the_best_of_all_is_kept(model, capsys):
     assert len(cells) == 2 * 3 * 2  # encodings, layers 0..2, methods
     found = re.fullmatch(r"best: encoding (\w+), layer (\d), (\w+): mean AER ([\d.]+) on de-en, ro-en", best)
     assert float(found[4]) == min(cells)
-    written = AlignerConfig.read(model)
+    written = read_aligner(model)
     assert (written.encoding, written.align_layer) == (found[1], int(found[2]))
     assert written == written.replace(method=found[3])
     sets = [read_gold_set(spec) for spec in GOLD]

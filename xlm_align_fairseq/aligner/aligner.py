@@ -14,6 +14,7 @@ from xlm_align_fairseq.aligner.engine import ChunkAligner, Encoded
 from xlm_align_fairseq.aligner.result import Alignment
 from xlm_align_fairseq.alignment.config import AlignerConfig
 from xlm_align_fairseq.alignment.linking import Teacher
+from xlm_align_fairseq.convert.open import open_model
 from xlm_align_fairseq.encoder.network import Encoder, PointerHead
 from xlm_align_fairseq.encoder.pieces import PieceEncoder
 from xlm_align_fairseq.encoder.sequences import SPECIALS
@@ -21,7 +22,6 @@ from xlm_align_fairseq.encoder.vocabulary import UNK
 from xlm_align_fairseq.errors import InputError
 from xlm_align_fairseq.links.gold_set import GoldSet
 from xlm_align_fairseq.links.metrics import Counts, count
-from xlm_align_fairseq.model.directory import open_model
 from xlm_align_fairseq.model.record import load_encoder, load_heads
 from xlm_align_fairseq.system.memory import release_freed_memory
 from xlm_align_fairseq.system.parallel import prefetch

@@ -1,18 +1,13 @@
-"""How links are made: one record, checked in one place, kept as `aligner.json` beside the weights it was chosen for."""
+"""How links are made: one record, checked in one place; a model directory keeps it as `aligner.json`."""
 
 from __future__ import annotations
 
 import dataclasses
-import json
-from pathlib import Path
 from typing import Any
 
 from xlm_align_fairseq.errors import InputError
-from xlm_align_fairseq.system.files import write_atomically
 
 FLAGS = {"rounds": "sinkhorn_rounds", "temperature": "sinkhorn_temperature", "alpha": "filter_alpha"}  # where the names differ
-VERSION = 2  # 1 had max_pieces, behind which pairs were cut, and no window
-FILE_NAME = "aligner.json"
 
 CHOICES = {
     "encoding": ("joint", "separate"),
@@ -178,36 +173,3 @@ class AlignerConfig:
             "combine": not self.also,
         }
         return {key: value for key, value in items.items() if not unused.get(key)}
-
-    def write(self, directory: Path) -> None:
-        """Write `aligner.json` into a model directory."""
-        record = {"version": VERSION, **dataclasses.asdict(self)}
-        text = json.dumps(record, indent=2) + "\n"
-        write_atomically(directory / FILE_NAME, lambda file: file.write(text.encode()))
-
-    @classmethod
-    def read(cls, directory: Path) -> AlignerConfig:
-        """Read `aligner.json` of a model directory.
-
-        Raises:
-            InputError: the file is missing, not JSON, of another version, or has unknown or refused fields.
-        """
-        path = directory / FILE_NAME
-        if not path.is_file():
-            raise InputError(f"{path} is missing: a model directory made by `xlm-align convert` or by training has it")
-        try:
-            record = json.loads(path.read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise InputError(f"{path} is not JSON: {error}") from error
-        version = record.pop("version", None) if isinstance(record, dict) else None
-        if version not in (1, VERSION):
-            raise InputError(f"{path} is not an aligner configuration of version 1 or {VERSION}: convert the model again")
-        if version == 1:
-            record.pop("max_pieces", None)
-        unknown = set(record) - {field.name for field in dataclasses.fields(cls)}
-        if unknown:
-            raise InputError(f"{path} has unknown fields: {', '.join(sorted(unknown))}")
-        try:
-            return cls(**record)
-        except InputError as error:
-            raise InputError(f"{path}: {error}") from error

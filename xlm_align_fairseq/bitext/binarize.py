@@ -20,8 +20,8 @@ from tqdm import tqdm
 from xlm_align_fairseq.bitext.encode import MONO_REASONS, PAIR_REASONS, ChunkEncoder, Encoded, Options, cut, link_dtype
 from xlm_align_fairseq.bitext.indexed import ENDINGS, IndexedWriter, best_dtype
 from xlm_align_fairseq.bitext.labels import manifest_path, prefix
+from xlm_align_fairseq.encoder.pieces import PieceFiles
 from xlm_align_fairseq.encoder.vocabulary import FILE_NAME as DICTIONARY
-from xlm_align_fairseq.encoder.vocabulary import Vocabulary, open_sentencepiece
 from xlm_align_fairseq.errors import InputError
 from xlm_align_fairseq.signature import signature
 from xlm_align_fairseq.system.files import write_atomically
@@ -32,26 +32,6 @@ from xlm_align_fairseq.version import __version__
 
 FORMAT, VERSION = "xlm-align bitext", 1
 PRELOAD = ("xlm_align_fairseq.bitext.encode", "xlm_align_fairseq.encoder.pieces")
-
-
-@dataclasses.dataclass(frozen=True)
-class PieceFiles:
-    """The two files of a model that make pieces: bytes as they are stored, and the dictionary as it reads."""
-
-    dictionary: bytes
-    sentencepiece: bytes
-    vocabulary: Vocabulary
-
-    @classmethod
-    def read(cls, dictionary: Path, sentencepiece: Path) -> PieceFiles:
-        """Read both files.
-
-        Raises:
-            InputError: one is missing or malformed.
-        """
-        vocabulary = Vocabulary.read(dictionary)
-        open_sentencepiece(sentencepiece)
-        return cls(dictionary.read_bytes(), sentencepiece.read_bytes(), vocabulary)
 
 
 @dataclasses.dataclass(frozen=True)

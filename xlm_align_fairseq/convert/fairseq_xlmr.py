@@ -12,8 +12,7 @@ from torch import Tensor
 from xlm_align_fairseq.encoder.network import PAD, EncoderConfig
 from xlm_align_fairseq.encoder.vocabulary import Vocabulary, open_sentencepiece
 from xlm_align_fairseq.errors import InputError
-from xlm_align_fairseq.model import checkpoint
-from xlm_align_fairseq.model.directory import CHECKPOINTS, DICTIONARY, SENTENCEPIECE, open_model, read_aligner
+from xlm_align_fairseq.model.directory import DICTIONARY, SENTENCEPIECE, aligner_or_default
 from xlm_align_fairseq.model.record import Model
 
 ENCODER = re.compile(r"(?:(?:encoder|decoder)\.)?sentence_encoder\.(.+)")
@@ -29,23 +28,17 @@ SIZES = {
 }
 
 
-def read(path: Path) -> Model:
-    """Read a fairseq directory: XLM-R (`model.pt`, `dict.txt`, `sentencepiece.bpe.model`), or one of ours.
+def read(weights: Path, content: Mapping[str, Any]) -> Model:
+    """Read XLM-R; `dict.txt` and `sentencepiece.bpe.model` stand beside the checkpoint.
+
+    Args:
+        weights: the checkpoint.
+        content: what `load_checkpoint` says of it.
 
     Raises:
         InputError: a file is missing or refused, or the checkpoint is not XLM-R.
     """
-    if path.is_dir():
-        weights = next((path / name for name in CHECKPOINTS if (path / name).is_file()), path / CHECKPOINTS[0])
-    else:
-        weights = path
     directory = weights.parent
-    for name in (weights.name, DICTIONARY, SENTENCEPIECE):
-        if not (directory / name).is_file():
-            raise InputError(f"{directory / name} is missing: a fairseq XLM-R directory has it beside the other files")
-    content = checkpoint.load_checkpoint(weights)
-    if checkpoint.is_ours(content):
-        return open_model(weights)
     flags = _flags(content)
     if flags is None or not isinstance(content.get("model"), Mapping):
         raise InputError(f"{weights} holds no model with its args or cfg: it is not a fairseq checkpoint")
@@ -55,10 +48,10 @@ def read(path: Path) -> Model:
     try:
         config = _config(flags, state, str(weights))
     except KeyError as error:
-        raise InputError(f"{weights} has no {error}: it is not XLM-R") from error
+        raise InputError(f"{weights} has no {error}: it is neither of ours nor XLM-R") from error
     vocabulary = Vocabulary.read(directory / DICTIONARY)
     open_sentencepiece(directory / SENTENCEPIECE)
-    aligner, chosen = read_aligner(directory, "xlm-roberta", config.layers)
+    aligner, chosen = aligner_or_default(directory, "xlm-roberta", config.layers)
     sentencepiece = (directory / SENTENCEPIECE).read_bytes()
     try:
         return Model(config, state, "xlm-roberta", vocabulary, sentencepiece, aligner, chosen)

@@ -22,7 +22,7 @@ from xlm_align_fairseq.convert import hugging_face_tokenizer
 from xlm_align_fairseq.encoder.network import PAD, EncoderConfig
 from xlm_align_fairseq.errors import InputError
 from xlm_align_fairseq.model import checkpoint
-from xlm_align_fairseq.model.directory import read_aligner
+from xlm_align_fairseq.model.directory import aligner_or_default, write_aligner
 from xlm_align_fairseq.model.record import Model
 from xlm_align_fairseq.system.files import write_atomically
 
@@ -121,7 +121,7 @@ def read(directory: Path) -> Model:
         raise InputError(f"{directory} has no {error}: its weights or its {CONFIG} are not those of {architecture}") from error
     if (directory / POINTER).is_file():
         state |= {f"pointer.{key}": value for key, value in _load_safetensors(directory / POINTER).items()}
-    aligner, chosen = read_aligner(directory, architecture, config.layers)
+    aligner, chosen = aligner_or_default(directory, architecture, config.layers)
     try:
         return Model(config, state, architecture, vocabulary, sentencepiece, aligner, chosen)
     except InputError as error:
@@ -139,7 +139,7 @@ def write(directory: Path, model: Model) -> None:
     text = json.dumps(settings, indent=2, sort_keys=True) + "\n"
     (directory / CONFIG).write_text(text, encoding="utf-8")
     hugging_face_tokenizer.write(directory, model.vocabulary, model.sentencepiece, model.config.max_positions)
-    model.aligner.write(directory)
+    write_aligner(directory, model.aligner)
     for name in (*SOURCES, POINTER):  # those of a model that stood here before would be read with this one
         (directory / name).unlink(missing_ok=True)
     if pointer := model.head("pointer"):

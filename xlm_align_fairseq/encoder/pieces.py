@@ -2,13 +2,35 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 
 from xlm_align_fairseq.encoder.vocabulary import Vocabulary, open_sentencepiece
 
 CACHED_WORDS = 1 << 16  # words whose pieces are remembered, in some 20 MB
+
+
+@dataclasses.dataclass(frozen=True)
+class PieceFiles:
+    """The two files of a model that make pieces: bytes as they are stored, and the dictionary as it reads."""
+
+    dictionary: bytes
+    sentencepiece: bytes
+    vocabulary: Vocabulary
+
+    @classmethod
+    def read(cls, dictionary: Path, sentencepiece: Path) -> PieceFiles:
+        """Read both files.
+
+        Raises:
+            InputError: one is missing or malformed.
+        """
+        vocabulary = Vocabulary.read(dictionary)
+        open_sentencepiece(sentencepiece)
+        return cls(dictionary.read_bytes(), sentencepiece.read_bytes(), vocabulary)
 
 
 class PieceEncoder:

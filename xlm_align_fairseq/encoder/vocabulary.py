@@ -90,13 +90,16 @@ class Vocabulary:
             pieces[piece] = None
         return cls(pieces)
 
-    def write(self, path: Path | str) -> None:
-        """Write a fairseq dictionary; the specials and a final `<mask>` are not in the file, the task adds them."""
+    def as_dictionary(self) -> bytes:
+        """Return a fairseq dictionary; the specials and a final `<mask>` are not in it, the task adds them."""
         body = self.pieces[len(SPECIALS) :]
         if body[-1] == MASK:
             body = body[:-1]
-        text = "".join(f"{piece} 1\n" for piece in body)
-        write_atomically(Path(path), lambda file: file.write(text.encode()))
+        return "".join(f"{piece} 1\n" for piece in body).encode()
+
+    def write(self, path: Path | str) -> None:
+        """Write what `as_dictionary` returns."""
+        write_atomically(Path(path), lambda file: file.write(self.as_dictionary()))
 
     @classmethod
     def from_sentencepiece(cls, model: Path | str | bytes) -> Vocabulary:

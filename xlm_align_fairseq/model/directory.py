@@ -1,64 +1,43 @@
-"""Open and write model directories: weights, `dict.txt`, `sentencepiece.bpe.model`, `aligner.json`; without fairseq."""
+"""Model directories of our own: weights, `dict.txt`, `sentencepiece.bpe.model`, `aligner.json`; without fairseq."""
 
 from __future__ import annotations
 
+import dataclasses
+import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-from xlm_align_fairseq.alignment.config import FILE_NAME as ALIGNER
 from xlm_align_fairseq.alignment.config import AlignerConfig
 from xlm_align_fairseq.encoder.network import EncoderConfig
 from xlm_align_fairseq.encoder.vocabulary import FILE_NAME as DICTIONARY
 from xlm_align_fairseq.encoder.vocabulary import Vocabulary, open_sentencepiece
 from xlm_align_fairseq.errors import InputError
 from xlm_align_fairseq.model import checkpoint
-from xlm_align_fairseq.model.record import HEADS, Model, default_aligner, load_encoder, load_heads
+from xlm_align_fairseq.model.record import HEADS, Model, default_aligner
 from xlm_align_fairseq.system.files import write_atomically
 
-__all__ = ["Model", "load_encoder", "load_heads", "open_model", "write_model"]
-
 SENTENCEPIECE = "sentencepiece.bpe.model"
-CHECKPOINTS = ("model.pt", "checkpoint_best.pt", "checkpoint_last.pt")
+ALIGNER = "aligner.json"
+ALIGNER_VERSION = 2  # 1 had max_pieces, behind which pairs were cut, and no window
+CHECKPOINTS = ("model.pt", "checkpoint_best.pt", "checkpoint_last.pt")  # the first that is there has the weights
 MAKE = "`xlm-align convert SOURCE --to fairseq DIRECTORY` makes a complete model directory"
 
 
-def open_model(path: Path | str) -> Model:
-    """Read a model.
+def read_model(weights: Path, content: Mapping[str, Any]) -> Model:
+    """Read the model directory that a checkpoint of ours lies in.
 
     Args:
-        path: a model directory (`model.pt`, else `checkpoint_best.pt`, else `checkpoint_last.pt`), a `.pt` file inside
-            one, or a Hugging Face directory (one with `config.json`).
+        weights: the checkpoint.
+        content: what `load_checkpoint` says of it.
 
     Raises:
         InputError: something is missing or does not belong together.
     """
-    path = Path(path)
-    if path.is_dir():
-        if (path / "config.json").is_file() and not any((path / name).is_file() for name in CHECKPOINTS):
-            from xlm_align_fairseq.convert import hugging_face
-
-            return hugging_face.read(path)
-        weights = next((path / name for name in CHECKPOINTS if (path / name).is_file()), None)
-        if weights is None:
-            raise InputError(f"{path} has no {', '.join(CHECKPOINTS[:-1])} or {CHECKPOINTS[-1]}: {MAKE}")
-    elif path.is_file() and path.suffix == ".pt":
-        weights = path
-    else:
-        what = "is no .pt file" if path.exists() else "is not there"
-        raise InputError(f"{path} {what}: give a model directory, a .pt file inside one or a Hugging Face directory")
-    return _read(weights)
-
-
-def _read(weights: Path) -> Model:
     directory = weights.parent
     for name in (DICTIONARY, SENTENCEPIECE, ALIGNER):
         if not (directory / name).is_file():
             raise InputError(f"{directory / name} is missing: {MAKE}")
-    content = checkpoint.load_checkpoint(weights)
-    if not checkpoint.is_ours(content):
-        raise InputError(
-            f"{weights} is a checkpoint of another fairseq model than {checkpoint.NAMES['model']}:"
-            f" `xlm-align convert --from fairseq {directory} --to fairseq DIRECTORY` converts XLM-R"
-        )
     flags = content["cfg"]["model"]
     vocabulary = Vocabulary.read(directory / DICTIONARY)
     sentencepiece = (directory / SENTENCEPIECE).read_bytes()
@@ -74,20 +53,13 @@ def _read(weights: Path) -> Model:
             architecture,
             vocabulary,
             sentencepiece,
-            AlignerConfig.read(directory),
+            read_aligner(directory),
             chosen=True,
         )
     except KeyError as error:
         raise InputError(f"{weights} has no {error}: it is no complete checkpoint of this model") from error
     except InputError as error:
         raise InputError(f"{directory}: {error}") from error
-
-
-def read_aligner(directory: Path, hf_architecture: str, layers: int) -> tuple[AlignerConfig, bool]:
-    """Return the aligner configuration of a foreign directory and True, or the default and False if it has none."""
-    if (directory / ALIGNER).is_file():
-        return AlignerConfig.read(directory), True
-    return default_aligner(hf_architecture, layers), False
 
 
 def write_model(directory: Path, model: Model) -> None:
@@ -101,4 +73,45 @@ def write_companions(directory: Path, vocabulary: Vocabulary, sentencepiece: byt
     """Write what stands beside the weights: `dict.txt`, `sentencepiece.bpe.model`, `aligner.json`."""
     vocabulary.write(directory / DICTIONARY)
     write_atomically(directory / SENTENCEPIECE, lambda file: file.write(sentencepiece))
-    aligner.write(directory)
+    write_aligner(directory, aligner)
+
+
+def write_aligner(directory: Path, aligner: AlignerConfig) -> None:
+    """Write `aligner.json` into a model directory."""
+    record = {"version": ALIGNER_VERSION, **dataclasses.asdict(aligner)}
+    text = json.dumps(record, indent=2) + "\n"
+    write_atomically(directory / ALIGNER, lambda file: file.write(text.encode()))
+
+
+def read_aligner(directory: Path) -> AlignerConfig:
+    """Read `aligner.json` of a model directory.
+
+    Raises:
+        InputError: the file is missing, not JSON, of another version, or has unknown or refused fields.
+    """
+    path = directory / ALIGNER
+    if not path.is_file():
+        raise InputError(f"{path} is missing: a model directory made by `xlm-align convert` or by training has it")
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise InputError(f"{path} is not JSON: {error}") from error
+    version = record.pop("version", None) if isinstance(record, dict) else None
+    if version not in (1, ALIGNER_VERSION):
+        raise InputError(f"{path} is not an aligner configuration of version 1 or {ALIGNER_VERSION}: convert the model again")
+    if version == 1:
+        record.pop("max_pieces", None)
+    unknown = set(record) - {field.name for field in dataclasses.fields(AlignerConfig)}
+    if unknown:
+        raise InputError(f"{path} has unknown fields: {', '.join(sorted(unknown))}")
+    try:
+        return AlignerConfig(**record)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
+
+
+def aligner_or_default(directory: Path, hf_architecture: str, layers: int) -> tuple[AlignerConfig, bool]:
+    """Return the aligner configuration of a foreign directory and True, or the default and False if it has none."""
+    if (directory / ALIGNER).is_file():
+        return read_aligner(directory), True
+    return default_aligner(hf_architecture, layers), False

@@ -6,7 +6,8 @@ import dataclasses
 import logging
 from pathlib import Path
 
-from xlm_align_fairseq.alignment.config import FILE_NAME, AlignerConfig
+from xlm_align_fairseq.alignment.config import AlignerConfig
+from xlm_align_fairseq.convert.open import open_model
 from xlm_align_fairseq.encoder.network import FLAGS
 from xlm_align_fairseq.encoder.vocabulary import Vocabulary
 from xlm_align_fairseq.errors import InputError
@@ -20,7 +21,7 @@ OF_THE_ENCODER = ("layer_norm_eps", "max_positions")  # follow the weights, not 
 
 def beside(checkpoint: str | None) -> str | None:
     """Return a checkpoint that has companions beside it, so that training can start from it as from a cold start."""
-    return checkpoint if checkpoint and (Path(checkpoint).parent / FILE_NAME).is_file() else None
+    return checkpoint if checkpoint and (Path(checkpoint).parent / directory.ALIGNER).is_file() else None
 
 
 @dataclasses.dataclass
@@ -43,7 +44,7 @@ class ColdStart:
         Raises:
             InputError: something is missing in the directory, or the dictionaries differ.
         """
-        model = directory.open_model(Path(path))
+        model = open_model(path)
         if model.vocabulary != vocabulary:
             raise InputError(
                 f"--cold-start {path} has a dictionary of {len(model.vocabulary)} pieces, the data another one of "
@@ -76,7 +77,7 @@ class ColdStart:
         """Write dictionary, sentencepiece model and aligner configuration beside the checkpoints to come."""
         start, there = Path(self.path).resolve(), save_dir.resolve()
         if self.goes_on and start.parent == there:
-            aligner.write(save_dir)  # the others are those that the run began with
+            directory.write_aligner(save_dir, aligner)  # the others are those that the run began with
             return
         if there in (start, start.parent):
             raise InputError(f"--save-dir {save_dir} is the directory of the cold start: give another, its files would mix")

@@ -1,18 +1,10 @@
-"""The aligner configuration: values checked once, round trip, named methods, signatures."""
-
-import json
+"""The aligner configuration: values checked once, named methods, signatures."""
 
 import pytest
 
-from xlm_align_fairseq.alignment.config import FILE_NAME, METHODS, AlignerConfig
+from xlm_align_fairseq.alignment.config import METHODS, AlignerConfig
 from xlm_align_fairseq.errors import InputError
 from xlm_align_fairseq.signature import parse_signature, signature
-
-
-def test_round_trip(tmp_path):
-    config = AlignerConfig(encoding="separate", align_layer=6, scaling="entropic", similarity="cosine", clamp=None)
-    config.write(tmp_path)
-    assert AlignerConfig.read(tmp_path) == config
 
 
 @pytest.mark.parametrize(
@@ -22,27 +14,6 @@ def test_round_trip(tmp_path):
 def test_values_are_refused_with_what_is_allowed(field, value):
     with pytest.raises(InputError, match=rf"{field} (\(--[a-z-]+\) )?is {value!r}: allowed"):
         AlignerConfig(**{field: value})
-
-
-def test_files_are_refused_by_name(tmp_path):
-    with pytest.raises(InputError, match="is missing"):
-        AlignerConfig.read(tmp_path)
-    path = tmp_path / FILE_NAME
-    for text, message in {
-        "{": "is not JSON",
-        json.dumps({"version": 99}): "of version 1 or 2",
-        "[]": "of version 1 or 2",
-        json.dumps({"version": 1, "layer": 3}): "unknown fields: layer",
-        json.dumps({"version": 1, "rounds": 0}): rf"{FILE_NAME}: rounds \(--sinkhorn-rounds\) is 0",
-    }.items():
-        path.write_text(text)
-        with pytest.raises(InputError, match=message):
-            AlignerConfig.read(tmp_path)
-
-
-def test_a_file_of_version_1_is_read(tmp_path):
-    (tmp_path / FILE_NAME).write_text(json.dumps({"version": 1, "encoding": "separate", "align_layer": 6, "max_pieces": 250}))
-    assert AlignerConfig.read(tmp_path) == AlignerConfig(encoding="separate", align_layer=6)
 
 
 def test_named_methods():

@@ -135,7 +135,7 @@ def test_what_can_be_mended_is_one_line(model, work, capsys, flags, message):
 
 
 def test_a_directory_that_is_no_model(work):
-    with pytest.raises(InputError, match=r"dict\.txt is missing: `xlm-align convert SOURCE --to fairseq DIRECTORY`"):
+    with pytest.raises(InputError, match=r"no config\.json \(Hugging Face\): `xlm-align convert SOURCE --to fairseq DIR"):
         binarize.main(["--model", ".", *PAIR, "--out", "out"])
 
 

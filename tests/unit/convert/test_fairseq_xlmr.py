@@ -5,9 +5,10 @@ import argparse
 import pytest
 import torch
 
-from xlm_align_fairseq.convert import fairseq_xlmr
+from xlm_align_fairseq.convert.open import open_model
 from xlm_align_fairseq.errors import InputError
-from xlm_align_fairseq.model.directory import load_encoder, load_heads, write_model
+from xlm_align_fairseq.model.directory import write_model
+from xlm_align_fairseq.model.record import load_encoder, load_heads
 
 
 def flags(config, **changes):
@@ -57,7 +58,7 @@ def test_format_of_2019(tmp_path, make_model, zipped):
     model = make_model(heads=("lm_head",))
     args = argparse.Namespace(**flags(model.config))
     write(tmp_path, model, old_state(model), args, _use_new_zipfile_serialization=zipped)
-    again = fairseq_xlmr.read(tmp_path)
+    again = open_model(tmp_path)
     assert again.state.keys() == model.state.keys()
     assert all(again.state[key].equal(value) for key, value in model.state.items())
     assert (again.config, again.vocabulary, again.hf_architecture) == (model.config, model.vocabulary, "xlm-roberta")
@@ -71,7 +72,7 @@ def test_format_of_today(tmp_path, make_model):
         name = key.removeprefix("encoder.")
         state[f"encoder.{key}" if key.startswith("lm_head") else f"encoder.sentence_encoder.{name}"] = value
     write(tmp_path, model, state, flags(model.config, _name="roberta"))
-    again = fairseq_xlmr.read(tmp_path)
+    again = open_model(tmp_path)
     assert again.state.keys() == model.state.keys()
     assert all(again.state[key].equal(value) for key, value in model.state.items())
 
@@ -79,7 +80,7 @@ def test_format_of_today(tmp_path, make_model):
 def test_our_own_directory_is_read(tmp_path, make_model):
     model = make_model("bert")
     write_model(tmp_path, model)
-    assert fairseq_xlmr.read(tmp_path).hf_architecture == "bert"
+    assert open_model(tmp_path).hf_architecture == "bert"
 
 
 def test_hidden_states_and_logits_are_fairseqs(tmp_path, make_model, vocabulary, batch, randomised):
@@ -94,7 +95,7 @@ def test_hidden_states_and_logits_are_fairseqs(tmp_path, make_model, vocabulary,
     encoder = randomised(roberta.RobertaEncoder(args, dictionary))
     theirs = {f"encoder.{key}": value for key, value in encoder.state_dict().items()}
     write(tmp_path, model, theirs, args)
-    ours = fairseq_xlmr.read(tmp_path)
+    ours = open_model(tmp_path)
     with torch.no_grad():
         logits, extra = encoder(batch, return_all_hiddens=True)
         states = load_encoder(ours).all_layers(batch)
@@ -114,12 +115,15 @@ def test_refusals(tmp_path, make_model):
     def refused(text, state=None, **changes):
         write(tmp_path, model, state or old_state(model), argparse.Namespace(**flags(model.config, **changes)))
         with pytest.raises(InputError, match=text):
-            fairseq_xlmr.read(tmp_path)
+            open_model(tmp_path)
 
     refused("model.pt: its encoder_layers is 12, its tensors say 3", encoder_layers=12)
     refused("model.pt: its encoder_embed_dim is 768, its tensors say 32", encoder_embed_dim=768)
     refused("model.pt: activation_fn is 'relu'; XLM-R has gelu", activation_fn="relu")
-    refused("model.pt has no 'encoder.embed_tokens.weight': it is not XLM-R", {"encoder.layers.0.fc1.weight": torch.ones(1)})
+    refused(
+        "model.pt has no 'encoder.embed_tokens.weight': it is neither of ours nor XLM-R",
+        {"encoder.layers.0.fc1.weight": torch.ones(1)},
+    )
     refused(
         "encoder.layer_norm.weight is unknown",
         {**old_state(model), "decoder.sentence_encoder.layer_norm.weight": torch.ones(32)},
@@ -129,5 +133,5 @@ def test_refusals(tmp_path, make_model):
         {**old_state(model), "decoder.lm_head.weight": torch.ones(2)},
     )
     (tmp_path / "dict.txt").unlink()
-    with pytest.raises(InputError, match=r"dict.txt is missing: a fairseq XLM-R directory has it"):
-        fairseq_xlmr.read(tmp_path)
+    with pytest.raises(InputError, match=r"dict.txt is missing, which fairseq's XLM-R comes with: `xlm-align convert"):
+        open_model(tmp_path)

@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from xlm_align_fairseq.convert import hugging_face, hugging_face_tokenizer
+from xlm_align_fairseq.convert.open import open_model
 from xlm_align_fairseq.encoder.vocabulary import Vocabulary, open_sentencepiece
 from xlm_align_fairseq.errors import InputError
-from xlm_align_fairseq.model.directory import load_encoder, load_heads, open_model
-from xlm_align_fairseq.model.record import Model
+from xlm_align_fairseq.model.record import Model, load_encoder, load_heads
 
 transformers = pytest.importorskip("transformers")
 

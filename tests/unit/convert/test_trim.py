@@ -4,7 +4,7 @@ import torch
 from xlm_align_fairseq.convert import trim
 from xlm_align_fairseq.encoder.vocabulary import open_sentencepiece
 from xlm_align_fairseq.errors import InputError
-from xlm_align_fairseq.model.directory import load_encoder
+from xlm_align_fairseq.model.record import load_encoder
 
 
 @pytest.fixture

@@ -1,3 +1,4 @@
+import json
 import shutil
 import subprocess
 import sys
@@ -6,9 +7,10 @@ import pytest
 import torch
 
 from xlm_align_fairseq.alignment.config import AlignerConfig
+from xlm_align_fairseq.convert.open import open_model
 from xlm_align_fairseq.errors import InputError
-from xlm_align_fairseq.model.directory import load_encoder, load_heads, open_model, write_model
-from xlm_align_fairseq.model.record import default_aligner
+from xlm_align_fairseq.model.directory import ALIGNER, read_aligner, write_aligner, write_model
+from xlm_align_fairseq.model.record import default_aligner, load_encoder, load_heads
 
 
 @pytest.mark.parametrize("heads", [(), ("lm_head", "pointer")])
@@ -100,12 +102,14 @@ def test_errors_say_what_is_missing_and_what_makes_it(tmp_path, make_model):
         (bad / name).unlink()
         with pytest.raises(InputError) as error:
             open_model(bad)
-        assert str(error.value) == f"{bad / name} is missing: {command}"
+        assert str(error.value).startswith(f"{bad / name} is missing")
+        assert str(error.value).endswith(f": {command}")
         (bad / "model.pt").unlink()
         with pytest.raises(InputError) as error:
             open_model(bad)
-        assert str(error.value) == f"{bad} has no model.pt, checkpoint_best.pt or checkpoint_last.pt: {command}"
-    with pytest.raises(InputError, match="nowhere is not there: give a model directory"):
+        files = "model.pt, checkpoint_best.pt or checkpoint_last.pt (fairseq) and no config.json (Hugging Face)"
+        assert str(error.value) == f"{bad} has no {files}: {command}"
+    with pytest.raises(InputError, match="nowhere: no such directory; give one of fairseq or Hugging Face"):
         open_model(tmp_path / "nowhere")
 
 
@@ -121,14 +125,15 @@ def test_files_of_two_models_are_refused(tmp_path, make_model):
 def test_another_fairseq_model_is_refused(tmp_path, make_model):
     write_model(tmp_path, make_model())
     torch.save({"cfg": {"model": {"_name": "transformer"}}, "model": {}}, tmp_path / "model.pt")
-    with pytest.raises(InputError, match=r"is a checkpoint of another fairseq model than xlm_align: .*--from fairseq"):
+    with pytest.raises(InputError, match=r"model.pt has no 'encoder.embed_tokens.weight': it is neither of ours nor XLM-R"):
         open_model(tmp_path)
 
 
 def test_fairseq_is_not_imported(tmp_path, make_model):
     write_model(tmp_path, make_model())
     code = (
-        "import sys; from xlm_align_fairseq.model.directory import load_encoder, open_model;"
+        "import sys; from xlm_align_fairseq.convert.open import open_model;"
+        "from xlm_align_fairseq.model.record import load_encoder;"
         f"load_encoder(open_model({str(tmp_path)!r}));"
         "assert not [name for name in sys.modules if name.split('.')[0] in ('fairseq', 'transformers')]"
     )
@@ -157,3 +162,30 @@ def test_fairseq_loads_it(tmp_path, make_model, batch):
         assert (theirs.eval().encoder(batch) - load_encoder(model)(batch))[batch.ne(1)].abs().max() == 0
         if heads:
             assert theirs.pointer.key.weight.equal(model.state["pointer.key.weight"])
+
+
+def test_the_aligner_configuration_comes_back(tmp_path):
+    config = AlignerConfig(encoding="separate", align_layer=6, scaling="entropic", similarity="cosine", clamp=None)
+    write_aligner(tmp_path, config)
+    assert read_aligner(tmp_path) == config
+
+
+def test_aligner_files_are_refused_by_name(tmp_path):
+    with pytest.raises(InputError, match="is missing"):
+        read_aligner(tmp_path)
+    path = tmp_path / ALIGNER
+    for text, message in {
+        "{": "is not JSON",
+        json.dumps({"version": 99}): "of version 1 or 2",
+        "[]": "of version 1 or 2",
+        json.dumps({"version": 1, "layer": 3}): "unknown fields: layer",
+        json.dumps({"version": 1, "rounds": 0}): rf"{ALIGNER}: rounds \(--sinkhorn-rounds\) is 0",
+    }.items():
+        path.write_text(text)
+        with pytest.raises(InputError, match=message):
+            read_aligner(tmp_path)
+
+
+def test_a_file_of_version_1_is_read(tmp_path):
+    (tmp_path / ALIGNER).write_text(json.dumps({"version": 1, "encoding": "separate", "align_layer": 6, "max_pieces": 250}))
+    assert read_aligner(tmp_path) == AlignerConfig(encoding="separate", align_layer=6)

