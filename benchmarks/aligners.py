@@ -154,8 +154,9 @@ def stages(job: dict) -> Result:
 
     from xlm_align_fairseq.aligner.aligner import Aligner  # noqa: F401  (so that every module is there)
     from xlm_align_fairseq.alignment.linking import extract
-    from xlm_align_fairseq.encoder.network import PAD, Encoder
+    from xlm_align_fairseq.encoder.network import Encoder
     from xlm_align_fairseq.encoder.pieces import PieceEncoder
+    from xlm_align_fairseq.encoder.vocabulary import PAD
     from xlm_align_fairseq.system.parallel import prefetch
 
     text, watch, other_thread = read_text(job), Stopwatch(job["device"]), Stopwatch()

@@ -50,7 +50,7 @@ def bare_forward(aligner: Aligner, corpus: Corpus, ids: np.ndarray) -> None:
 
 def whole_pass(aligner: Aligner, corpus: Corpus, ids: np.ndarray, out: Path) -> None:
     """Label and store."""
-    run = labeler(aligner.teacher, aligner.config, aligner.autocast)
+    run = labeler(aligner.weights, aligner.config, aligner.autocast)
     with LabelWriter(out, "train", corpus, {}) as writer:
         for slab, found in label_corpus(run, corpus, ids, aligner.batch_tokens, None):
             writer.add(slab, found)

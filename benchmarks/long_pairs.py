@@ -16,9 +16,10 @@ from aligners import GOLD, has, read_gold, start
 
 from xlm_align_fairseq import Aligner
 from xlm_align_fairseq.cli import convert
+from xlm_align_fairseq.links.gold import Gold
 from xlm_align_fairseq.links.gold_set import GoldSet
 from xlm_align_fairseq.links.metrics import count
-from xlm_align_fairseq.links.pharaoh import Gold, Link
+from xlm_align_fairseq.links.pharaoh import Link
 
 
 def glue(gold_set: GoldSet, size: int) -> GoldSet:

@@ -104,11 +104,3 @@ def entropic_plan(similarity: Tensor, mask: Tensor, rounds: int = 8, temperature
         v = torch.where(column_exists, column_marginal - _logsumexp(kernel + u, 1), 0.0)
         u = torch.where(row_exists, row_marginal - _logsumexp(kernel + v, 2), 0.0)
     return Plan((kernel + u + v).exp_(), (kernel + u_before + v).exp_())
-
-
-def is_converged(plan: Plan, mask: Tensor, tolerance: float = 1e-3) -> Tensor:
-    """Say which pairs have both marginals within a relative tolerance: (B,) bool, for an entropic plan."""
-    n_source, n_target = mask.any(2).sum(1), mask.any(1).sum(1)
-    row_error = ((plan.rows.sum(2) * n_source[:, None] - 1).abs() * mask.any(2)).amax(1)
-    column_error = ((plan.rows.sum(1) * n_target[:, None] - 1).abs() * mask.any(1)).amax(1)
-    return torch.maximum(row_error, column_error) <= tolerance

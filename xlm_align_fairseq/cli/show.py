@@ -10,17 +10,11 @@ from pathlib import Path
 from xlm_align_fairseq.cli.support.streams import open_alignments
 from xlm_align_fairseq.errors import InputError
 from xlm_align_fairseq.links.confidence import sentence_score
-from xlm_align_fairseq.links.pharaoh import (
-    Gold,
-    Link,
-    check_range,
-    load_gold,
-    parse_probabilities,
-    read_lines,
-    read_pharaoh,
-)
+from xlm_align_fairseq.links.gold import Gold, load_gold
+from xlm_align_fairseq.links.pharaoh import Link, check_range, parse_probabilities, read_pharaoh
 from xlm_align_fairseq.pictures.picture import LEGEND, Cell, Example, render_page, render_terminal
 from xlm_align_fairseq.system.files import PACKED, check_output
+from xlm_align_fairseq.text.lines import read_lines
 
 
 def parser() -> argparse.ArgumentParser:
