@@ -132,13 +132,13 @@ class Run:
 
 def updates(model: Path, data: Path, work: Path, args: argparse.Namespace) -> None:
     """Print what updates cost relative to translation LM alone."""
-    runs = {
+    flags = {
         "translation LM alone": ["--dwa-weight", "0"],
         "DWA alone, online": ["--tlm-weight", "0"],
         "DWA and translation LM, online": [],
         "DWA and translation LM, periodic": ["--label-schedule", f"updates:{args.every}"],
     }
-    runs = {name: Run(model, data, work / f"run-{n}", flags) for n, (name, flags) in enumerate(runs.items())}
+    runs = {name: Run(model, data, work / f"run-{n}", given) for n, (name, given) in enumerate(flags.items())}
     for _ in range(args.every + args.updates):
         for run in runs.values():
             run.update()
