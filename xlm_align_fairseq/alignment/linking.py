@@ -42,6 +42,10 @@ def extract(
         config: how; its `second` method too, if there is one.
         pointer: what `point` returns, for configurations that need it.
         probabilities: whether to return link probabilities.
+
+    >>> states = Sides(torch.eye(3)[None], torch.eye(3)[None, [1, 0]])
+    >>> extract(states, torch.ones(1, 3, 2, dtype=torch.bool), AlignerConfig.named("argmax")).links.nonzero()[:, 1:].tolist()
+    [[0, 1], [1, 0]]
     """
     plan, links = _links(states, mask, config, pointer)
     if second := config.second():
@@ -58,6 +62,10 @@ def link_probabilities(states: Sides, mask: Tensor) -> Tensor:
 
     Both are softmaxes over the cosine of the hidden states divided by `LINK_TEMPERATURE`, whatever the method that links: on
     development sets they tell right links from wrong ones as well as the shares of any plan, and are the best calibrated.
+
+    >>> states = Sides(torch.eye(2)[None], torch.eye(2)[None])
+    >>> link_probabilities(states, torch.ones(1, 2, 2, dtype=torch.bool)).round(decimals=3).tolist()
+    [[[1.0, 0.0], [0.0, 1.0]]]
     """
     plan = sinkhorn.softmax_plan(similarity(*states, "cosine"), mask, LINK_TEMPERATURE)
     return (plan.rows * plan.columns).sqrt().clamp(max=1.0)
@@ -102,6 +110,13 @@ def point(head: PointerHead, states: Sides, mask: Tensor) -> sinkhorn.Plan:
 
     Returns:
         Plan with P(target | source) in its rows and P(source | target) in its columns.
+
+    Reference: Chi et al. 2021, equation 5.
+
+    >>> from xlm_align_fairseq.encoder.network import EncoderConfig
+    >>> head, states = PointerHead(EncoderConfig(10, width=4)), Sides(torch.ones(1, 2, 4), torch.ones(1, 2, 4))
+    >>> point(head, states, torch.ones(1, 2, 2, dtype=torch.bool)).rows.tolist()
+    [[[0.5, 0.5], [0.5, 0.5]]]
     """
     with torch.autocast(mask.device.type, enabled=False):
         source, target = states.source.float(), states.target.float()

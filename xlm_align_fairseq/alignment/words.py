@@ -25,6 +25,10 @@ def word_links(pair: np.ndarray, source: np.ndarray, target: np.ndarray, probabi
     Args:
         pair, source, target: (N,) int64, for each piece link the number of its pair and the words of its two pieces.
         probability: (N,) float32.
+
+    >>> zero = np.zeros(3, int)
+    >>> word_links(zero, np.array([0, 0, 1]), np.array([2, 2, 0]), np.float32([0.25, 0.75, 0.5])).probability.tolist()
+    [0.75, 0.5]
     """
     order = np.lexsort((target, source, pair))
     pair, source, target, probability = (column[order] for column in (pair, source, target, probability))
@@ -45,6 +49,9 @@ def piece_links(links: Iterable[Link], src_words: np.ndarray, tgt_words: np.ndar
 
     Returns:
         (K, 2) int64 source and target piece, 0-based, sorted.
+
+    >>> piece_links([(0, 1)], np.array([0, 0]), np.array([0, 1])).tolist()
+    [[0, 1], [1, 1]]
     """
     sides = np.array(list(links), np.int64).reshape(-1, 2).T
     (src_from, src_to), (tgt_from, tgt_to) = (
