@@ -151,8 +151,8 @@ class Aligner:
 
     def score_variants(self, gold_set: GoldSet, variants: Sequence[AlignerConfig]) -> list[list[Counts]]:
         """Align a gold set in several ways of one encoding; return, for each of them, the counts of each pair."""
-        found = self.align_variants(gold_set.pairs(), variants)
-        counts = [[count(way.links, gold) for way in ways] for ways, gold in zip(found, gold_set.gold, strict=True)]
+        alignments = self.align_variants(gold_set.pairs(), variants)
+        counts = [[count(way.links, gold) for way in ways] for ways, gold in zip(alignments, gold_set.gold, strict=True)]
         return [list(way) for way in zip(*counts, strict=True)]
 
     def layers(self) -> list[AlignerConfig]:

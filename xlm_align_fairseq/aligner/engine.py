@@ -86,14 +86,14 @@ class ChunkAligner:
         long = [n for n, pair in enumerate(chunk) if "windows" in pair.flags]
         short = [n for n, pair in enumerate(chunk) if not {"windows", "blank"} & set(pair.flags)]
         extra = {n: self._nothing_compared(pair) for n, pair in enumerate(chunk)} if details else {}
-        found = self._links(chunk, [Job(n, _whole(chunk[n])) for n in short], variants, extra)
+        piece_links = self._links(chunk, [Job(n, _whole(chunk[n])) for n in short], variants, extra)
         for layer, numbers in self._by_layer(variants).items() if long else ():
             planned = zip(long, self._plan([chunk[n] for n in long], layer), strict=True)
             jobs = [Job(n, window) for n, windows in planned for window in windows]
             in_windows = self._links(chunk, jobs, [variants[k] for k in numbers], extra)
             for k, links in zip(numbers, in_windows, strict=True):
-                found[k] = _concatenated([found[k], _one_window_a_target(links)])
-        ways = [_alignments(chunk, way, extra) for way in found]
+                piece_links[k] = _concatenated([piece_links[k], _one_window_a_target(links)])
+        ways = [_alignments(chunk, way, extra) for way in piece_links]
         return [list(alignments) for alignments in zip(*ways, strict=True)]
 
     def _by_layer(self, variants: Sequence[AlignerConfig]) -> dict[int, list[int]]:
@@ -223,8 +223,8 @@ def _one_window_a_target(links: PieceLinks) -> PieceLinks:
         return links
     order = np.lexsort((links.job, -links.probability, links.target, links.pair))
     pair, target, job = links.pair[order], links.target[order], links.job[order]
-    new = np.append(True, (np.diff(pair) != 0) | (np.diff(target) != 0))
-    kept = order[job == job[np.flatnonzero(new)][np.cumsum(new) - 1]]
+    first = np.append(True, (np.diff(pair) != 0) | (np.diff(target) != 0))
+    kept = order[job == job[np.flatnonzero(first)][np.cumsum(first) - 1]]
     return PieceLinks(*(column[kept] for column in links))
 
 
@@ -235,14 +235,14 @@ def _concatenated(parts: Sequence[PieceLinks]) -> PieceLinks:
     return PieceLinks(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
 
 
-def _alignments(chunk: Sequence[Encoded], found: PieceLinks, extra: Mapping[int, Details]) -> list[Alignment]:
+def _alignments(chunk: Sequence[Encoded], piece_links: PieceLinks, extra: Mapping[int, Details]) -> list[Alignment]:
     """Turn the piece links of a chunk into word links."""
     words = []
-    for side, piece in (("src_words", found.source), ("tgt_words", found.target)):
+    for side, piece in (("src_words", piece_links.source), ("tgt_words", piece_links.target)):
         columns = [getattr(pair, side) for pair in chunk]
         begins = np.cumsum([0, *map(len, columns)])
-        words.append(np.concatenate(columns)[begins[found.pair] + piece])
-    links = word_links(found.pair, words[0], words[1], found.probability)
+        words.append(np.concatenate(columns)[begins[piece_links.pair] + piece])
+    links = word_links(piece_links.pair, words[0], words[1], piece_links.probability)
     ends = np.searchsorted(links.pair, np.arange(len(chunk) + 1)).tolist()
     pairs = list(zip(links.source.tolist(), links.target.tolist(), strict=True))
     probabilities = links.probability.tolist()

@@ -32,9 +32,9 @@ def word_links(pair: np.ndarray, source: np.ndarray, target: np.ndarray, probabi
     """
     order = np.lexsort((target, source, pair))
     pair, source, target, probability = (column[order] for column in (pair, source, target, probability))
-    new = np.ones(len(pair), dtype=bool)
-    new[1:] = (np.diff(pair) != 0) | (np.diff(source) != 0) | (np.diff(target) != 0)
-    begins = np.flatnonzero(new)
+    first = np.ones(len(pair), dtype=bool)
+    first[1:] = (np.diff(pair) != 0) | (np.diff(source) != 0) | (np.diff(target) != 0)
+    begins = np.flatnonzero(first)
     best = np.maximum.reduceat(probability, begins) if len(begins) else probability
     return WordLinks(pair[begins], source[begins], target[begins], best)
 

@@ -72,12 +72,12 @@ class Corpus:
         Raises:
             InputError: there is none, or one that is named is not there or named twice.
         """
-        found = sorted({file.name.split(".")[1] for file in data.glob(f"{split}.*-*.*.idx")})
-        names = [name.strip() for name in lang_pairs.split(",")] if lang_pairs else found
-        missing = sorted(set(names) - set(found))
+        present = sorted({file.name.split(".")[1] for file in data.glob(f"{split}.*-*.*.idx")})
+        names = [name.strip() for name in lang_pairs.split(",")] if lang_pairs else present
+        missing = sorted(set(names) - set(present))
         if missing or not names:
             wanted = ", ".join(missing) or "any pair"
-            raise InputError(f"{data} has no {split} bitext for {wanted}: it has {', '.join(found) or 'none'}")
+            raise InputError(f"{data} has no {split} bitext for {wanted}: it has {', '.join(present) or 'none'}")
         if len(set(names)) < len(names):
             raise InputError(f"--lang-pairs {lang_pairs}: name each language pair once")
         return cls([Pair.open(data, split, name) for name in names], max_positions)

@@ -192,18 +192,18 @@ class IndexedReader:
         index, data = (self.prefix.with_name(f"{self.prefix.name}.{ending}") for ending in ("idx", "bin"))
         try:
             with open(index, "rb") as file:
-                start = file.read(len(MAGIC) + HEADER.size)
-            if not start.startswith(MAGIC) or len(start) < len(MAGIC) + HEADER.size:
+                header = file.read(len(MAGIC) + HEADER.size)
+            if not header.startswith(MAGIC) or len(header) < len(MAGIC) + HEADER.size:
                 raise InputError(f"{index} is no index of fairseq's memory-mapped format: write it with --dataset-impl mmap")
-            version, code, items = HEADER.unpack(start[len(MAGIC) :])
+            version, code, items = HEADER.unpack(header[len(MAGIC) :])
             dtypes = {code: dtype for dtype, code in CODES.items()}
             if version != VERSION or code not in dtypes:
                 raise InputError(f"{index}: version {version}, type {code}; allowed are version {VERSION}, types {[*dtypes]}")
             self.dtype = dtypes[code]
-            sizes_end = len(start) + 4 * items
+            sizes_end = len(header) + 4 * items
             if index.stat().st_size != sizes_end + 8 * items:
                 raise InputError(f"{index} is cut short or has been changed: write it again")
-            self.sizes = _mapped(index, np.int32, len(start), items)
+            self.sizes = _mapped(index, np.int32, len(header), items)
             self._begins = _mapped(index, np.int64, sizes_end, items)
             end = int(self._begins[-1]) + int(self.sizes[-1]) * self.dtype.itemsize if items else 0
             if end > data.stat().st_size:

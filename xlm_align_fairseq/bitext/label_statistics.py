@@ -46,18 +46,18 @@ class Totals:
     def __init__(self) -> None:
         self.labelled = self.links = self.pieces = self.linked = self.agreed = self.shared = self.either = 0
 
-    def add(self, found: PairLinks, pieces: int) -> None:
+    def add(self, links: PairLinks, pieces: int) -> None:
         """Count what was found in sentence pairs that have so many pieces, both sides together."""
-        self.labelled += len(found.counts)
-        self.links += len(found.cells)
+        self.labelled += len(links.counts)
+        self.links += len(links.cells)
         self.pieces += pieces
-        self.linked += int(found.linked.sum())
-        self.agreed += int(found.agreed.sum())
+        self.linked += int(links.linked.sum())
+        self.agreed += int(links.agreed.sum())
 
-    def compare(self, found: PairLinks, counts: np.ndarray, cells: np.ndarray) -> None:
+    def compare(self, links: PairLinks, counts: np.ndarray, cells: np.ndarray) -> None:
         """Count shared links over the pairs that had some before."""
         had = counts > 0
-        ours, theirs = _keys(found.counts, found.cells, had), np.unique(_keys(counts, cells, had))  # given ones may repeat
+        ours, theirs = _keys(links.counts, links.cells, had), np.unique(_keys(counts, cells, had))  # given ones may repeat
         both = np.sort(np.concatenate([ours, theirs]), kind="stable")
         shared = int((both[1:] == both[:-1]).sum())
         self.shared += shared
@@ -84,11 +84,11 @@ def summary(manifest: dict[str, Any]) -> list[str]:
     """Return a line for each language pair of a manifest."""
     where = f"em_iter {manifest['em_iter']} | update {manifest['update']} | " if manifest.get("em_iter") else ""
     lines = []
-    for name, about in manifest["pairs"].items():
-        change = "" if about["change"] is None else f", {100 * about['change']:.1f} % of links changed"
+    for name, statistics in manifest["pairs"].items():
+        change = "" if statistics["change"] is None else f", {100 * statistics['change']:.1f} % of links changed"
         lines.append(
-            f"{where}{name}: {about['labelled']} pairs labelled,"
-            f" {about['links_per_pair']:.2f} links a pair, {100 * about['linked_share']:.1f} % of pieces linked,"
-            f" agreement {100 * about['agreement']:.1f} %{change}"
+            f"{where}{name}: {statistics['labelled']} pairs labelled,"
+            f" {statistics['links_per_pair']:.2f} links a pair, {100 * statistics['linked_share']:.1f} % of pieces linked,"
+            f" agreement {100 * statistics['agreement']:.1f} %{change}"
         )
     return lines

@@ -84,12 +84,12 @@ class LabelStore:
     def _check(self, hashes: Mapping[str, Mapping[str, str]]) -> None:
         path = manifest_path(self.directory, self.split)
         for pair in self.corpus.pairs:
-            about = self.manifest["pairs"].get(pair.name)
-            if about is None or about["sha256"] != hashes[pair.name]:
+            entry = self.manifest["pairs"].get(pair.name)
+            if entry is None or entry["sha256"] != hashes[pair.name]:
                 raise InputError(f"{path}: the labels of {pair.name} are not those that it tells of: make them again")
-            if about["data"] != pair.fingerprint:
+            if entry["data"] != pair.fingerprint:
                 raise InputError(
-                    f"{self.directory}: the labels of {pair.name} belong to other data (SHA-256 {about['data'][:16]}…, here"
+                    f"{self.directory}: the labels of {pair.name} belong to other data (SHA-256 {entry['data'][:16]}…, here"
                     f" {pair.fingerprint[:16]}…): give the data they were made for, or label this data"
                 )
 
@@ -168,12 +168,20 @@ class LabelWriter:
         directory: it is made.
         split: `train`, `valid`, ….
         corpus: what is labelled.
-        about: what the manifest says of where the labels come from (em_iter, update, weights, aligner, …).
+        provenance: what the manifest says of where the labels come from (em_iter, update, weights, aligner, …).
         previous: the labels of the iteration before, to count what changes.
     """
 
-    def __init__(self, directory: Path, split: str, corpus: Corpus, about: Mapping[str, Any], previous: LabelStore | None = None):
-        self.directory, self.split, self.corpus, self.about, self.previous = directory, split, corpus, about, previous
+    def __init__(
+        self,
+        directory: Path,
+        split: str,
+        corpus: Corpus,
+        provenance: Mapping[str, Any],
+        previous: LabelStore | None = None,
+    ):
+        self.directory, self.split, self.corpus = directory, split, corpus
+        self.provenance, self.previous = provenance, previous
         self.totals = {pair.name: Totals() for pair in corpus.pairs}
         self._stack = contextlib.ExitStack()
         self._writers: dict[str, IndexedWriter] = {}
@@ -191,10 +199,10 @@ class LabelWriter:
             self._stack = stack.pop_all()
         return self
 
-    def add(self, ids: np.ndarray, found: PairLinks) -> None:
+    def add(self, ids: np.ndarray, links: PairLinks) -> None:
         """Append labels; ids ascend from call to call, and pairs that are passed over get none."""
         for pair, where, lines in self.corpus.parts(ids):
-            part = found.reordered(where) if len(where) < len(ids) else found
+            part = links.reordered(where) if len(where) < len(ids) else links
             writer, totals = self._writers[pair.name], self.totals[pair.name]
             sizes = np.zeros(int(lines[-1]) + 1 - writer.items, np.int64)
             sizes[lines - writer.items] = 2 * part.counts
@@ -228,6 +236,6 @@ class LabelWriter:
             | {"sha256": dict(self._writers[pair.name].sha256)}
             for pair in self.corpus.pairs
         }
-        manifest = {"format": FORMAT, "version": VERSION, "split": self.split, **self.about, "pairs": pairs}
+        manifest = {"format": FORMAT, "version": VERSION, "split": self.split, **self.provenance, "pairs": pairs}
         text = json.dumps(manifest, indent=2) + "\n"
         write_atomically(manifest_path(self.directory, self.split), lambda file: file.write(text.encode()))

@@ -30,14 +30,14 @@ def read_rules(charsmap: bytes) -> dict[str, str]:
     rules = {}
     while keys:  # one round for each length of key
         slots = nodes[:, None] ^ labels
-        found = units.take(slots, mode="clip")
-        parents, columns = np.nonzero((found & 0x800000FF) == labels)  # the label, with the bit that marks a value
-        slots, found = slots[parents, columns], found[parents, columns]
+        matches = units.take(slots, mode="clip")
+        parents, columns = np.nonzero((matches & 0x800000FF) == labels)  # the label, with the bit that marks a value
+        slots, matches = slots[parents, columns], matches[parents, columns]
         keys = [keys[parent] + bytes([column + 1]) for parent, column in zip(parents, columns, strict=True)]
-        nodes = _children(slots, found)
-        for at in np.flatnonzero(found >> 8 & 1):
-            start = int(units[nodes[at]]) & 0x7FFFFFFF
-            rules[keys[at].decode()] = blob[start : blob.index(b"\0", start)].decode()
+        nodes = _children(slots, matches)
+        for at in np.flatnonzero(matches >> 8 & 1):
+            begin = int(units[nodes[at]]) & 0x7FFFFFFF
+            rules[keys[at].decode()] = blob[begin : blob.index(b"\0", begin)].decode()
     return rules
 
 

@@ -74,11 +74,11 @@ def rename(theirs: Mapping[str, Tensor], name: str) -> dict[str, Tensor]:
     """
     state: dict[str, Tensor] = {}
     for key, value in theirs.items():
-        if found := LM_HEAD.fullmatch(key):
-            state[f"lm_head.{found[1]}"] = value
-        if not (found := ENCODER.fullmatch(key)) or found[1] in ("version", "embed_positions._float_tensor"):
+        if match := LM_HEAD.fullmatch(key):
+            state[f"lm_head.{match[1]}"] = value
+        if not (match := ENCODER.fullmatch(key)) or match[1] in ("version", "embed_positions._float_tensor"):
             continue
-        ours = "encoder." + found[1].replace("emb_layer_norm.", "layernorm_embedding.")
+        ours = "encoder." + match[1].replace("emb_layer_norm.", "layernorm_embedding.")
         if fused := FUSED.fullmatch(ours):
             for part, rows in zip("qkv", value.chunk(3), strict=True):
                 state[f"{fused[1]}{part}_proj.{fused[2]}"] = rows

@@ -184,10 +184,10 @@ def _rename(theirs: Mapping[str, Tensor], kind: Kind, vocabulary: int) -> dict[s
         "encoder.layernorm_embedding.bias": inner["embeddings.LayerNorm.bias"],
     }
     for key, value in inner.items():
-        if found := LAYER_KEY.fullmatch(key):
-            if found[2] not in LAYER:
+        if match := LAYER_KEY.fullmatch(key):
+            if match[2] not in LAYER:
                 raise InputError(f"{key}: no tensor of this architecture")
-            state[f"encoder.layers.{found[1]}.{LAYER[found[2]]}.{found[3]}"] = value
+            state[f"encoder.layers.{match[1]}.{LAYER[match[2]]}.{match[3]}"] = value
     for key in OUTPUT_LAYERS:
         if key in theirs and not theirs[key].equal(words):
             raise InputError(f"{key} is not the embedding table, which xlm_align needs it to be")

@@ -50,10 +50,10 @@ class Schedule:
         """
         if text in ("online", "fixed"):
             return cls(text)
-        found = re.fullmatch(r"(updates|epochs):([1-9][0-9]*)", text)
-        if not found:
+        match = re.fullmatch(r"(updates|epochs):([1-9][0-9]*)", text)
+        if not match:
             raise InputError(f"--label-schedule {text}: allowed are online, fixed, updates:N and epochs:N, N from 1")
-        return cls(found[1], int(found[2]))
+        return cls(match[1], int(match[2]))
 
     @property
     def periodic(self) -> bool:
@@ -173,14 +173,14 @@ class EM:
     def _make(self, em_iter: int, update: int, ids: np.ndarray, teacher: EncoderAndPointer) -> None:
         directory = self._directory(em_iter)
         assert directory is not None
-        about = {
+        provenance = {
             "em_iter": em_iter,
             "update": update,
             **origin(teacher, self.config, self.autocast, self.batch_tokens),
             "ids": hashlib.sha256(ids.astype(np.int64).tobytes()).hexdigest(),
         }
         previous = self.store
-        if not all_agree(self._is_there(directory, about)):
+        if not all_agree(self._is_there(directory, provenance)):
             writes = rank_and_size()[0] == 0
             if writes:
                 shutil.rmtree(directory, ignore_errors=True)
@@ -192,9 +192,9 @@ class EM:
                 f"labels of EM iteration {em_iter}",
             )
             if writes:
-                with LabelWriter(directory, SPLIT, self.corpus, about, previous) as writer:
-                    for slab, found in passing:
-                        writer.add(slab, found)
+                with LabelWriter(directory, SPLIT, self.corpus, provenance, previous) as writer:
+                    for slab, links in passing:
+                        writer.add(slab, links)
             else:
                 for _ in passing:
                     pass
@@ -210,10 +210,10 @@ class EM:
             logger.info(line)
 
     @staticmethod
-    def _is_there(directory: Path, about: dict[str, Any]) -> bool:
+    def _is_there(directory: Path, provenance: dict[str, Any]) -> bool:
         """Tell whether these very labels were made before the run was stopped."""
         try:
             manifest = read_manifest(directory, SPLIT)
         except InputError:
             return False
-        return bool(manifest) and all(manifest.get(key) == value for key, value in json.loads(json.dumps(about)).items())
+        return bool(manifest) and all(manifest.get(key) == value for key, value in json.loads(json.dumps(provenance)).items())

@@ -78,9 +78,9 @@ def _label_slab(run: Labeler, corpus: Corpus, ids: np.ndarray, batch_tokens: int
     mine = [run(corpus.pieces(ids[order[batch]])) for batch in batches[rank::size]]
     mine_together = PairLinks.concatenate(mine) if mine else PairLinks.none()
     columns = (gather_arrays(column) for column in mine_together)
-    found = PairLinks.concatenate([PairLinks(*parts) for parts in zip(*columns, strict=True)])
+    links = PairLinks.concatenate([PairLinks(*parts) for parts in zip(*columns, strict=True)])
     dealt = np.concatenate([order[batch] for r in range(size) for batch in batches[r::size]])
-    return found.reordered(np.argsort(dealt))
+    return links.reordered(np.argsort(dealt))
 
 
 def write_labels(
@@ -102,12 +102,12 @@ def write_labels(
     check_pieces(corpus, aligner.encoder)
     ids = np.flatnonzero(corpus.usable)
     ids = shard_ids(ids, *shard)
-    about = origin(aligner.weights, aligner.config, aligner.autocast, aligner.batch_tokens)
-    about["max_positions"] = corpus.max_positions
+    provenance = origin(aligner.weights, aligner.config, aligner.autocast, aligner.batch_tokens)
+    provenance["max_positions"] = corpus.max_positions
     run = labeler(aligner.weights, aligner.config, aligner.autocast)
-    with LabelWriter(directory, split, corpus, about | {"shard": list(shard)} if shard[0] > 1 else about) as writer:
-        for slab, found in label_corpus(run, corpus, ids, aligner.batch_tokens, "labels" if progress else None):
-            writer.add(slab, found)
+    with LabelWriter(directory, split, corpus, provenance | {"shard": list(shard)} if shard[0] > 1 else provenance) as writer:
+        for slab, links in label_corpus(run, corpus, ids, aligner.batch_tokens, "labels" if progress else None):
+            writer.add(slab, links)
 
 
 def check_pieces(corpus: Corpus, encoder: Encoder) -> None:

@@ -52,15 +52,15 @@ def join_labels(sample: dict[str, Any], corpus: Corpus, store: LabelStore | None
     batch = pair_batch(pairs)
     if store is None:
         labels = label_now()
-        links, found = labels.links, statistics(labels, batch)
+        links, per_pair = labels.links, statistics(labels, batch)
     else:
         counts, cells = store.links(ids)
         links = dense_links(counts, cells, batch)
         if store.is_self_labelled and not counts.all():  # a pass did not foresee these: flags changed on resume
             missing = torch.from_numpy(counts == 0).to(links.device)
             links[missing] = label_now().links[missing]
-        found = link_statistics(links, batch.src_lengths, batch.tgt_lengths)
-    sample["label_statistics"] = total_statistics(found, corpus.owners(ids), [pair.name for pair in corpus.pairs])
+        per_pair = link_statistics(links, batch.src_lengths, batch.tgt_lengths)
+    sample["label_statistics"] = total_statistics(per_pair, corpus.owners(ids), [pair.name for pair in corpus.pairs])
     pairs["links"] = swap_links(links, pairs["swapped"], int(pairs["src_lengths"].max()), int(pairs["tgt_lengths"].max()))
 
 

@@ -42,19 +42,19 @@ def merge_shards(corpus: Corpus, split: str, out: Path, num_shards: int) -> None
     if missing:
         raise InputError(f"{', '.join(missing)}: no labels of {split} there; run `xlm-align label` for these shards first")
     stores = [LabelStore(directory, split, corpus) for directory in directories]
-    about = {key: stores[0].manifest[key] for key in ("weights", "aligner", "max_positions")}
+    provenance = {key: stores[0].manifest[key] for key in ("weights", "aligner", "max_positions")}
     names = [pair.name for pair in corpus.pairs]
     for store in stores:
         if [*store.manifest["pairs"]] != names:
             theirs = ", ".join(store.manifest["pairs"])
             raise InputError(f"{store.directory} has labels of {theirs}, in this order: give the same --lang-pairs")
-        if any(store.manifest[key] != value for key, value in about.items()):
+        if any(store.manifest[key] != value for key, value in provenance.items()):
             raise InputError(
                 f"{store.directory} was made with another model or other flags than {directories[0]}: label it again"
             )
-    corpus = Corpus(corpus.pairs, about["max_positions"])  # the ids that were dealt to the shards
+    corpus = Corpus(corpus.pairs, provenance["max_positions"])  # the ids that were dealt to the shards
     ids = np.flatnonzero(corpus.usable)
-    with LabelWriter(out, split, corpus, about) as writer:
+    with LabelWriter(out, split, corpus, provenance) as writer:
         for shard, store in enumerate(stores):
             for slab in slabs(shard_ids(ids, num_shards, shard)):
                 counts, cells = store.links(slab)

@@ -61,14 +61,14 @@ class PieceEncoder:
             (L,) int64 ids and (L,) int64 index of the word that each piece belongs to.
         """
         cache = self._cache  # one throughout, also where another thread puts a new one in its place
-        new = list({word for word in words if word not in cache})
-        if new:
-            if len(cache) + len(new) > CACHED_WORDS:
+        unseen = list({word for word in words if word not in cache})
+        if unseen:
+            if len(cache) + len(unseen) > CACHED_WORDS:
                 self._cache = cache = {}
-                new = list(set(words))
-            valid = [word.encode("utf-8", "replace").decode() for word in new]  # sentencepiece takes no lone surrogates
+                unseen = list(set(words))
+            valid = [word.encode("utf-8", "replace").decode() for word in unseen]  # sentencepiece takes no lone surrogates
             encoded = self.processor.encode(valid, num_threads=1)
-            cache.update((word, self._ids[ids]) for word, ids in zip(new, encoded, strict=True))
+            cache.update((word, self._ids[ids]) for word, ids in zip(unseen, encoded, strict=True))
         pieces = [cache[word] for word in words]
         if not pieces:
             return np.zeros(0, np.int64), np.zeros(0, np.int64)

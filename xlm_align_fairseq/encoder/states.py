@@ -72,8 +72,8 @@ class States:
                 places = np.repeat(self.begins[batch] - np.cumsum(lengths[batch]) + lengths[batch], lengths[batch])
                 where = torch.from_numpy(places + np.arange(len(places))).to(device)
                 rows = torch.from_numpy(exists.reshape(-1)).to(device)
-                found = encoder.at_layers(torch.from_numpy(tokens).to(device), layers)
-                for layer, states in zip(layers, found, strict=True):
+                outputs = encoder.at_layers(torch.from_numpy(tokens).to(device), layers)
+                for layer, states in zip(layers, outputs, strict=True):
                     if layer not in self.layers:
                         self.layers[layer] = states.new_empty(int(self.begins[-1]), states.size(-1))
                     self.layers[layer][where] = states.flatten(0, 1)[rows]

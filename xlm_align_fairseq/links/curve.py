@@ -64,10 +64,10 @@ def spread_thresholds(links: Sequence[Mapping[Link, float]], most: int = 500) ->
     >>> spread_thresholds([{(0, 0): 0.5, (1, 1): 0.25}, {(0, 0): 0.5}])
     [0.25, 0.5]
     """
-    found = np.sort(np.array([probability for one in links for probability in one.values()], dtype=np.float64))
-    distinct: npt.NDArray[np.float64] = np.unique(found)
+    probabilities = np.sort(np.array([probability for one in links for probability in one.values()], dtype=np.float64))
+    distinct: npt.NDArray[np.float64] = np.unique(probabilities)
     if len(distinct) > most:
-        distinct = np.unique(found[np.linspace(0, len(found) - 1, most).round().astype(np.int64)])
+        distinct = np.unique(probabilities[np.linspace(0, len(probabilities) - 1, most).round().astype(np.int64)])
     return [float(threshold) for threshold in distinct]
 
 

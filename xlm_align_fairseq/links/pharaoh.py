@@ -45,7 +45,7 @@ def parse_probabilities(line: str, *, one_based: bool = False, where: str = "") 
     >>> parse_probabilities("2-1:0.5 0-0:0.9871")
     {(0, 0): 0.9871, (2, 1): 0.5}
     """
-    found: dict[Link, float] = {}
+    links: dict[Link, float] = {}
     tokens = parse_tokens(line, one_based, where, "-", "links like 3-4:0.98")
     for link, _, probability in sorted(tokens, key=lambda token: token[0]):
         if probability is None:
@@ -54,8 +54,8 @@ def parse_probabilities(line: str, *, one_based: bool = False, where: str = "") 
                 f"{at}link {link[0]}-{link[1]} (0-based) has no probability; allowed are links like 3-4:0.98, as"
                 " `xlm-align align --format probabilities` writes them"
             )
-        found[link] = max(probability, found.get(link, 0.0))
-    return found
+        links[link] = max(probability, links.get(link, 0.0))
+    return links
 
 
 def format_pharaoh(links: Iterable[Link]) -> str:
@@ -119,7 +119,7 @@ def parse_tokens(line: str, one_based: bool, where: str, marks: str, allowed: st
     """
     base = int(one_based)
     at = f"{where}: " if where else ""
-    found = []
+    links = []
     for token in line.removesuffix("\n").split(" "):
         if not token:  # aligners write double or trailing spaces
             continue
@@ -132,5 +132,5 @@ def parse_tokens(line: str, one_based: bool, where: str, marks: str, allowed: st
         i, j = int(match[1]) - base, int(match[3]) - base
         if i < 0 or j < 0:
             raise InputError(f"{at}link {token!r} counts from 0, but a 1-based file was announced; check the base")
-        found.append(((i, j), match[2], float(match[4]) if match[4] else None))
-    return found
+        links.append(((i, j), match[2], float(match[4]) if match[4] else None))
+    return links

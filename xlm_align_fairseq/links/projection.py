@@ -107,12 +107,12 @@ def project_spans(spans: Sequence[Span], links: Links, max_gap: int = MAX_GAP) -
 
 def linked_words(links: Links, words: range) -> dict[int, Claim]:
     """Return the target words linked with a span of source words, with what links them."""
-    found: dict[int, Claim] = {}
+    claims: dict[int, Claim] = {}
     for (i, j), probability in links.items():
         if i in words:
-            count, best = found.get(j, (0, 0.0))
-            found[j] = (count + 1, max(best, probability or 0.0))
-    return found
+            count, best = claims.get(j, (0, 0.0))
+            claims[j] = (count + 1, max(best, probability or 0.0))
+    return claims
 
 
 def longest_piece(linked: Mapping[int, Claim], max_gap: int, taken: Collection[int] = ()) -> range | None:

@@ -39,8 +39,8 @@ def load_checkpoint(path: Path | str) -> dict[str, Any]:
     except OSError as error:
         raise InputError(f"{path}: cannot read the file ({error.strerror}); check the path") from error
     except pickle.UnpicklingError as error:
-        found = re.search(r"GLOBAL (\S+)", str(error))
-        what = f"wants to call {found[1]}, which is no part of a checkpoint" if found else "is not a plain checkpoint"
+        named = re.search(r"GLOBAL (\S+)", str(error))
+        what = f"wants to call {named[1]}, which is no part of a checkpoint" if named else "is not a plain checkpoint"
         raise InputError(
             f"{path} {what}: refused, nothing was run. If you trust its origin,"
             " load it in a sandbox and save its tensors alone as a .safetensors file"

@@ -75,11 +75,11 @@ class ColdStart:
 
     def write_companions(self, save_dir: Path, aligner: AlignerConfig) -> None:
         """Write dictionary, sentencepiece model and aligner configuration beside the checkpoints to come."""
-        start, there = Path(self.path).resolve(), save_dir.resolve()
-        if self.goes_on and start.parent == there:
+        source, there = Path(self.path).resolve(), save_dir.resolve()
+        if self.goes_on and source.parent == there:
             directory.write_aligner(save_dir, aligner)  # the others are those that the run began with
             return
-        if there in (start, start.parent):
+        if there in (source, source.parent):
             raise InputError(f"--save-dir {save_dir} is the directory of the cold start: give another, its files would mix")
         save_dir.mkdir(parents=True, exist_ok=True)
         directory.write_companions(save_dir, self.model.vocabulary, self.model.sentencepiece, aligner)
