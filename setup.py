@@ -36,7 +36,7 @@ setup(
     long_description_content_type="text/markdown",
     license="MIT",
     packages=find_packages(include=["xlm_align_fairseq", "xlm_align_fairseq.*"]),
-    package_data={"xlm_align_fairseq": ["*.html"]},
+    package_data={"xlm_align_fairseq.pictures": ["*.html"]},
     python_requires=">=3.11",
     install_requires=[
         *FAIRSEQ,

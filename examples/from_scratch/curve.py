@@ -12,7 +12,7 @@ from xlm_align_fairseq.aligner import Aligner
 from xlm_align_fairseq.alignment.links import read_pharaoh, swap
 from xlm_align_fairseq.alignment.metrics import bootstrap, count
 from xlm_align_fairseq.data.gold_set import read_gold_set
-from xlm_align_fairseq.plot import Curve, line_plot
+from xlm_align_fairseq.pictures.plot import Curve, line_plot
 
 RUNS = ("bootstrap-then-em", "bootstrap-fixed", "no-bootstrap", "late-takeover")
 VALIDATION = 200  # gold sentences that decide when self-labels take over; the others are reported

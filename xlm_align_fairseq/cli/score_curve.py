@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from xlm_align_fairseq.alignment.links import Gold, Link
 from xlm_align_fairseq.errors import InputError
-from xlm_align_fairseq.plot import Curve, Mark, line_plot
+from xlm_align_fairseq.pictures.plot import Curve, Mark, line_plot
 
 if TYPE_CHECKING:
     from xlm_align_fairseq.alignment.metrics import Counts

@@ -20,7 +20,7 @@ from xlm_align_fairseq.alignment.links import (
 from xlm_align_fairseq.cli.streams import open_alignments
 from xlm_align_fairseq.errors import InputError
 from xlm_align_fairseq.files import PACKED, check_output
-from xlm_align_fairseq.picture import LEGEND, Cell, Example, render_page, render_terminal
+from xlm_align_fairseq.pictures.picture import LEGEND, Cell, Example, render_page, render_terminal
 
 
 def parser() -> argparse.ArgumentParser:

@@ -10,7 +10,7 @@ from itertools import groupby, pairwise
 from xml.sax.saxutils import escape, quoteattr
 
 from xlm_align_fairseq.errors import InputError
-from xlm_align_fairseq.picture import display_width
+from xlm_align_fairseq.pictures.picture import display_width
 
 Point = tuple[float, float]
 Ends = tuple[float | None, float | None]

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xlm_align_fairseq import picture
 from xlm_align_fairseq.alignment.links import Gold
 from xlm_align_fairseq.errors import InputError
-from xlm_align_fairseq.picture import Example, display_width, render_page, render_terminal
+from xlm_align_fairseq.pictures import picture
+from xlm_align_fairseq.pictures.picture import Example, display_width, render_page, render_terminal
 from xlm_align_fairseq.version import __version__
 
 GOLD = Gold(frozenset({(0, 0), (1, 1)}), frozenset({(0, 0), (1, 1), (1, 2)}))

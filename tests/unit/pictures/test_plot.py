@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from xlm_align_fairseq.errors import InputError
-from xlm_align_fairseq.plot import COLOURS, Curve, Mark, line_plot
+from xlm_align_fairseq.pictures.plot import COLOURS, Curve, Mark, line_plot
 
 SVG = "{http://www.w3.org/2000/svg}"
 FALLING = Curve("falling", [(0, 100), (50, 90), (80, 40)], [Mark(50, 90, "0.5", "note", True), Mark(80, 40, "0")])

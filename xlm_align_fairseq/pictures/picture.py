@@ -88,7 +88,7 @@ def render_page(title: str, examples: Iterable[Example], notes: Sequence[Sequenc
         counted[example.name] = counted.get(example.name, 0) + 1
         data["examples"].append(_as_json(example, example.number or counted[example.name], data["systems"]))
     blob = json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":")).translate(_JSON_ESCAPES)
-    template = resources.files("xlm_align_fairseq").joinpath("picture.html").read_text(encoding="utf-8")
+    template = resources.files("xlm_align_fairseq.pictures").joinpath("picture.html").read_text(encoding="utf-8")
     return string.Template(template).substitute(title=html.escape(title), generator=f"xlm-align show {__version__}", data=blob)
 
 
