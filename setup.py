@@ -49,6 +49,7 @@ setup(
         "scipy>=1.10",
         "safetensors>=0.4.3",
         "tqdm>=4.60",
+        "wcwidth>=0.2.13",
         "wrapt>=1.16",
     ],
     extras_require=EXTRAS,
