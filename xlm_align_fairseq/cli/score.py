@@ -21,6 +21,7 @@ from xlm_align_fairseq.cli import score_curve
 from xlm_align_fairseq.cli.streams import open_alignments
 from xlm_align_fairseq.errors import InputError
 from xlm_align_fairseq.files import check_output
+from xlm_align_fairseq.pictures.plot import require_matplotlib
 from xlm_align_fairseq.version import __version__
 
 if TYPE_CHECKING:
@@ -61,7 +62,11 @@ def parser() -> argparse.ArgumentParser:
         metavar="P[,...]",
         help=f"probabilities of --curve, 0..1 (default: {score_curve.THRESHOLDS}); implies --curve",
     )
-    add("--curve-plot", metavar="FILE.svg", help="write a plot of precision against recall, SVG; implies --curve")
+    add(
+        "--curve-plot",
+        metavar="FILE.svg",
+        help='write a plot of precision against recall, SVG; implies --curve. Needs: pip install "xlm-align-fairseq[plot]"',
+    )
     return new
 
 
@@ -81,6 +86,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         command.error(f"--curve-plot {args.curve_plot}: the plot is SVG, give a file whose name ends in .svg")
     args.curve = args.curve or args.thresholds is not None or args.curve_plot is not None
     thresholds = score_curve.parse_thresholds(score_curve.THRESHOLDS if args.thresholds is None else args.thresholds)
+    if args.curve_plot is not None:
+        require_matplotlib()
     inputs = [0 if name == "-" else name for name in (*args.hyp, args.gold, args.src, args.tgt) if name is not None]
     for flag, path in (("--per-sentence", args.per_sentence), ("--curve-plot", args.curve_plot)):
         if path is not None:
