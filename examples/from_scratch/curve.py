@@ -2,6 +2,7 @@
 
 python curve.py bootstrap OUT      # of OUT/gold.links
 python curve.py trainings OUT      # of OUT/NAME/checkpoint_*_*.pt; writes OUT/curves.tsv, OUT/curves.svg and OUT/below20.svg
+python curve.py pictures OUT       # those two again, of OUT/curves.tsv and OUT/bootstrap.aer
 """
 
 import re
@@ -51,15 +52,24 @@ def of_trainings(out: Path) -> None:
         for update, aer, low, high in found
     ]
     (out / "curves.tsv").write_text("training\tupdate\taer\tlow\thigh\n" + "".join(lines))
+    pictures(out)
+
+
+def pictures(out: Path) -> None:
+    """Draw what is in the table."""
+    points: dict[str, list[tuple[int, float]]] = {}
+    for row in (out / "curves.tsv").read_text().splitlines()[1:]:
+        name, update, aer, *_ = row.split("\t")
+        points.setdefault(name, []).append((int(update), float(aer)))
     line = float(re.search(r"^test ([\d.]+)", (out / "bootstrap.aer").read_text(), re.M)[1])
     (out / "curves.svg").write_text(picture(points, line, 0, 80))
     (out / "below20.svg").write_text(picture(points, line, 5, 20))
 
 
-def picture(points: dict[str, list[tuple[int, float, float, float]]], line: float, lowest: float, highest: float) -> str:
+def picture(points: dict[str, list[tuple[int, float]]], line: float, lowest: float, highest: float) -> str:
     """Draw what the curves have between two AERs, in %, and the bootstrap's own AER as a dashed line."""
-    last = max(update for found in points.values() for update, *_ in found)
-    seen = {name: [(update, aer) for update, aer, *_ in found if lowest <= aer <= highest] for name, found in points.items()}
+    last = max(update for found in points.values() for update, _ in found)
+    seen = {name: [(update, aer) for update, aer in found if lowest <= aer <= highest] for name, found in points.items()}
     curves = [Curve(f"{name} {found[-1][1]:.2f}", found) for name, found in seen.items() if found]
     curves.append(Curve(f"bootstrap itself {line:.2f}", [(0, line), (last, line)], dashed=True))
     ends = {"x_ends": (0, last), "y_ends": (lowest, highest)}
@@ -67,4 +77,4 @@ def picture(points: dict[str, list[tuple[int, float, float, float]]], line: floa
 
 
 if __name__ == "__main__":
-    {"bootstrap": of_bootstrap, "trainings": of_trainings}[sys.argv[1]](Path(sys.argv[2]))
+    {"bootstrap": of_bootstrap, "trainings": of_trainings, "pictures": pictures}[sys.argv[1]](Path(sys.argv[2]))
