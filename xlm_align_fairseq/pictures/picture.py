@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from importlib import resources
 from typing import Any
 
+from wcwidth import wcswidth
+
 from xlm_align_fairseq.errors import InputError
 from xlm_align_fairseq.links.gold import Gold
 from xlm_align_fairseq.links.pharaoh import Link, check_range
@@ -125,25 +127,10 @@ def render_terminal(example: Example, system: str, colour: bool = False, width: 
     if example.gold is not None:
         head += f"  AER {100 * _aer(example.systems[system], example.gold):.1f} %"
     source, target = [[_printable(word) or "''" for word in words] for words in (example.source, example.target)]
-    margin = max(map(display_width, source), default=0)
-    widest = max((margin + 1 + 2 * j + display_width(word) for j, word in enumerate(target)), default=0)
+    margin = max(map(wcswidth, source), default=0)
+    widest = max((margin + 1 + 2 * j + wcswidth(word) for j, word in enumerate(target)), default=0)
     draw = _matrix if widest <= width else _listing
     return "\n".join([head, *draw(source, target, marks, colour)])
-
-
-def display_width(text: str) -> int:
-    """Return the columns that ``text`` takes in a terminal: two for a wide character, none for a combining one.
-
-    >>> display_width("日本"), display_width("e\u0301")
-    (4, 1)
-    """
-    return sum(_character_width(character) for character in text)
-
-
-def _character_width(character: str) -> int:
-    if unicodedata.category(character) in ("Mn", "Me", "Cf"):
-        return 0
-    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
 
 
 def _as_json(example: Example, number: int, systems: Sequence[str]) -> dict[str, Any]:
@@ -206,7 +193,7 @@ def _marks(links: Iterable[Link], gold: Gold | None) -> dict[Link, str]:
 
 
 def _matrix(source: Sequence[str], target: Sequence[str], marks: Mapping[Link, str], colour: bool) -> list[str]:
-    margin = max(map(display_width, source), default=0) + 1
+    margin = max(map(wcswidth, source), default=0) + 1
     lines = [" " * margin + "| " * j + word for j, word in enumerate(target)]
     for i, word in enumerate(source):
         cells = [_paint(marks.get((i, j), NOTHING), colour) for j in range(len(target))]
@@ -215,7 +202,7 @@ def _matrix(source: Sequence[str], target: Sequence[str], marks: Mapping[Link, s
 
 
 def _listing(source: Sequence[str], target: Sequence[str], marks: Mapping[Link, str], colour: bool) -> list[str]:
-    margin = max(map(display_width, source), default=0) + 1
+    margin = max(map(wcswidth, source), default=0) + 1
     digits = len(str(max(len(source), len(target)) - 1))
     lines = []
     for i, word in enumerate(source):
@@ -228,7 +215,7 @@ def _listing(source: Sequence[str], target: Sequence[str], marks: Mapping[Link, 
 
 
 def _padded(word: str, columns: int) -> str:
-    return word + " " * (columns - display_width(word))
+    return word + " " * (columns - wcswidth(word))
 
 
 def _paint(mark: str, colour: bool) -> str:
@@ -236,5 +223,5 @@ def _paint(mark: str, colour: bool) -> str:
 
 
 def _printable(text: str) -> str:
-    """Replace what could command a terminal or turn a line around; joiners inside words stay."""
+    """Replace what could command a terminal, has no width or turns a line around; joiners inside words stay."""
     return "".join("\ufffd" if unicodedata.category(c) in ("Cc", "Cs", "Zl", "Zp") or c in _BIDI_CONTROLS else c for c in text)

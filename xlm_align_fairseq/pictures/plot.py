@@ -1,27 +1,48 @@
-"""Draw lines in a plane, as one SVG picture that needs nothing else: no script, no style sheet, no font of its own."""
+"""Draw lines in a plane by matplotlib, as one SVG picture that needs nothing else: no script, no font of its own."""
 
 from __future__ import annotations
 
+import importlib.util
+import io
 import math
 import re
-from collections.abc import Iterable, Sequence
+import warnings
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import groupby, pairwise
+from typing import TYPE_CHECKING, Any
 from xml.sax.saxutils import escape, quoteattr
 
+from wcwidth import wcswidth
+
 from xlm_align_fairseq.errors import InputError
-from xlm_align_fairseq.pictures.picture import display_width
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from matplotlib.legend import Legend
+    from matplotlib.transforms import Bbox
 
 Point = tuple[float, float]
 Ends = tuple[float | None, float | None]
-Box = tuple[float, float, float, float]  # left, top, right, bottom in pixels
 
-# Okabe & Ito, "Color Universal Design", 2008, without its yellow, which is too light for a line on white.
+# Okabe & Ito, "Color Universal Design", 2008, without its yellow, which is too light for a line on white. There is one
+# shape more than colours: no two of 56 curves are alike, and eight can be told apart where colours cannot be seen.
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#000000", "#e69f00", "#56b4e9")
+SHAPES = "osD^vP><"
 
-_INK, _MUTED, _FRAME, _GRID = "#1d2530", "#596577", "#8a94a3", "#e4e8ee"
-_LEFT, _RIGHT, _BOTTOM = 74, 26, 58  # margins of the frame; the legend decides on the upper one
-_LABEL = 11.5  # pixels, the font of the marks
+_STYLE: dict[str, Any] = {
+    "svg.fonttype": "none",  # text stays text: it can be searched and copied, and be in any script
+    "svg.hashsalt": "xlm-align",  # else matplotlib names the parts of the picture by chance
+    "text.parse_math": False,  # a $ is a $
+    "path.simplify": False,
+    "font.sans-serif": ["DejaVu Sans"],  # comes with matplotlib, so that texts are measured alike everywhere
+    "axes.edgecolor": "#8a94a3",
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": "#e4e8ee",
+}
+# By the upper left corner of the frame; one that is long does not make the frame narrow.
+_HEAD: dict[str, Any] = {"xycoords": "axes fraction", "textcoords": "offset points", "in_layout": False}
 # What XML 1.0 cannot hold, and lone surrogates, which UTF-8 cannot.
 _UNWRITABLE = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
@@ -47,26 +68,16 @@ class Curve:
     dashed: bool = False
 
 
-@dataclass(frozen=True)
-class _Axis:
-    """Map values from ``low`` to ``high`` to pixels from ``start`` to ``end``."""
+def require_matplotlib() -> None:
+    """Check that plots can be drawn, before work is done for one.
 
-    low: float
-    high: float
-    start: float
-    end: float
-
-    def __call__(self, value: float) -> float:
-        return self.start + (self.end - self.start) * (value - self.low) / (self.high - self.low)
-
-    def ticks(self, apart: float) -> list[tuple[float, str]]:
-        """Return round values about ``apart`` pixels from one another, each with its text."""
-        least = (self.high - self.low) * apart / abs(self.end - self.start)
-        power = math.floor(math.log10(least))
-        step = next(round_step for n in (1, 2, 5, 10) if (round_step := n * 10.0**power) >= least * (1 - 1e-9))
-        decimals = max(0, -math.floor(math.log10(step) + 1e-9))
-        first, last = math.ceil(self.low / step - 1e-9), math.floor(self.high / step + 1e-9)
-        return [(n * step, f"{n * step:.{decimals}f}") for n in range(first, last + 1)]
+    Raises:
+        InputError: matplotlib is not installed.
+    """
+    if importlib.util.find_spec("matplotlib") is None:
+        raise InputError(
+            'plots are drawn by the package matplotlib, which is missing; install it: pip install "xlm-align-fairseq[plot]"'
+        )
 
 
 def line_plot(
@@ -84,7 +95,8 @@ def line_plot(
     """Return an SVG picture of curves with axes, a grid and a legend; the same input gives the same text.
 
     Args:
-        curves: the lines, in the order of the legend; beyond seven the colours come again with other marks.
+        curves: the lines, in the order of the legend; beyond seven the colours come again with other shapes. A line
+            without marks has its shape at its points, or at some of many, unless it is dashed.
         x_label, y_label: names of the axes.
         title: heading.
         note: a line below it.
@@ -92,33 +104,41 @@ def line_plot(
         width, height: size in pixels, with a legend of one row; more rows add to the height.
 
     Raises:
-        InputError: a value is not finite.
+        InputError: a value is not finite, or matplotlib is not installed.
     """
     values = [(x, y) for curve in curves for x, y in [*curve.points, *((mark.x, mark.y) for mark in curve.marks)]]
     for x, y in values:
         if not (math.isfinite(x) and math.isfinite(y)):
             raise InputError(f"plot {title!r}: ({x}, {y}) is not finite; leave the point out")
-    first = 82.0 if note else 62.0
-    legend, last = _legend(curves, first, width)
-    height += round(last - first)
-    top = last + 20
-    x_axis = _Axis(*_span([x for x, _ in values], x_ends), _LEFT, width - _RIGHT)
-    y_axis = _Axis(*_span([y for _, y in values], y_ends), height - _BOTTOM, top)
-    parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" viewBox="0 0 {width} {height}" role="img"'
-        f' aria-label={quoteattr(_clean(title))} font-family="sans-serif" font-size="13" fill="{_INK}">',
-        f'<rect width="{width}" height="{height}" fill="white"/>',
-        _text(_LEFT, 32, title, 'font-size="18" font-weight="bold"'),
-        *([_text(_LEFT, 53, note, f'fill="{_MUTED}"')] if note else []),
-        *legend,
-        *_axes(x_axis, y_axis, x_label, y_label),
-        *_lines(curves, x_axis, y_axis),
-        *_marks(curves, x_axis, y_axis),
-    ]
-    return "\n".join([*parts, "</svg>", ""])
+    require_matplotlib()
+    from matplotlib import style
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
+
+    svg = io.StringIO()
+    # The user's own settings would make it another picture. Glyphs that are missing here are in the viewer's fonts.
+    with style.context(["default", _STYLE]), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", r"Glyph .* missing", UserWarning)
+        figure = Figure((width / 96, height / 96), dpi=96)
+        axes = figure.add_subplot(xlabel=_clean(x_label), ylabel=_clean(y_label))
+        axes.set(xlim=_span([x for x, _ in values], x_ends), ylim=_span([y for _, y in values], y_ends))
+        axes.annotate(_clean(title), (0, 1), (0, 24 if note else 8), **_HEAD, size=13.5, weight="bold")
+        axes.annotate(_clean(note), (0, 1), (0, 8), **_HEAD, color="#596577")
+        axes.xaxis.set_major_locator(MaxNLocator(max(1, width // 90), steps=[1, 2, 5, 10]))
+        axes.yaxis.set_major_locator(MaxNLocator(max(1, height // 60), steps=[1, 2, 5, 10]))
+        axes.ticklabel_format(style="plain", useOffset=False)
+        _add_lines(axes, curves)
+        _add_legend(figure, curves)
+        rect = (0, 0, 1, 1 - (52 if note else 32) / figure.bbox.height)
+        figure.set_layout_engine("constrained", rect=rect, w_pad=0.12, h_pad=0.12)
+        figure.draw_without_rendering()  # lays out, so that there are pixels to find room in
+        figure.set_layout_engine("none")
+        _add_marks(axes, curves)
+        figure.savefig(svg, format="svg", metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")))
+    return _with_notes(svg.getvalue(), curves, title)
 
 
-def _span(values: Sequence[float], ends: Ends) -> tuple[float, float]:
+def _span(values: Sequence[float], ends: Ends) -> Point:
     """Return the ends of an axis: those given, else those of the values with a little air."""
     low, high = (min(values), max(values)) if values else (0.0, 1.0)
     if high - low <= 1e-9 * max(abs(low), abs(high)):  # one value: widen towards 0, where values make sense more surely
@@ -128,129 +148,107 @@ def _span(values: Sequence[float], ends: Ends) -> tuple[float, float]:
     return low, high if high > low else low + 1
 
 
-def _legend(curves: Sequence[Curve], top: float, width: int) -> tuple[list[str], float]:
-    """Return the legend, as many rows as it needs from ``top`` on, and where its last row is."""
-    parts, x, y = [], float(_LEFT), top
-    for k, curve in enumerate(curves):
-        name = _clean(curve.name)
-        shown = name if len(name) <= 60 else f"{name[:28]}…{name[-31:]}"
-        size = 38 + _width(shown, 13)
-        if x > _LEFT and x + size > width - _RIGHT:
-            x, y = float(_LEFT), y + 21
-        dash = ' stroke-dasharray="6 4"' if curve.dashed else ""
-        sample = f'<path d="M{x:.1f} {y:.1f}h28" stroke="{_colour(k)}" stroke-width="2.2"{dash}/>'
-        mark = _shape(k, x + 14, y, 4.2, "white") if curve.marks else ""
-        full = f"<title>{escape(name)}</title>" if shown != name else ""
-        parts.append(f"<g>{full}{sample}{mark}{_text(x + 36, y + 4.5, shown)}</g>")
-        x += size + 22
-    return parts, y
+def _add_lines(axes: Axes, curves: Sequence[Curve]) -> None:
+    for n, curve in enumerate(curves):
+        look = _look(n, curve, not curve.marks and not curve.dashed)
+        if len(curve.points) > 30:  # shares of the frame: not where the other curves have their shapes
+            look["markevery"] = (0.02 * (n % 5), 0.1)
+        axes.plot([x for x, _ in curve.points], [y for _, y in curve.points], gid=f"curve-{n}", **look)
 
 
-def _axes(x_axis: _Axis, y_axis: _Axis, x_label: str, y_label: str) -> list[str]:
-    left, right, top, bottom = x_axis.start, x_axis.end, y_axis.end, y_axis.start
-    parts = []
-    for value, text in x_axis.ticks(80):
-        x = x_axis(value)
-        parts.append(f'<path d="M{x:.1f} {top:.1f}V{bottom:.1f}" stroke="{_GRID}"/>')
-        parts.append(_text(x, bottom + 19, text, f'text-anchor="middle" font-size="12" fill="{_MUTED}"'))
-    for value, text in y_axis.ticks(52):
-        y = y_axis(value)
-        parts.append(f'<path d="M{left:.1f} {y:.1f}H{right:.1f}" stroke="{_GRID}"/>')
-        parts.append(_text(left - 9, y + 4, text, f'text-anchor="end" font-size="12" fill="{_MUTED}"'))
-    frame = f'x="{left:.1f}" y="{top:.1f}" width="{right - left:.1f}" height="{bottom - top:.1f}"'
-    parts.append(f'<rect {frame} fill="none" stroke="{_FRAME}"/>')
-    parts.append(f'<clipPath id="frame"><rect {frame}/></clipPath>')
-    parts.append(_text((left + right) / 2, bottom + 43, x_label, 'text-anchor="middle"'))
-    middle = (top + bottom) / 2
-    parts.append(_text(22, middle, y_label, f'text-anchor="middle" transform="rotate(-90 22 {middle:.1f})"'))
-    return parts
+def _look(n: int, curve: Curve, shaped: bool) -> dict[str, Any]:
+    look = {"color": COLOURS[n % len(COLOURS)], "linewidth": 1.6, "linestyle": "--" if curve.dashed else "-"}
+    return look | _shape(n) if shaped else look
 
 
-def _lines(curves: Sequence[Curve], x_axis: _Axis, y_axis: _Axis) -> list[str]:
-    parts = []
-    for k, curve in enumerate(curves):
-        spots = [spot for spot, _ in groupby(f"{x_axis(x):.1f} {y_axis(y):.1f}" for x, y in curve.points)]
-        if len(spots) > 1:
-            style = f'fill="none" stroke="{_colour(k)}" stroke-width="2.2" stroke-linejoin="round" clip-path="url(#frame)"'
-            dash = ' stroke-dasharray="6 4"' if curve.dashed else ""
-            parts.append(f'<path d="M{"L".join(spots)}" {style}{dash}/>')
-    return parts
+def _shape(n: int, strong: bool = False) -> dict[str, Any]:
+    colour = COLOURS[n % len(COLOURS)]
+    shape = {"marker": SHAPES[n % len(SHAPES)], "markersize": 9 if strong else 6, "markeredgewidth": 1.3}
+    return shape | {"color": colour, "markerfacecolor": colour if strong else "white"}
 
 
-def _marks(curves: Sequence[Curve], x_axis: _Axis, y_axis: _Axis) -> list[str]:
+def _add_legend(figure: Figure, curves: Sequence[Curve]) -> None:
+    """Put the legend below the frame, in as many columns as there is room for, and make the figure higher for its rows."""
+    from matplotlib.lines import Line2D
+
+    if not curves:
+        return
+    names = [_short(curve.name) for curve in curves]
+    lines = [Line2D([], [], **_look(n, curve, bool(curve.marks) or not curve.dashed)) for n, curve in enumerate(curves)]
+
+    def add(columns: int) -> Legend:
+        return figure.legend(lines, names, ncols=columns, loc="outside lower left", frameon=False, handlelength=3)
+
+    legend = add(1)
+    # Characters that are two columns wide are in fonts of the viewer's own, which cannot be measured here.
+    measured = all(wcswidth(name) <= len(name) for name in names)
+    columns = min(len(curves), int(figure.bbox.width / legend.get_window_extent().width)) if measured else 1
+    if columns > 1:
+        legend.remove()
+        legend = add(columns)
+    for n, text in enumerate(legend.get_texts()):
+        text.set_gid(f"name-{n}")
+    rows = math.ceil(len(curves) / max(1, columns))
+    figure.set_figheight((figure.bbox.height + round(legend.get_window_extent().height * (rows - 1) / rows)) / figure.dpi)
+
+
+def _add_marks(axes: Axes, curves: Sequence[Curve]) -> None:
     """Draw the marks that lie in the frame, and their labels where those cover nothing: the strong ones choose first."""
-    frame = (x_axis.start, y_axis.end, x_axis.end, y_axis.start)
-    spots = [(k, mark, x_axis(mark.x), y_axis(mark.y)) for k, curve in enumerate(curves) for mark in curve.marks]
-    spots = [(k, mark, x, y) for k, mark, x, y in spots if _meet((x, y, x, y), frame)]
-    taken: list[Box] = [(x - 6, y - 6, x + 6, y + 6) for _, _, x, y in spots]
-    for curve in curves:
-        taken += ((x, y, x, y) for x, y in _dots([(x_axis(x), y_axis(y)) for x, y in curve.points], 3.0))
-    shapes, labels = [], []
-    for k, mark, x, y in spots:
-        note = f"<title>{escape(_clean(mark.note))}</title>" if mark.note else ""
-        shape = _shape(k, x, y, 6.5 if mark.strong else 4.2, _colour(k) if mark.strong else "white")
-        shapes.append(f"<g>{note}{shape}</g>")
-    for k, mark, x, y in sorted(spots, key=lambda spot: not spot[1].strong):
-        box = _room(x, y, _width(mark.label, _LABEL) + 2, taken, frame) if mark.label else None
-        if box is not None:
-            taken.append(box)
-            bold = ' font-weight="bold"' if mark.strong else ""
-            style = f'text-anchor="middle" font-size="{_LABEL}" fill="{_colour(k)}"{bold}'
-            labels.append(_text((box[0] + box[2]) / 2, box[3] - 3.2, mark.label, style))
-    return [*shapes, *labels]
+    from matplotlib.transforms import Bbox
+
+    (left, right), (low, high) = axes.get_xlim(), axes.get_ylim()
+    paths = [line.get_transform().transform_path(line.get_path()) for line in axes.lines]
+    taken: list[Bbox] = []
+    labels = []
+    for n, curve in enumerate(curves):
+        for k, mark in enumerate(curve.marks):
+            if left <= mark.x <= right and low <= mark.y <= high:
+                axes.plot(mark.x, mark.y, clip_on=False, zorder=3, gid=f"mark-{n}-{k}", **_shape(n, mark.strong))
+                x, y = axes.transData.transform((mark.x, mark.y))
+                half = 9 if mark.strong else 6
+                taken.append(Bbox.from_extents(x - half, y - half, x + half, y + half))
+                labels.append((not mark.strong, n, mark))
+    for weak, n, mark in sorted((label for label in labels if label[-1].label), key=lambda label: label[0]):
+        style: dict[str, Any] = {"size": 8.5, "color": COLOURS[n % len(COLOURS)], "weight": "normal" if weak else "bold"}
+        centred: dict[str, Any] = {"textcoords": "offset points", "ha": "center", "va": "center", "zorder": 4}
+        label = axes.annotate(_clean(mark.label), (mark.x, mark.y), (0, 0), **style, **centred)
+        size = label.get_window_extent()
+        for right_by, up_by in _beside(size.width, size.height):
+            box = size.translated(right_by, up_by)
+            inside = axes.bbox.contains(*box.min) and axes.bbox.contains(*box.max)
+            if inside and not box.count_overlaps(taken) and not any(path.intersects_bbox(box, filled=False) for path in paths):
+                label.set_position((0.75 * right_by, 0.75 * up_by))  # points
+                taken.append(box)
+                break
+        else:
+            label.remove()
 
 
-def _room(x: float, y: float, size: float, taken: Sequence[Box], frame: Box) -> Box | None:
-    """Return a box ``size`` wide beside a point that lies in the frame and meets nothing, or None."""
-    half, high = size / 2, _LABEL / 2 + 1
+def _beside(width: float, height: float) -> Iterator[Point]:
+    """Yield places for a box by a point: by how many pixels its centre is to the right and up."""
     for far in (8.0, 13.0):
-        for right, down in ((1, -1), (-1, 1), (1, 1), (-1, -1), (1, 0), (-1, 0), (0, -1), (0, 1)):
-            slant = 0.75 if right and down else 1.0
-            at_x, at_y = x + right * (half + slant * far), y + down * (high + slant * far)
-            box = (at_x - half, at_y - high, at_x + half, at_y + high)
-            inside = frame[0] <= box[0] and frame[1] <= box[1] and box[2] <= frame[2] and box[3] <= frame[3]
-            if inside and not any(_meet(box, other) for other in taken):
-                return box
-    return None
+        for right, up in ((1, 1), (-1, -1), (1, -1), (-1, 1), (1, 0), (-1, 0), (0, 1), (0, -1)):
+            away = 0.75 * far if right and up else far
+            yield right * (width / 2 + away), up * (height / 2 + away)
 
 
-def _dots(spots: Sequence[Point], apart: float) -> Iterable[Point]:
-    """Yield points along a line, at most ``apart`` pixels from one another."""
-    for (x, y), (to_x, to_y) in pairwise(spots):
-        steps = min(10_000, math.ceil(math.hypot(to_x - x, to_y - y) / apart))
-        yield from ((x + (to_x - x) * n / steps, y + (to_y - y) * n / steps) for n in range(steps))
+def _with_notes(svg: str, curves: Sequence[Curve], title: str) -> str:
+    """Add what matplotlib has no word for, a name of the whole and notes of its parts; take out the address of a DTD."""
+    notes = {f"mark-{n}-{k}": mark.note for n, curve in enumerate(curves) for k, mark in enumerate(curve.marks)}
+    notes |= {f"name-{n}": curve.name for n, curve in enumerate(curves) if _short(curve.name) != _clean(curve.name)}
+
+    def noted(group: re.Match[str]) -> str:
+        note = notes.get(group[1], "")
+        return f"{group[0]}<title>{escape(_clean(note))}</title>" if note else group[0]
+
+    parts = re.sub(r'<g id="((?:mark|name)-[\d-]+)">', noted, svg.partition("<svg ")[2])
+    return f'<svg role="img" aria-label={quoteattr(_clean(title))} {parts}'
 
 
-def _meet(one: Box, other: Box) -> bool:
-    return one[0] <= other[2] and other[0] <= one[2] and one[1] <= other[3] and other[1] <= one[3]
-
-
-def _shape(k: int, x: float, y: float, r: float, fill: str) -> str:
-    """Draw the mark of curve ``k``: circle, square, diamond or triangle, each of about the same area."""
-    style = f'fill="{fill}" stroke="{_colour(k)}" stroke-width="1.8"'
-    corners: list[list[Point]] = [
-        [(-0.88, -0.88), (0.88, -0.88), (0.88, 0.88), (-0.88, 0.88)],
-        [(0, -1.25), (1.25, 0), (0, 1.25), (-1.25, 0)],
-        [(0, -1.25), (1.15, 0.8), (-1.15, 0.8)],
-    ]
-    if k % 4 == 0:
-        return f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{r}" {style}/>'
-    path = "L".join(f"{x + r * a:.1f} {y + r * b:.1f}" for a, b in corners[k % 4 - 1])
-    return f'<path d="M{path}Z" {style}/>'
-
-
-def _colour(k: int) -> str:
-    return COLOURS[k % len(COLOURS)]
-
-
-def _width(text: str, size: float) -> float:
-    """Guess the pixels that a text takes; sans-serif letters are about 0.57 of their size wide, and seldom more than that."""
-    return 0.57 * size * display_width(text)
-
-
-def _text(x: float, y: float, text: str, style: str = "") -> str:
-    return f'<text x="{x:.1f}" y="{y:.1f}"{" " if style else ""}{style}>{escape(_clean(text))}</text>'
+def _short(name: str) -> str:
+    name = _clean(name)
+    return name if len(name) <= 60 else f"{name[:28]}…{name[-31:]}"
 
 
 def _clean(text: str) -> str:
-    return _UNWRITABLE.sub("\ufffd", text)
+    return _UNWRITABLE.sub("\ufffd", re.sub("[\t\n\r]", " ", text))

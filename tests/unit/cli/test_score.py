@@ -208,6 +208,14 @@ def test_curve_plot(capsys, files):
     assert (files / "out.svg").read_bytes() == first
 
 
+def test_curve_plot_without_matplotlib(files, monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    with pytest.raises(InputError, match=r'matplotlib, which is missing; install it: pip install "xlm-align-fairseq\[plot\]"'):
+        score.main(["--gold", "gold", "sure", "--curve-plot", "out.svg", "--per-sentence", "out"])
+    assert not {"out.svg", "out"} & {path.name for path in files.iterdir()}
+    assert score.main(["--gold", "gold", "sure", "--curve"]) == 0
+
+
 @pytest.mark.parametrize("flag", ["--per-sentence", "--curve-plot"])
 @pytest.mark.parametrize("name", ["sure", "gold", "src", "tgt"])
 def test_an_input_is_not_overwritten(files, flag, name):
@@ -304,7 +312,7 @@ def test_numpy_waits_for_parsing_and_torch_is_never_needed():
         "import sys\n"
         "from xlm_align_fairseq.cli import score\n"
         "score.parser()\n"
-        "heavy = {'numpy', 'torch', 'fairseq', 'sacrebleu'}\n"
+        "heavy = {'numpy', 'torch', 'fairseq', 'sacrebleu', 'matplotlib'}\n"
         "assert not heavy & set(sys.modules), heavy & set(sys.modules)\n"
         "score.main(['--gold', 'gold', 'hyp'])\n"
         "assert heavy & set(sys.modules) == {'numpy'}, heavy & set(sys.modules)\n"

@@ -10,10 +10,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from xlm_align_fairseq.pictures.picture import LEGEND
 
 from xlm_align_fairseq.cli import show
 from xlm_align_fairseq.errors import InputError
+from xlm_align_fairseq.pictures.picture import LEGEND
 
 ROOT = Path(__file__).resolve().parents[3]
 

@@ -8,11 +8,12 @@ import unicodedata
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from wcwidth import wcswidth
 
 from xlm_align_fairseq.errors import InputError
 from xlm_align_fairseq.links.gold import Gold
 from xlm_align_fairseq.pictures import picture
-from xlm_align_fairseq.pictures.picture import Example, display_width, render_page, render_terminal
+from xlm_align_fairseq.pictures.picture import Example, render_page, render_terminal
 from xlm_align_fairseq.version import __version__
 
 GOLD = Gold(frozenset({(0, 0), (1, 1)}), frozenset({(0, 0), (1, 1), (1, 2)}))
@@ -203,7 +204,48 @@ def test_matrix_with_wide_and_combining_characters():
     example = Example(["日本", "cafe\u0301", "a"], ["x", "東"], {"s": [(0, 1), (1, 0)]}, name="ja-en", number=3)
     lines = render_terminal(example, "s").split("\n")
     assert lines == ["ja-en 3  s", "     x", "     | 東", "日本 . #", "cafe\u0301 # .", "a    . ."]
-    assert {display_width(line) for line in lines[3:]} == {8}
+    assert {wcswidth(line) for line in lines[3:]} == {8}
+
+
+FAMILY = "\U0001f468\u200d\U0001f469\u200d\U0001f467"  # man, woman and girl, joined: one picture
+
+
+def columns(word):
+    """Return the columns that the matrix gives to a word: those of the line with nothing but the margin, less the blank."""
+    lines = render_terminal(Example([word], ["x"], {"s": []}, name="n"), "s").split("\n")
+    return lines[1].index("x") - 1
+
+
+@pytest.mark.parametrize(
+    ("word", "width"),
+    [
+        ("a", 1),
+        ("日", 2),
+        ("한", 2),
+        (FAMILY, 2),
+        ("\u2764\ufe0f", 2),  # a heart, asked for as a picture
+        ("\u0301", 0),
+        ("e\u0301", 1),
+        ("می\u200cخواهم", 7),  # seven letters and a joiner
+        ("a\tb", 3),
+        ("\x1b[31m", 5),
+        ("\x85\x7f", 2),
+    ],
+)
+def test_columns_of_a_word(word, width):
+    assert columns(word) == width
+
+
+def test_family_in_a_row():
+    example = Example([FAMILY, "日本", "abc"], ["x"], {"s": [(0, 0)]}, name="n")
+    assert render_terminal(example, "s").split("\n")[2:] == [f"{FAMILY}   #", "日本 .", "abc  ."]
+
+
+def test_characters_without_a_width_are_replaced():
+    # wcswidth says -1 for these, and for every text that has one
+    unprintable = [chr(point) for point in range(0x110000) if wcswidth(chr(point)) < 0]
+    assert "\x1b" in unprintable
+    assert {columns(f"日{character}日") for character in unprintable} == {5}
 
 
 def test_numbered_words_where_the_matrix_is_too_wide():
@@ -256,5 +298,5 @@ def test_every_row_of_a_matrix_is_as_wide(source, data):
     lines = render_terminal(Example(source, target, {"s": links}), "s").split("\n")
     assert len(lines) == 1 + len(target) + len(source)
     rows = lines[1 + len(target) :]
-    assert len({display_width(row) for row in rows}) == 1
+    assert len({wcswidth(row) for row in rows}) == 1
     assert sum(row.count("#") for row in rows) == len(set(links))
