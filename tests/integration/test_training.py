@@ -1,5 +1,6 @@
 """Training through fairseq's own entry points, and what is true of its updates."""
 
+import json
 import math
 import subprocess
 import sys
@@ -74,6 +75,46 @@ def test_companions_are_there_before_the_first_update(world, tmp_path, monkeypat
         assert (tmp_path / name).read_bytes() == (world / "model" / name).read_bytes()
     ours, theirs = ((path / "aligner.json").read_text() for path in (tmp_path, world / "model"))
     assert ours == theirs.replace('"align_layer": 1', '"align_layer": 2').replace('"argmax"', '"filter"') != theirs
+
+
+def test_all_that_aligns_also_labels(world, tmp_path, caplog):
+    """The links of the first update, whose weights are those of the cold start, are what the flags say; the run goes on."""
+
+    def links(name, *flags):
+        return [log["links_per_pair"] for log in train(caplog, train_flags(world, tmp_path / name, *flags))]
+
+    (mutual,), (union,), (fewer,), (more,) = (
+        links(name, "--max-update", "1", *flags)
+        for name, flags in {
+            "mutual": [],
+            "union": ["--symmetrization", "union"],
+            "fewer": ["--symmetrization", "union", "--threshold", "0.5"],
+            "more": ["--also", "itermax", "--combine", "union"],
+        }.items()
+    )
+    assert fewer < mutual < union
+    assert mutual < more
+    (second,) = links("union", "--symmetrization", "union", "--max-update", "2")
+    assert second > mutual
+    told = json.loads((tmp_path / "fewer" / "aligner.json").read_text())
+    assert (told["symmetrization"], told["threshold"]) == ("union", 0.5)
+
+
+def test_checkpoints_written_before_a_flag_was_there_open(world, tmp_path, caplog):
+    """Also with a flag that changed nothing, which was let through then."""
+    from fairseq.checkpoint_utils import load_model_ensemble_and_task
+
+    train(caplog, train_flags(world, tmp_path, "--max-update", "1"))
+    path = tmp_path / "checkpoint_last.pt"
+    checkpoint = torch.load(path, weights_only=True)
+    flags = checkpoint["cfg"]["task"]
+    for flag in ("symmetrization", "cutoff", "also", "combine", "threshold"):
+        assert flags.pop(flag) is None
+    flags["filter_alpha"] = 0.5
+    torch.save(checkpoint, path)
+    (model,), _, task = load_model_ensemble_and_task([str(path)])
+    assert (task.aligner_config.symmetrization, task.aligner_config.alpha) == ("intersection", 0.5)
+    assert model.encoder.embed_tokens.weight.equal(checkpoint["model"]["encoder.embed_tokens.weight"])
 
 
 # batches
@@ -353,6 +394,11 @@ def other_dictionary(world, tmp_path_factory):
             r"loss weights .*, and DWA or translation LM above 0",
         ),
         (["--mlm-weight", "-1"], r"loss weights .*: allowed are 0 and more"),
+        (
+            ["--cutoff", "0.3", "--combine", "union"],
+            r"--cutoff 0.3, --combine union: changes nothing with scaling reference and extraction argmax without --also; leave"
+            r" it out, or give another --label-method",
+        ),
         (["--filter-alpha", "1.5"], r"alpha \(--filter-alpha\) is 1.5: allowed is a number from 0 to 1"),
         (
             ["--label-schedule", "fixed"],

@@ -3,25 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any
 
+from xlm_align_fairseq.alignment.options import option, options
 from xlm_align_fairseq.errors import InputError
-
-FLAGS = {"rounds": "sinkhorn_rounds", "temperature": "sinkhorn_temperature", "alpha": "filter_alpha"}  # where the names differ
-
-CHOICES = {
-    "encoding": ("joint", "separate"),
-    "similarity": ("dot", "cosine"),
-    "scaling": ("reference", "entropic", "softmax", "none", "pointer"),
-    "extraction": ("argmax", "filter", "cutoff", "matching"),
-    "symmetrization": ("intersection", "union", "grow-diag", "grow-diag-final", "grow-diag-final-and", "forward", "backward"),
-    "combine": ("intersection", "union"),
-}
 
 _REFERENCE = {"similarity": "dot", "scaling": "reference", "rounds": 2}
 _ARGMAX = {"extraction": "argmax", "symmetrization": "intersection"}
 _FILTER = {"extraction": "filter", "filter_rounds": 2, "alpha": 0.9}
 _SIMALIGN = {"similarity": "cosine", "scaling": "none"}
+METHOD_HELP = "a published method, see docs/aligning.md; flags below change it, and are refused where they change nothing"
 METHODS: dict[str, dict[str, Any]] = {
     # Chi et al. 2021: optimal transport, links that are the best of their row and column
     "optimal-transport": {**_REFERENCE, "clamp": 1e-6, **_ARGMAX},
@@ -71,47 +63,52 @@ class AlignerConfig:
             for training.
     """
 
-    encoding: str = "joint"
-    align_layer: int = 8
-    similarity: str = "dot"
-    scaling: str = "reference"
-    temperature: float = 0.05
-    rounds: int = 2
-    clamp: float | None = 1e-6
-    extraction: str = "argmax"
-    symmetrization: str = "intersection"
-    cutoff: float = 1e-3
-    filter_rounds: int = 2
-    alpha: float = 0.9
-    also: str = ""
-    combine: str = "intersection"
-    threshold: float = 0.0
-    window: int = 64
+    encoding: str = option(
+        "joint", "how a pair is encoded: both sides in one sequence, or each alone", choices=("joint", "separate")
+    )
+    align_layer: int = option(8, "layer of the hidden states that links are made of, 1..n; 0 = embeddings", low=0, high=1000)
+    similarity: str = option("dot", "similarity of two hidden states", choices=("dot", "cosine"))
+    scaling: str = option(
+        "reference", "how similarities become a plan", choices=("reference", "entropic", "softmax", "none", "pointer")
+    )
+    temperature: float = option(
+        0.05,
+        "divides the similarity in entropic and softmax scaling: small ones sharpen",
+        flag="sinkhorn_temperature",
+        low=1e-4,
+        high=1e4,
+    )
+    rounds: int = option(2, "rounds of normalisation in reference and entropic scaling", flag="sinkhorn_rounds", low=1, high=1000)
+    clamp: float | None = option(1e-6, "smallest similarity in reference scaling", flag="")
+    extraction: str = option("argmax", "how links are read from the plan", choices=("argmax", "filter", "cutoff", "matching"))
+    symmetrization: str = option(
+        "intersection",
+        "how the links of both directions are joined, for argmax and cutoff",
+        choices=("intersection", "union", "grow-diag", "grow-diag-final", "grow-diag-final-and", "forward", "backward"),
+    )
+    cutoff: float = option(1e-3, "least share of a row and column in cutoff extraction, {low:g}..{high:g}", low=0.0, high=1.0)
+    filter_rounds: int = option(2, "rounds of iterative filtering", low=1, high=1000)
+    alpha: float = option(
+        0.9, "factor of half-linked cells in iterative filtering, {low:g}..{high:g}", flag="filter_alpha", low=0.0, high=1.0
+    )
+    also: str = option("", "a second method, to combine its links with the first's", choices=tuple(METHODS), metavar="METHOD")
+    combine: str = option("intersection", "how the links of --also are joined with the others", choices=("intersection", "union"))
+    threshold: float = option(
+        0.0, "least probability of a link, {low:g}..{high:g}: fewer and better links; {low:g} keeps all", low=0.0, high=1.0
+    )
+    window: int = option(
+        64,
+        "pieces of the longest side aligned whole; longer pairs go in windows ({default} in a converted model)",
+        low=4,
+        high=1_000_000,
+        trains=False,
+    )
 
     def __post_init__(self):
-        for field, allowed in CHOICES.items():
-            if getattr(self, field) not in allowed:
-                raise InputError(f"{field} is {getattr(self, field)!r}: allowed are {', '.join(allowed)}")
-        for field, (low, high) in {
-            "align_layer": (0, 1000),
-            "temperature": (1e-4, 1e4),
-            "rounds": (1, 1000),
-            "filter_rounds": (1, 1000),
-            "alpha": (0.0, 1.0),
-            "cutoff": (0.0, 1.0),
-            "threshold": (0.0, 1.0),
-            "window": (4, 1_000_000),
-        }.items():
-            value = getattr(self, field)
-            whole = isinstance(low, int)
-            if isinstance(value, bool) or not isinstance(value, int if whole else (int, float)) or not low <= value <= high:
-                kind = "a whole number" if whole else "a number"
-                flag = FLAGS.get(field, field).replace("_", "-")
-                raise InputError(f"{field} (--{flag}) is {value!r}: allowed is {kind} from {low:g} to {high:g}")
+        for name, declared in OPTIONS.items():
+            declared.check(getattr(self, name))
         if self.clamp is not None and not (isinstance(self.clamp, (int, float)) and self.clamp > 0):
             raise InputError(f"clamp is {self.clamp!r}: allowed is a number above 0, or null for no clamp")
-        if self.also and self.also not in METHODS:
-            raise InputError(f"also is {self.also!r}: allowed are {', '.join(METHODS)}")
         if self.scaling == "none" and self.extraction == "cutoff":
             raise InputError("extraction cutoff needs shares of a row or column: with scaling none take argmax or filter")
 
@@ -150,7 +147,11 @@ class AlignerConfig:
         return {self.similarity_layer(last)} | ({last} if self.needs_pointer() else set())
 
     def check_layer(self, layers: int) -> None:
-        """Refuse an `align_layer` that an encoder of `layers` layers does not have."""
+        """Refuse an `align_layer` that an encoder of `layers` layers does not have.
+
+        Raises:
+            InputError: with the layer and those that there are.
+        """
         if self.align_layer > layers:
             raise InputError(f"--align-layer {self.align_layer}: this encoder has layers 1..{layers} (0 = embeddings)")
 
@@ -173,3 +174,34 @@ class AlignerConfig:
             "combine": not self.also,
         }
         return {key: value for key, value in items.items() if not unused.get(key)}
+
+    def refuse_unused(self, changes: Mapping[str, Any], method: str = "--method") -> None:
+        """Refuse flags that changed nothing in this configuration, as `--cutoff` does with a method that has none.
+
+        Args:
+            changes: what was given to `replace`.
+            method: the flag that names a method.
+
+        Raises:
+            InputError: with every such flag, and what switches it off.
+        """
+        used = {"method", *self.signature_items()}
+        if unused := [name for name in changes if name not in used]:
+            flags = ", ".join(f"{OPTIONS[name].spelled} {changes[name]}" for name in unused)
+            how = f"scaling {self.scaling} and extraction {self.extraction}" + ("" if self.also else " without --also")
+            raise InputError(f"{flags}: changes nothing with {how}; leave it out, or give another {method}")
+
+
+OPTIONS = options(AlignerConfig)  # by field, in their order: flags, `--help` and checks are made of it
+CHOICES = {name: declared.choices for name, declared in OPTIONS.items() if declared.choices}
+
+
+def given(flags: Any, method: str = "method") -> dict[str, Any]:
+    """Return what a parsed command line changes in a configuration, as `AlignerConfig.replace` takes it.
+
+    Args:
+        flags: with an attribute for each flag, `None` where it was not given; some flags may be missing.
+        method: name of the flag that names a method.
+    """
+    names = {"method": method, **{name: declared.flag for name, declared in OPTIONS.items() if declared.flag}}
+    return {name: value for name, flag in names.items() if (value := getattr(flags, flag, None)) is not None}

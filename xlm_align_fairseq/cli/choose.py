@@ -6,8 +6,9 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from xlm_align_fairseq.alignment.config import METHODS, AlignerConfig
-from xlm_align_fairseq.cli.align import add_compute_flags, open_aligner
+from xlm_align_fairseq.alignment.config import CHOICES, METHODS, AlignerConfig
+from xlm_align_fairseq.cli.support.flags import add_compute_flags
+from xlm_align_fairseq.cli.support.model import open_aligner
 
 DEFAULT = ("optimal-transport", "entropic", "argmax")
 
@@ -21,7 +22,7 @@ def parser() -> argparse.ArgumentParser:
     )
     p.add_argument("--model", required=True, metavar="DIR", help="directory of a converted encoder or of a training run")
     p.add_argument("--gold-set", required=True, nargs="+", metavar="SRC,TGT,GOLD", help="development sets, three files each")
-    p.add_argument("--encoding", choices=("joint", "separate", "both"), default="both", help="(default: both)")
+    p.add_argument("--encoding", choices=(*CHOICES["encoding"], "both"), default="both", help="(default: both)")
     p.add_argument(
         "--methods",
         nargs="+",
@@ -44,11 +45,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     from xlm_align_fairseq.errors import InputError
     from xlm_align_fairseq.links.gold_set import read_gold_sets
+    from xlm_align_fairseq.links.metrics import Counts
     from xlm_align_fairseq.model.directory import write_aligner
 
     gold_sets = read_gold_sets(args.gold_set)
     aligner = open_aligner(args, {})
-    encodings = ("joint", "separate") if args.encoding == "both" else (args.encoding,)
+    encodings = CHOICES["encoding"] if args.encoding == "both" else (args.encoding,)
     if "pointer" in args.methods and aligner.pointer is None:
         raise InputError(f"--methods pointer: {args.model} has no pointer head, training with word alignment makes one")
     table: dict[tuple[str, int, str], tuple[float, AlignerConfig]] = {}
@@ -62,7 +64,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         for gold_set in tqdm(gold_sets, desc=encoding, unit=" sets", file=sys.stderr, disable=args.quiet):
             scores = aligner.score_variants(gold_set, list(variants.values()))
             for key, counts in zip(variants, scores, strict=True):
-                means[key] += 100 * sum(counts).aer / len(gold_sets)
+                means[key] += 100 * sum(counts, Counts()).aer / len(gold_sets)
         table |= {(encoding, *key): (mean, variants[key]) for key, mean in means.items()}
     _print(table, encodings, args.methods)
     (encoding, layer, name), (aer, best) = min(table.items(), key=lambda item: item[1][0])

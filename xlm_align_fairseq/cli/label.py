@@ -7,7 +7,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from xlm_align_fairseq.cli.align import add_aligner_flags, add_compute_flags, aligner_changes, open_aligner
+from xlm_align_fairseq.alignment.config import given
+from xlm_align_fairseq.cli.support.flags import add_aligner_flags, add_compute_flags
+from xlm_align_fairseq.cli.support.model import open_aligner
 
 
 def parser() -> argparse.ArgumentParser:
@@ -57,7 +59,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.merge:
         shards.merge_shards(_corpus(args, args.max_positions), args.split, out, args.num_shards)
     else:
-        aligner = open_aligner(args, aligner_changes(args), keep_weights=True)
+        aligner = open_aligner(args, given(args), keep_weights=True)
         corpus = _corpus(args, min(args.max_positions, aligner.encoder.config.max_positions))
         directory = out if args.num_shards == 1 else shards.shard_directory(out, args.num_shards, args.shard_id)
         part = (args.num_shards, args.shard_id)

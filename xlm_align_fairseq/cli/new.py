@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from xlm_align_fairseq.alignment.config import CHOICES
+from xlm_align_fairseq.cli.support.flags import add_option
 from xlm_align_fairseq.errors import InputError
 
 
@@ -33,8 +33,8 @@ def parser() -> argparse.ArgumentParser:
         metavar="N",
         help="longest sequence in pieces, specials included (default: %(default)s)",
     )
-    add("--encoding", default="joint", choices=CHOICES["encoding"], help="how the E-step encodes a pair (default: %(default)s)")
-    add("--align-layer", type=int, metavar="N", help="layer that links are made from (default: the last)")
+    add_option(add, "encoding", "(default: %(default)s)", default="joint")
+    add_option(add, "align_layer", "(default: the last)")
     add("--seed", type=int, default=1, metavar="N", help="of the random weights (default: %(default)s)")
     return new
 

@@ -1,9 +1,13 @@
 """The aligner configuration: values checked once, named methods, signatures."""
 
+import dataclasses
+from types import SimpleNamespace
+
 import pytest
 from signatures import parse_signature
 
-from xlm_align_fairseq.alignment.config import METHODS, AlignerConfig
+from xlm_align_fairseq.alignment.config import CHOICES, METHODS, OPTIONS, AlignerConfig, given
+from xlm_align_fairseq.alignment.options import options
 from xlm_align_fairseq.errors import InputError
 from xlm_align_fairseq.signature import signature
 
@@ -58,3 +62,65 @@ def test_signature_leaves_out_what_is_switched_off():
     entropic = AlignerConfig(scaling="entropic", extraction="filter").signature_items()
     assert "clamp" not in entropic
     assert entropic["alpha"] == 0.9
+
+
+def test_every_field_is_declared_with_what_its_flag_and_its_check_need():
+    assert list(OPTIONS) == [field.name for field in dataclasses.fields(AlignerConfig)]
+    assert [name for name, option in OPTIONS.items() if not option.flag] == ["clamp"]
+    for option in OPTIONS.values():
+        checked_elsewhere = option.name == "clamp"
+        assert option.help
+        assert bool(option.choices) + (option.low is not None and option.high is not None) + checked_elsewhere == 1, option.name
+    with pytest.raises(TypeError, match=r"Bare\.number has no help text: declare the field by option\(default, help, …\)"):
+        options(dataclasses.make_dataclass("Bare", [("number", int, 3)]))
+
+
+@pytest.mark.parametrize("option", [option for option in OPTIONS.values() if option.low is not None], ids=lambda o: o.name)
+def test_a_range_ends_where_it_is_declared_to(option):
+    for value in (option.low, option.high):
+        assert getattr(AlignerConfig(**{option.name: value}), option.name) == value
+    said = rf"^{option.name} \({option.spelled}\) is .*: allowed is a (whole )?number from {option.low:g} to {option.high:g}$"
+    for value in (option.low - 1, option.high + 1, str(option.low), True, None):
+        with pytest.raises(InputError, match=said.replace("+", r"\+")):
+            AlignerConfig(**{option.name: value})
+
+
+@pytest.mark.parametrize("name", CHOICES)
+def test_choices_are_those_that_are_declared(name):
+    for value in CHOICES[name]:
+        assert getattr(AlignerConfig(**{name: value}), name) == value
+    for value in ("bogus", None, CHOICES[name]):
+        with pytest.raises(InputError, match=rf"^{name} is .*: allowed are {', '.join(CHOICES[name])}$"):
+            AlignerConfig(**{name: value})
+
+
+def test_what_a_command_line_changes():
+    flags = SimpleNamespace(method="softmax", sinkhorn_rounds=3, threshold=0.0, also=None, clamp=1.0, other=1)
+    assert given(flags) == {"method": "softmax", "rounds": 3, "threshold": 0.0}
+    assert given(SimpleNamespace(method="x", label_method="pointer"), "label_method") == {"method": "pointer"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        (
+            {"cutoff": 0.3},
+            "--cutoff 0.3: changes nothing with scaling reference and extraction argmax without --also; leave it out",
+        ),
+        (
+            {"method": "pointer", "rounds": 3, "alpha": 0.5},
+            "--sinkhorn-rounds 3, --filter-alpha 0.5: changes nothing with scaling p",
+        ),
+        (
+            {"also": "softmax", "filter_rounds": 3},
+            "--filter-rounds 3: changes nothing with scaling reference and extraction argmax; ",
+        ),
+    ],
+)
+def test_changes_that_change_nothing_are_refused(changes, said):
+    config = AlignerConfig().replace(**changes)
+    with pytest.raises(InputError) as raised:
+        config.refuse_unused(changes, "--label-method")
+    assert str(raised.value).startswith(said)
+    assert str(raised.value).endswith("; leave it out, or give another --label-method")
+    config.refuse_unused({"method": "pointer", "encoding": "joint", "threshold": 0.0, "window": 64})

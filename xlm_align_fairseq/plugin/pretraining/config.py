@@ -1,25 +1,36 @@
 """What the task `denoising_word_alignment` can be told: its flags, and which of them go together."""
 
-from dataclasses import dataclass, field
-from typing import List, Optional
+from dataclasses import dataclass, field, make_dataclass
+from typing import Any, List, Optional
 
 import torch
 from fairseq.dataclass import ChoiceEnum, FairseqDataclass
 from omegaconf import II, MISSING
 
-from xlm_align_fairseq.alignment.config import CHOICES, METHODS
+from xlm_align_fairseq.alignment.config import METHOD_HELP, METHODS, OPTIONS, given
 from xlm_align_fairseq.em.em import Schedule
 from xlm_align_fairseq.errors import InputError
 
 AUTOCAST = {"none": None, "bfloat16": torch.bfloat16}  # float16 needs a loss scale: fairseq's --fp16 and --amp have it
 
 
-def _aligner_field(help_text):
-    return field(default=None, metadata={"help": f"{help_text} (default: that of the cold start)"})
+def _aligner_flags():
+    """Yield name, type and field of every flag of the E-step's aligner."""
+    yield "label_method", Optional[ChoiceEnum(list(METHODS))], field(default=None, metadata={"help": METHOD_HELP})
+    for option in OPTIONS.values():
+        if option.flag and option.trains:
+            kind = ChoiceEnum(list(option.choices)) if option.choices else option.kind
+            metadata = {"help": f"{option.help} (default: that of the cold start)"}
+            yield option.flag, Optional[kind], field(default=None, metadata=metadata)
+
+
+AlignerFlags: Any = make_dataclass(
+    "AlignerFlags", _aligner_flags(), bases=(FairseqDataclass,), namespace={"__module__": __name__}
+)
 
 
 @dataclass
-class DenoisingWordAlignmentConfig(FairseqDataclass):
+class DenoisingWordAlignmentConfig(AlignerFlags):
     data: str = field(default=MISSING, metadata={"help": "directory of binarised bitext"})
     lang_pairs: Optional[str] = field(
         default=None, metadata={"help": "language pairs, such as de-en,fr-en (default: all that the directory holds)"}
@@ -27,19 +38,6 @@ class DenoisingWordAlignmentConfig(FairseqDataclass):
     cold_start: Optional[str] = field(
         default=None, metadata={"help": "directory of a converted encoder: weights, dictionary, aligner configuration"}
     )
-    # the E-step
-    label_method: Optional[ChoiceEnum(list(METHODS))] = field(  # type: ignore[valid-type]
-        default=None, metadata={"help": "a published method to label by; the flags below change it further"}
-    )
-    encoding: Optional[ChoiceEnum(list(CHOICES["encoding"]))] = _aligner_field("how the E-step encodes a pair")  # type: ignore[valid-type]
-    align_layer: Optional[int] = _aligner_field("layer of the E-step's hidden states, 1..n; 0 = embeddings")
-    similarity: Optional[ChoiceEnum(list(CHOICES["similarity"]))] = _aligner_field("similarity of two pieces")  # type: ignore[valid-type]
-    scaling: Optional[ChoiceEnum(list(CHOICES["scaling"]))] = _aligner_field("how the plan is scaled")  # type: ignore[valid-type]
-    sinkhorn_temperature: Optional[float] = _aligner_field("divides the similarity in entropic scaling")
-    sinkhorn_rounds: Optional[int] = _aligner_field("rounds of normalisation")
-    extraction: Optional[ChoiceEnum(list(CHOICES["extraction"]))] = _aligner_field("how links are read from the plan")  # type: ignore[valid-type]
-    filter_rounds: Optional[int] = _aligner_field("rounds of iterative filtering")
-    filter_alpha: Optional[float] = _aligner_field("factor of half-linked cells in iterative filtering, 0..1")
     # EM
     label_schedule: str = field(
         default="online",
@@ -107,6 +105,11 @@ class DenoisingWordAlignmentConfig(FairseqDataclass):
 def plain(value):
     """Return what a choice stands for: fairseq hands over an enumeration here, a string there."""
     return value.value if hasattr(value, "value") else str(value) if isinstance(value, str) else value
+
+
+def aligner_changes(cfg):
+    """Return what the flags change in the aligner configuration, as `AlignerConfig.replace` takes it."""
+    return {name: plain(value) for name, value in given(cfg, "label_method").items()}
 
 
 def check_flags(cfg):

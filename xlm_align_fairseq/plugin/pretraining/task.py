@@ -27,7 +27,13 @@ from xlm_align_fairseq.plugin.dictionary import load_dictionary
 from xlm_align_fairseq.plugin.model import XlmAlignModel
 from xlm_align_fairseq.plugin.pretraining import dataset as bitext
 from xlm_align_fairseq.plugin.pretraining import mono  # modules: either may be the first import, half done when this one runs
-from xlm_align_fairseq.plugin.pretraining.config import AUTOCAST, DenoisingWordAlignmentConfig, check_flags, plain
+from xlm_align_fairseq.plugin.pretraining.config import (
+    AUTOCAST,
+    DenoisingWordAlignmentConfig,
+    aligner_changes,
+    check_flags,
+    plain,
+)
 from xlm_align_fairseq.plugin.pretraining.gold_validation import GoldValidation
 from xlm_align_fairseq.plugin.pretraining.iterator import TrainingIterator
 from xlm_align_fairseq.system.device import lower_precision
@@ -83,20 +89,10 @@ class DenoisingWordAlignmentTask(FairseqTask):
         dictionary = load_dictionary(Path(cfg.data))
         start = cfg.cold_start or beside(restored) or beside(cfg.finetune_from_model)
         cold_start = ColdStart.read(start, Vocabulary(dictionary.symbols[4:]), start == restored) if start else None
-        given = {
-            "method": cfg.label_method,
-            "encoding": cfg.encoding,
-            "align_layer": cfg.align_layer,
-            "similarity": cfg.similarity,
-            "scaling": cfg.scaling,
-            "temperature": cfg.sinkhorn_temperature,
-            "rounds": cfg.sinkhorn_rounds,
-            "extraction": cfg.extraction,
-            "filter_rounds": cfg.filter_rounds,
-            "alpha": cfg.filter_alpha,
-        }
-        config = cold_start.model.aligner if cold_start else AlignerConfig()
-        config = config.replace(**{key: plain(value) for key, value in given.items() if value is not None})
+        changes = aligner_changes(cfg)
+        config = (cold_start.model.aligner if cold_start else AlignerConfig()).replace(**changes)
+        if not kwargs.get("from_checkpoint"):  # what a run once accepted opens for ever
+            config.refuse_unused(changes, "--label-method")
         return cls(cfg, dictionary, cold_start, config)
 
     def build_model(self, cfg, from_checkpoint=False):

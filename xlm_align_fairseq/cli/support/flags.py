@@ -1,0 +1,44 @@
+"""Flags that several commands share: those of the aligner configuration, made from its options, and where to compute."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from typing import Any
+
+from xlm_align_fairseq.alignment.config import METHOD_HELP, METHODS, OPTIONS
+
+
+def add_option(add: Callable[..., Any], name: str, note: str = "", default: Any = None) -> None:
+    """Add the flag of one field of `AlignerConfig`.
+
+    Args:
+        add: `add_argument` of a parser or of a group.
+        name: the field.
+        note: what the help text says further, as what holds without the flag.
+        default: of the flag; `None` tells that it was not given.
+    """
+    option = OPTIONS[name]
+    values = {"choices": option.choices} if option.choices else {"type": option.kind}
+    add(option.spelled, **values, default=default, metavar=option.metavar or None, help=f"{option.help} {note}".rstrip())
+
+
+def add_aligner_flags(p: argparse.ArgumentParser, text: bool = True) -> None:
+    """Add the flags that change the aligner configuration of the model; without `text` for what is in pieces already."""
+    group = p.add_argument_group("how links are made (default: what the model's aligner.json says)")
+    group.add_argument("--method", choices=METHODS, help=METHOD_HELP)
+    for option in sorted(OPTIONS.values(), key=lambda option: bool(option.metavar)):  # those that list their values come first
+        if option.flag and (text or option.name != "window"):
+            add_option(group.add_argument, option.name)
+
+
+def add_compute_flags(p: argparse.ArgumentParser) -> None:
+    """Add the flags that say where and how fast."""
+    group = p.add_argument_group("where and how fast")
+    group.add_argument("--device", default="auto", help="cpu, cuda, cuda:1 … (default: a GPU if there is one)")
+    group.add_argument("--threads", type=int, metavar="N", help="CPU threads (default: torch's own, or OMP_NUM_THREADS)")
+    group.add_argument("--half", action="store_true", help="compute in bfloat16 (CPU) or float16 (GPU); links can change")
+    group.add_argument(
+        "--batch-tokens", type=int, metavar="N", help="pieces of a batch, padding included (default: 2048, on a GPU 32768)"
+    )
+    group.add_argument("--quiet", action="store_true", help="no progress bar")

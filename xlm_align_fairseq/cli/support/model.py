@@ -1,0 +1,39 @@
+"""Opening the model that a command's flags name."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from xlm_align_fairseq.aligner.aligner import Aligner
+
+
+def open_aligner(args: argparse.Namespace, changes: Mapping[str, Any], keep_weights: bool = False) -> Aligner:
+    """Load the model that the flags name.
+
+    Args:
+        args: parsed flags, `--model` and those of `add_compute_flags`.
+        changes: fields of its aligner configuration that differ, from flags.
+        keep_weights: with --half, leave the weights in float32 and compute in half precision, as training does.
+
+    Raises:
+        InputError: a flag or the model cannot be used, or a change changes nothing.
+    """
+    import torch
+
+    from xlm_align_fairseq.aligner.aligner import Aligner
+    from xlm_align_fairseq.errors import InputError
+    from xlm_align_fairseq.system.device import half_precision, open_device
+
+    if args.threads is not None:
+        if args.threads < 1:
+            raise InputError(f"--threads {args.threads}: allowed are 1 and more")
+        torch.set_num_threads(args.threads)
+    device = open_device(args.device)
+    dtype = half_precision(device) if args.half else None
+    half = {"autocast": dtype} if keep_weights else {"dtype": dtype}
+    aligner = Aligner.load(args.model, str(device), changes, batch_tokens=args.batch_tokens, **half)
+    aligner.config.refuse_unused(changes)
+    return aligner
