@@ -8,12 +8,11 @@ import re
 import sys
 from pathlib import Path
 
-from xlm_align_fairseq.pictures.plot import Curve, line_plot
-
 from xlm_align_fairseq.aligner.aligner import Aligner
 from xlm_align_fairseq.links.gold_set import read_gold_set
 from xlm_align_fairseq.links.metrics import bootstrap, count
 from xlm_align_fairseq.links.pharaoh import read_pharaoh, swap
+from xlm_align_fairseq.pictures.plot import Curve, line_plot
 
 RUNS = ("bootstrap-then-em", "bootstrap-fixed", "no-bootstrap", "late-takeover")
 VALIDATION = 200  # gold sentences that decide when self-labels take over; the others are reported

@@ -3,10 +3,9 @@
 import sys
 from pathlib import Path
 
-from xlm_align_fairseq.pictures.picture import Example, render_page
-
 from xlm_align_fairseq.links.metrics import count, paired_bootstrap
 from xlm_align_fairseq.links.pharaoh import read_gold, read_lines, read_pharaoh
+from xlm_align_fairseq.pictures.picture import Example, render_page
 
 DATA = Path(__file__).parent / "data"
 PAIRS = ("de-en", "fr-en", "ro-en")
