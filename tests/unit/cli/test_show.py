@@ -10,10 +10,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from xlm_align_fairseq.pictures.picture import LEGEND
 
 from xlm_align_fairseq.cli import show
 from xlm_align_fairseq.errors import InputError
+from xlm_align_fairseq.pictures.picture import LEGEND
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -236,7 +236,9 @@ def test_flags_are_checked_first(capsys):
     with pytest.raises(SystemExit) as stop:
         show.main(["--src", "gone"])
     assert stop.value.code == 2
-    assert "--tgt" in capsys.readouterr().err
+    assert "--alignments" in capsys.readouterr().err
+    with pytest.raises(InputError, match=r"^--src: allowed are --src and --tgt together, --tsv, or --pairs$"):
+        show.main(["--src", "gone", "--alignments", "gone"])
 
 
 @pytest.mark.parametrize("value", ["x", "-0.1", "1.1", "nan", ""])
