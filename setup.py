@@ -6,7 +6,7 @@ from pathlib import Path
 from setuptools import find_packages, setup
 
 ROOT = Path(__file__).parent
-VERSION = re.search(r"__version__ = \"(.+)\"", (ROOT / "xlm_align_fairseq" / "version.py").read_text())[1]
+(VERSION,) = re.findall(r"__version__ = \"(.+)\"", (ROOT / "xlm_align_fairseq" / "version.py").read_text())
 
 # ve-fairseq is fairseq main with the dataclass defaults that Python 3.11 refuses repaired: the official 0.12.2 does not
 # import there. Builds of fairseq that load checkpoints with weights_only=False run code from them: do not use those.
@@ -36,7 +36,7 @@ setup(
     long_description_content_type="text/markdown",
     license="MIT",
     packages=find_packages(include=["xlm_align_fairseq", "xlm_align_fairseq.*"]),
-    package_data={"xlm_align_fairseq.pictures": ["*.html"]},
+    package_data={"xlm_align_fairseq": ["py.typed"], "xlm_align_fairseq.pictures": ["*.html"]},
     python_requires=">=3.11",
     install_requires=[
         *FAIRSEQ,

@@ -25,7 +25,7 @@ from typing import Any
 from peers import Stopwatch, answer, measure
 
 from xlm_align_fairseq.links.gold_set import GoldSet, read_gold_set
-from xlm_align_fairseq.links.metrics import count
+from xlm_align_fairseq.links.metrics import Counts, count
 from xlm_align_fairseq.links.pharaoh import Link
 
 HERE = Path(__file__).resolve().parent
@@ -143,9 +143,10 @@ def tokenise(job: dict) -> Result:
 
 def replace_everywhere(old: Any, new: Any) -> None:
     """Put a function in the place of another in every module of ours that has it."""
+    called: str = old.__name__
     for name, module in list(sys.modules.items()):
-        if name.startswith("xlm_align_fairseq") and getattr(module, old.__name__, None) is old:
-            setattr(module, old.__name__, new)
+        if name.startswith("xlm_align_fairseq") and getattr(module, called, None) is old:
+            setattr(module, called, new)
 
 
 def stages(job: dict) -> Result:
@@ -154,8 +155,9 @@ def stages(job: dict) -> Result:
 
     from xlm_align_fairseq.aligner.aligner import Aligner  # noqa: F401  (so that every module is there)
     from xlm_align_fairseq.alignment.linking import extract
-    from xlm_align_fairseq.encoder.network import PAD, Encoder
+    from xlm_align_fairseq.encoder.network import Encoder
     from xlm_align_fairseq.encoder.pieces import PieceEncoder
+    from xlm_align_fairseq.encoder.vocabulary import PAD
     from xlm_align_fairseq.system.parallel import prefetch
 
     text, watch, other_thread = read_text(job), Stopwatch(job["device"]), Stopwatch()
@@ -175,7 +177,7 @@ def stages(job: dict) -> Result:
         while (item := following()) is not end:
             yield item
 
-    Encoder.at_layers = recorded  # type: ignore[method-assign]
+    Encoder.at_layers = recorded  # type: ignore[method-assign,assignment]
     PieceEncoder.words = other_thread.around("tokenise", PieceEncoder.words)  # type: ignore[method-assign]
     replace_everywhere(extract, watch.around("extract", extract))
     replace_everywhere(prefetch, waited_for)
@@ -315,6 +317,8 @@ def first_link(model: str, device: str, rounds: int) -> None:
     for _ in range(max(rounds, 2)):
         begin = time.perf_counter()
         with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+            assert process.stdin is not None
+            assert process.stdout is not None
             process.stdin.write(b"das Haus ist klein ||| the house is small\n")
             process.stdin.close()
             line = process.stdout.readline()
@@ -334,7 +338,7 @@ def aer_columns(result: Result, gold: dict[str, GoldSet]) -> list[str]:
     columns = []
     for gold_set in gold.values():
         counts = [count([tuple(link) for link in next(links)], one) for one in gold_set.gold]
-        columns.append(f"{100 * sum(counts).aer:.2f}")
+        columns.append(f"{100 * sum(counts, Counts()).aer:.2f}")
     return columns
 
 
@@ -426,7 +430,7 @@ def main() -> None:
         work = Path(directory)
         model = str(args.model or work / "model")
         (work / "text").write_text(json.dumps(text), encoding="utf-8")
-        common = {"text": str(work / "text"), "pieces": str(work / "pieces"), "out": str(work / "out")}
+        common: dict[str, Any] = {"text": str(work / "text"), "pieces": str(work / "pieces"), "out": str(work / "out")}
         common |= {"batch_tokens": args.batch_tokens or (32768 if device.startswith("cuda") else 2048)}
         common |= {"window": args.window, "warm_up": args.warm_up, "pairs": len(text)}
         common |= {"model": model, "layer": args.layer, "device": device}

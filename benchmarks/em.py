@@ -50,7 +50,7 @@ def bare_forward(aligner: Aligner, corpus: Corpus, ids: np.ndarray) -> None:
 
 def whole_pass(aligner: Aligner, corpus: Corpus, ids: np.ndarray, out: Path) -> None:
     """Label and store."""
-    run = labeler(aligner.teacher, aligner.config, aligner.autocast)
+    run = labeler(aligner.weights, aligner.config, aligner.autocast)
     with LabelWriter(out, "train", corpus, {}) as writer:
         for slab, found in label_corpus(run, corpus, ids, aligner.batch_tokens, None):
             writer.add(slab, found)
@@ -132,13 +132,13 @@ class Run:
 
 def updates(model: Path, data: Path, work: Path, args: argparse.Namespace) -> None:
     """Print what updates cost relative to translation LM alone."""
-    runs = {
+    flags = {
         "translation LM alone": ["--dwa-weight", "0"],
         "DWA alone, online": ["--tlm-weight", "0"],
         "DWA and translation LM, online": [],
         "DWA and translation LM, periodic": ["--label-schedule", f"updates:{args.every}"],
     }
-    runs = {name: Run(model, data, work / f"run-{n}", flags) for n, (name, flags) in enumerate(runs.items())}
+    runs = {name: Run(model, data, work / f"run-{n}", given) for n, (name, given) in enumerate(flags.items())}
     for _ in range(args.every + args.updates):
         for run in runs.values():
             run.update()

@@ -16,9 +16,10 @@ from aligners import GOLD, has, read_gold, start
 
 from xlm_align_fairseq import Aligner
 from xlm_align_fairseq.cli import convert
+from xlm_align_fairseq.links.gold import Gold
 from xlm_align_fairseq.links.gold_set import GoldSet
-from xlm_align_fairseq.links.metrics import count
-from xlm_align_fairseq.links.pharaoh import Gold, Link
+from xlm_align_fairseq.links.metrics import Counts, count
+from xlm_align_fairseq.links.pharaoh import Link
 
 
 def glue(gold_set: GoldSet, size: int) -> GoldSet:
@@ -42,8 +43,8 @@ def glue(gold_set: GoldSet, size: int) -> GoldSet:
 
 def aer(found: list[list[Link]], gold_set: GoldSet) -> str:
     """Return the AER in percent."""
-    counts = [count([tuple(link) for link in links], gold) for links, gold in zip(found, gold_set.gold, strict=True)]
-    return f"{100 * sum(counts).aer:.2f}"
+    counts = [count([(i, j) for i, j in links], gold) for links, gold in zip(found, gold_set.gold, strict=True)]
+    return f"{100 * sum(counts, Counts()).aer:.2f}"
 
 
 def cut(aligner: Aligner, sentence: str, limit: int) -> str:

@@ -18,8 +18,7 @@ from pathlib import Path
 import sentencepiece
 
 from xlm_align_fairseq.cli.main import main as xlm_align
-from xlm_align_fairseq.links.pharaoh import read_lines
-from xlm_align_fairseq.text.lines import TextFile
+from xlm_align_fairseq.text.lines import TextFile, read_lines
 
 DATA = Path(__file__).resolve().parent.parent / "examples" / "quickstart" / "data"
 HERE = Path(__file__).resolve().parent

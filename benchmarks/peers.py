@@ -164,8 +164,8 @@ def awesome(job: dict) -> dict:
         model, examples, device = loaded
         found = []
         for start in range(0, n, job["batch_size"]):
-            src, tgt, src_words, tgt_words = zip(*examples[start : min(start + job["batch_size"], n)], strict=True)
-            src, tgt = (pad_sequence(side, batch_first=True, padding_value=PAD) for side in (src, tgt))
+            *sides, src_words, tgt_words = zip(*examples[start : min(start + job["batch_size"], n)], strict=True)
+            src, tgt = (pad_sequence(list(side), batch_first=True, padding_value=PAD) for side in sides)
             options = {"align_layer": job["layer"], "extraction": "softmax", "softmax_threshold": 0.001, "test": True}
             with torch.no_grad():
                 found += model.get_aligned_word(src, tgt, src_words, tgt_words, device, 0, 0, **options)

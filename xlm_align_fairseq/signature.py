@@ -1,4 +1,4 @@
-"""Write and read signatures: one line that names everything that can change an output, as sacrebleu has them.
+"""Write signatures: one line that names everything that can change an output, as sacrebleu has them.
 
 Form: ``key:value|key:value|…`` in the order given. In a value, ``%``, ``|``, ``:`` and characters that end a line or
 control a terminal are written as ``%XX`` (UTF-8 bytes, as in web addresses), so that every text can be read back.
@@ -9,7 +9,6 @@ import re
 import unicodedata
 from collections.abc import Mapping
 from numbers import Integral
-from urllib.parse import unquote
 
 from xlm_align_fairseq.errors import InputError
 
@@ -30,26 +29,6 @@ def signature(mapping: Mapping[str, Value]) -> str:
     if not mapping:
         raise InputError("signature: no keys; give at least one key and its value")
     return "|".join(f"{_key(key)}:{_escape(_text(key, value))}" for key, value in mapping.items())
-
-
-def parse_signature(text: str) -> dict[str, str]:
-    """Read a signature into its keys and the texts of their values, in order.
-
-    Raises:
-        InputError: a part is not ``key:value``, or a key is repeated.
-    """
-    parsed: dict[str, str] = {}
-    for part in text.split("|"):
-        key, colon, value = part.partition(":")
-        if not colon or not _KEY.fullmatch(key) or ":" in value:
-            raise InputError(f"signature: part {part!r} of {text!r}; allowed is key:value|key:value|…")
-        if key in parsed:
-            raise InputError(f"signature: key {key!r} is repeated in {text!r}; allowed is once")
-        try:
-            parsed[key] = unquote(value, errors="strict")
-        except UnicodeDecodeError as error:
-            raise InputError(f"signature: value {value!r} of {key!r} is not UTF-8 behind its %XX") from error
-    return parsed
 
 
 def _key(key: str) -> str:

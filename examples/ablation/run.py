@@ -15,6 +15,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -93,9 +94,9 @@ def measure(args: argparse.Namespace, model: Path) -> dict:
     results = {}
     for encoding in ENCODINGS:
         flags = ["--encoding", encoding, "--methods", "optimal-transport", "--dry-run", "--quiet", "--gold-set", *sets]
-        chosen = re.search(r"layer (\d+),.*mean AER ([\d.]+)", run("xlm-align", "choose", "--model", model, *flags))
-        layer, dev = int(chosen[1]), float(chosen[2])
-        scores = {}
+        printed = run("xlm-align", "choose", "--model", model, *flags)
+        ((layer, dev),) = re.findall(r"layer (\d+),.*mean AER ([\d.]+)", printed)
+        scores: dict[str, Any] = {}
         for pair in TEST:
             src, tgt = (args.gold / pair / f"test.{lang}" for lang in pair.split("-"))
             flags = ["--encoding", encoding, "--align-layer", layer, "--method", "reference-align", "--quiet"]
@@ -104,7 +105,7 @@ def measure(args: argparse.Namespace, model: Path) -> dict:
             )
             scores[pair] = out.splitlines()[1].split()[1:5]  # AER, low, …, high
             scores["signature"] = out.splitlines()[2]
-        results[encoding] = {"layer": layer, "dev": dev, **scores}
+        results[encoding] = {"layer": int(layer), "dev": float(dev), **scores}
     return results
 
 

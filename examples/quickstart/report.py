@@ -3,9 +3,11 @@
 import sys
 from pathlib import Path
 
+from xlm_align_fairseq.links.gold import read_gold
 from xlm_align_fairseq.links.metrics import count, paired_bootstrap
-from xlm_align_fairseq.links.pharaoh import read_gold, read_lines, read_pharaoh
+from xlm_align_fairseq.links.pharaoh import read_pharaoh
 from xlm_align_fairseq.pictures.picture import Example, render_page
+from xlm_align_fairseq.text.lines import read_lines
 
 DATA = Path(__file__).parent / "data"
 PAIRS = ("de-en", "fr-en", "ro-en")

@@ -12,7 +12,7 @@ from world import assert_same_parameters, logged, parameters, run, train, train_
 from xlm_align_fairseq.bitext.corpus import Corpus
 from xlm_align_fairseq.bitext.labels import LabelStore
 from xlm_align_fairseq.cli.main import main as xlm_align
-from xlm_align_fairseq.em import label_pass
+from xlm_align_fairseq.em import shards as pass_shards
 from xlm_align_fairseq.errors import InputError
 
 EVERY_4 = ["--label-schedule", "updates:4"]
@@ -197,9 +197,10 @@ def half(source, target):
     return False
 
 import xlm_align_fairseq.em.label_pass as label_pass, xlm_align_fairseq.bitext.labels as labels, shutil
+import xlm_align_fairseq.em.shards as pass_shards
 from xlm_align_fairseq.plugin.pretraining.task import DenoisingWordAlignmentTask as Task
 
-label_pass.SLAB = 16  # two slabs a pass
+pass_shards.SLAB = 16  # two slabs a pass
 {}
 from fairseq_cli.train import cli_main
 cli_main()
@@ -232,7 +233,7 @@ def test_killed_and_resumed(world, tmp_path, caplog, monkeypatch, straight, poin
     done = run([sys.executable, "-c", KILL.format(KILLS[point]), *flags], check=False)
     assert done.returncode == -signal.SIGKILL, done.stderr[-2000:]
     assert tree(tmp_path / "labels") != tree(straight / "labels")
-    monkeypatch.setattr(label_pass, "SLAB", 16)
+    monkeypatch.setattr(pass_shards, "SLAB", 16)
     train(caplog, flags)
     assert any("Loaded checkpoint" in message for message in caplog.messages)
     assert_same_parameters(tmp_path / LAST, straight / LAST)

@@ -4,8 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from xlm_align_fairseq.links.gold import format_gold, load_gold, read_gold
 from xlm_align_fairseq.links.metrics import Counts, count
-from xlm_align_fairseq.links.pharaoh import check_range, format_gold, load_gold, read_gold, read_lines
+from xlm_align_fairseq.links.pharaoh import check_range
+from xlm_align_fairseq.text.lines import read_lines
 
 GOLD = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "gold"
 

@@ -20,8 +20,8 @@ from world import (
     write_random_model,
 )
 
-from xlm_align_fairseq.alignment.linking import Teacher
 from xlm_align_fairseq.cli.main import main as xlm_align
+from xlm_align_fairseq.encoder.network import EncoderAndPointer
 from xlm_align_fairseq.errors import InputError
 
 GOLD = SHIPPED / "de-en"
@@ -141,7 +141,7 @@ def test_gradients_are_there_and_finite(build, empty):
     task, model, trainer = build()
     dataset = task.datasets["train"]
     batch = dataset.collater([dataset[i] for i in range(4)])
-    task.label(batch, Teacher(model.encoder))
+    task.label(batch, EncoderAndPointer(model.encoder))
     assert batch["pairs"]["links"].any()
     if empty == "links":
         batch["pairs"]["links"].zero_()

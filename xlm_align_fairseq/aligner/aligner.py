@@ -13,16 +13,15 @@ import torch
 from xlm_align_fairseq.aligner.engine import ChunkAligner, Encoded
 from xlm_align_fairseq.aligner.result import Alignment
 from xlm_align_fairseq.alignment.config import AlignerConfig
-from xlm_align_fairseq.alignment.linking import Teacher
 from xlm_align_fairseq.convert.open import open_model
-from xlm_align_fairseq.encoder.network import Encoder, PointerHead
+from xlm_align_fairseq.encoder.network import Encoder, EncoderAndPointer, PointerHead
 from xlm_align_fairseq.encoder.pieces import PieceEncoder
-from xlm_align_fairseq.encoder.sequences import SPECIALS
-from xlm_align_fairseq.encoder.vocabulary import UNK
+from xlm_align_fairseq.encoder.vocabulary import JOINT_SPECIALS, UNK
 from xlm_align_fairseq.errors import InputError
 from xlm_align_fairseq.links.gold_set import GoldSet
 from xlm_align_fairseq.links.metrics import Counts, count
 from xlm_align_fairseq.model.record import load_encoder, load_heads
+from xlm_align_fairseq.system.device import default_batch_tokens, open_device
 from xlm_align_fairseq.system.memory import release_freed_memory
 from xlm_align_fairseq.system.parallel import prefetch
 from xlm_align_fairseq.text.tokenize import split_words
@@ -107,18 +106,18 @@ class Aligner:
     @property
     def device(self) -> torch.device:
         """Where the encoder is."""
-        return self.encoder.embed_tokens.weight.device
+        return self.encoder.device
 
     @property
-    def teacher(self) -> Teacher:
-        """What labels: the weights alone."""
-        return Teacher(self.encoder, self.pointer)
+    def weights(self) -> EncoderAndPointer:
+        """What links are made with: the weights alone."""
+        return EncoderAndPointer(self.encoder, self.pointer)
 
     @property
     def window(self) -> int:
         """Pieces of the longest side that is aligned whole."""
         positions = self.encoder.config.max_positions
-        return min(self.config.window, (positions - SPECIALS) // 2 if self.config.encoding == "joint" else positions - 2)
+        return min(self.config.window, (positions - JOINT_SPECIALS) // 2 if self.config.encoding == "joint" else positions - 2)
 
     def align(self, source: Sentence, target: Sentence, details: bool = False) -> Alignment:
         """Align one pair.
@@ -198,24 +197,6 @@ class Aligner:
         if flags["blank"]:
             flags["windows"] = False
         return Encoded(source, target, src_ids, tgt_ids, src_words, tgt_words, tuple(flag for flag in flags if flags[flag]))
-
-
-def open_device(name: str) -> torch.device:
-    """Return the device of a name, `auto` for a GPU if there is one; refuse one that torch cannot compute on."""
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        return torch.zeros(1, device=name).device
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).split("\n")[0]
-        raise InputError(
-            f"--device {name}: {reason}; allowed are auto, cpu and, where torch finds a GPU, cuda, cuda:1 …"
-        ) from error
-
-
-def default_batch_tokens(device: torch.device) -> int:
-    """Return the pieces of a batch that a device computes fast with."""
-    return 2048 if device.type == "cpu" else 32768
 
 
 def _words(side: Sentence) -> list[str]:

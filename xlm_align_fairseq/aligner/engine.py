@@ -20,11 +20,11 @@ from xlm_align_fairseq.aligner.windows import (
     side_windows,
 )
 from xlm_align_fairseq.alignment.config import AlignerConfig
-from xlm_align_fairseq.alignment.linking import Labels, Sides, extract, point
+from xlm_align_fairseq.alignment.linking import Labels, extract, point
 from xlm_align_fairseq.alignment.similarity import similarity
 from xlm_align_fairseq.alignment.words import word_links
 from xlm_align_fairseq.encoder.network import Encoder, PointerHead
-from xlm_align_fairseq.encoder.sequences import BOS, EOS, length_mask
+from xlm_align_fairseq.encoder.sequences import Sides, length_mask, sequence
 from xlm_align_fairseq.encoder.states import States, buckets, padded
 from xlm_align_fairseq.encoder.vocabulary import Vocabulary
 
@@ -107,7 +107,7 @@ class ChunkAligner:
         """Find the windows of long pairs: their sides are encoded in windows, alone, and compared in segments."""
         sides = [ids for pair in pairs for ids in (pair.src_ids, pair.tgt_ids)]
         windows = [side_windows(len(ids), self.window) for ids in sides]
-        sequences = [_sequence(ids[begin:end]) for ids, cuts in zip(sides, windows, strict=True) for begin, end in cuts]
+        sequences = [sequence(ids[begin:end]) for ids, cuts in zip(sides, windows, strict=True) for begin, end in cuts]
         states = States(self.encoder, sequences, [layer], self.batch_tokens, self.autocast)
         numbers = np.cumsum([0, *map(len, windows)])
         for n, pair in enumerate(pairs):
@@ -128,14 +128,14 @@ class ChunkAligner:
         target = [chunk[pair].tgt_ids[w.target_begin : w.target_end] for pair, w in jobs]
         joint = variants[0].encoding == "joint"
         if joint:
-            sequences = [_sequence(s, t) for s, t in zip(source, target, strict=True)]
+            sequences = [sequence(s, t) for s, t in zip(source, target, strict=True)]
         else:
-            sequences = [_sequence(side) for pair in zip(source, target, strict=True) for side in pair]
+            sequences = [sequence(side) for pair in zip(source, target, strict=True) for side in pair]
         states = States(self.encoder, sequences, self.wanted_layers(variants), self.batch_tokens, self.autocast)
         n_source, n_target = (np.fromiter(map(len, side), np.int64, len(jobs)) for side in (source, target))
         src_first = states.begins[: len(jobs)] + 1 if joint else states.begins[0:-1:2] + 1
         tgt_first = src_first + n_source + 1 if joint else states.begins[1::2] + 1
-        device = self.encoder.embed_tokens.weight.device
+        device = self.encoder.device
         parts: list[list[PieceLinks]] = [[] for _ in variants]
         shapes = np.stack([padded(n_source), padded(n_target)], 1)
         for batch in buckets(shapes, shapes.prod(1), CELLS):
@@ -163,12 +163,6 @@ class ChunkAligner:
         """Return the layers whose states the variants read, ascending."""
         last = self.encoder.config.layers
         return sorted(set().union(*(config.wanted_layers(last) for config in variants)))
-
-
-def _sequence(*sides: np.ndarray) -> np.ndarray:
-    """Return `<s> side </s>` or `<s> source </s> target </s>`."""
-    parts = [part for side in sides for part in (side, [EOS])]
-    return np.concatenate([[BOS], *parts])
 
 
 def _segments(states: States, layer: int, length: int, windows: list[tuple[int, int]], number: int, size: int) -> Tensor:

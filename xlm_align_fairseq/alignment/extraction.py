@@ -28,7 +28,7 @@ def _mutual(rows: Tensor, columns: Tensor, mask: Tensor) -> tuple[Tensor, Tensor
 
 
 def mutual_argmax(rows: Tensor, columns: Tensor, mask: Tensor) -> Tensor:
-    """Link cells that are the best of their row and of their column (Och & Ney 2003: intersection of both directions).
+    """Link cells that are the best of their row and of their column: i–j where j = argmax_j A_ij and i = argmax_i A_ij.
 
     Args:
         rows: (B, S, T) plan in which each source piece chooses its target.
@@ -37,6 +37,12 @@ def mutual_argmax(rows: Tensor, columns: Tensor, mask: Tensor) -> Tensor:
 
     Returns:
         (B, S, T) bool links.
+
+    Reference: Och & Ney 2003 (intersection of both directions).
+
+    >>> plan = torch.tensor([[[0.6, 0.3], [0.5, 0.1]]])
+    >>> mutual_argmax(plan, plan, plan > 0).nonzero().tolist()
+    [[0, 0, 0]]
     """
     chosen, mutual = _mutual(_existing(rows, mask), _existing(columns, mask), mask)
     return torch.zeros_like(mask).scatter_(2, chosen, mutual)
@@ -47,6 +53,10 @@ def argmax_directions(rows: Tensor, columns: Tensor, mask: Tensor) -> tuple[Tens
 
     Returns:
         Two (B, S, T) bool tensors, forward and backward; arguments as those of `mutual_argmax`.
+
+    >>> plan = torch.tensor([[[0.6, 0.3], [0.5, 0.1]]])
+    >>> [direction.nonzero()[:, 1:].tolist() for direction in argmax_directions(plan, plan, plan > 0)]
+    [[[0, 0], [1, 0]], [[0, 0], [0, 1]]]
     """
     forward = _existing(rows, mask).max(2, keepdim=True).indices
     backward = _existing(columns, mask).max(1, keepdim=True).indices
@@ -59,6 +69,10 @@ def cutoff_directions(rows: Tensor, columns: Tensor, mask: Tensor, cutoff: float
 
     Returns:
         Two (B, S, T) bool tensors, forward and backward; arguments as those of `mutual_argmax`.
+
+    >>> plan = torch.tensor([[[0.6, 0.4]]])
+    >>> [direction.tolist() for direction in cutoff_directions(plan, plan, plan > 0, 0.5)]
+    [[[[True, False]]], [[[True, True]]]]
     """
     row_share = rows / rows.sum(2, keepdim=True).clamp(min=1e-30)
     column_share = columns / columns.sum(1, keepdim=True).clamp(min=1e-30)
@@ -66,7 +80,12 @@ def cutoff_directions(rows: Tensor, columns: Tensor, mask: Tensor, cutoff: float
 
 
 def join_directions(forward: Tensor, backward: Tensor, how: str) -> Tensor:
-    """Join the (B, S, T) bool links of two directions; `how` is a `symmetrization` of `AlignerConfig`."""
+    """Join the (B, S, T) bool links of two directions; `how` is a `symmetrization` of `AlignerConfig`.
+
+    >>> forward, backward = torch.tensor([[[True, True]]]), torch.tensor([[[True, False]]])
+    >>> join_directions(forward, backward, "intersection").tolist(), join_directions(forward, backward, "union").tolist()
+    ([[[True, False]]], [[[True, True]]])
+    """
     simple = {"intersection": forward & backward, "union": forward | backward, "forward": forward, "backward": backward}
     if how in simple:
         return simple[how]
@@ -81,13 +100,19 @@ def join_directions(forward: Tensor, backward: Tensor, how: str) -> Tensor:
 
 
 def matching(plan: Tensor, mask: Tensor) -> Tensor:
-    """Link one-to-one so that the sum of the linked cells is largest (Jalili Sabet et al. 2020; scipy solves it, pair by pair).
+    """Link one-to-one so that Σ A_ij over the links is largest; scipy solves it, pair by pair.
 
     Args:
         plan: (B, S, T) float; mask: (B, S, T) bool, existing pieces first.
 
     Returns:
         (B, S, T) bool links, min(source pieces, target pieces) a pair.
+
+    Reference: Jalili Sabet et al. 2020, section 2.2 (Match).
+
+    >>> plan = torch.tensor([[[0.6, 0.5], [0.5, 0.1]]])
+    >>> matching(plan, plan > 0).nonzero()[:, 1:].tolist()
+    [[0, 1], [1, 0]]
     """
     from scipy.optimize import linear_sum_assignment  # slow to import, and seldom needed
 
@@ -112,6 +137,10 @@ def iterative_filter(plan: Tensor, mask: Tensor, rounds: int = 2, alpha: float =
 
     Returns:
         (B, S, T) bool links; more rounds only add.
+
+    >>> plan = torch.tensor([[[0.9, 0.5, 0.2], [0.8, 0.1, 0.1], [0.1, 0.2, 0.3]]])
+    >>> [iterative_filter(plan, plan > 0, rounds).nonzero()[:, 1:].tolist() for rounds in (1, 2)]
+    [[[0, 0], [2, 2]], [[0, 0], [0, 1], [1, 0], [2, 2]]]
     """
     candidates = _existing(plan, mask)
     chosen, mutual = _mutual(candidates, candidates, mask)
@@ -137,7 +166,12 @@ def iterative_filter(plan: Tensor, mask: Tensor, rounds: int = 2, alpha: float =
 
 
 def agreement(rows: Tensor, columns: Tensor, mask: Tensor) -> Tensor:
-    """Return |forward ∩ backward| / |forward ∪ backward| of the two argmax directions, (B,) float in 0..1."""
+    """Return |forward ∩ backward| / |forward ∪ backward| of the two argmax directions, (B,) float in 0..1.
+
+    >>> plan = torch.tensor([[[0.6, 0.3], [0.5, 0.1]]])
+    >>> agreement(plan, plan, plan > 0)
+    tensor([0.3333])
+    """
     _, mutual = _mutual(_existing(rows, mask), _existing(columns, mask), mask)
     both = mutual.flatten(1).sum(1)
     choices = _occupied(mask, 2).flatten(1).sum(1) + _occupied(mask, 1).flatten(1).sum(1)  # every piece makes one

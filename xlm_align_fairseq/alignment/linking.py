@@ -1,29 +1,21 @@
-"""Self-labelling: an encoder, a batch of pieces and an `AlignerConfig` give piece links. Training and aligning both call this."""
+"""From hidden states to piece links, as an `AlignerConfig` says; training and aligning both call this."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from xlm_align_fairseq.alignment import extraction, sinkhorn
 from xlm_align_fairseq.alignment.config import AlignerConfig
 from xlm_align_fairseq.alignment.similarity import similarity
-from xlm_align_fairseq.encoder.network import Encoder, PointerHead
-from xlm_align_fairseq.encoder.sequences import PieceBatch, join_sides, split_sides, wrap_side
+from xlm_align_fairseq.encoder.fingerprint import weights_fingerprint
+from xlm_align_fairseq.encoder.network import EncoderAndPointer, PointerHead
+from xlm_align_fairseq.encoder.sequences import Sides
 from xlm_align_fairseq.errors import InputError
 
 LINK_TEMPERATURE = 0.05  # chosen on development sets: expected calibration error 0.013 to 0.025
-
-
-class Teacher(NamedTuple):
-    """What labels: an encoder, and the pointer head for the method that asks it."""
-
-    encoder: Encoder
-    pointer: PointerHead | None = None
 
 
 class Labels(NamedTuple):
@@ -33,31 +25,6 @@ class Labels(NamedTuple):
     plan: sinkhorn.Plan  # of (B, S, T) float32
     mask: Tensor  # (B, S, T) bool, True where both pieces exist
     probabilities: Tensor | None = None  # (B, S, T) float32, where they were asked for
-
-
-class Sides(NamedTuple):
-    """Hidden states of both sides at one layer; what stands at padding is of no meaning."""
-
-    source: Tensor  # (B, S, C)
-    target: Tensor  # (B, T, C)
-
-
-def encode_sides(run: Callable[[Tensor], Tensor], pieces: PieceBatch, encoding: str) -> tuple[Tensor, Tensor]:
-    """Encode both sides of every pair.
-
-    Args:
-        run: (B, L) tokens → (B, L, C) hidden states.
-        pieces: B pairs.
-        encoding: `joint` or `separate`.
-
-    Returns:
-        (B, S, C) and (B, T, C) hidden states; what stands at padding is of no meaning.
-    """
-    if encoding == "joint":
-        return split_sides(run(join_sides(pieces)), pieces.src_lengths, pieces.tgt_lengths)
-    source = run(wrap_side(pieces.source, pieces.src_lengths))[:, 1:-1]
-    target = run(wrap_side(pieces.target, pieces.tgt_lengths))[:, 1:-1]
-    return source, target
 
 
 def extract(
@@ -75,6 +42,10 @@ def extract(
         config: how; its `second` method too, if there is one.
         pointer: what `point` returns, for configurations that need it.
         probabilities: whether to return link probabilities.
+
+    >>> states = Sides(torch.eye(3)[None], torch.eye(3)[None, [1, 0]])
+    >>> extract(states, torch.ones(1, 3, 2, dtype=torch.bool), AlignerConfig.named("argmax")).links.nonzero()[:, 1:].tolist()
+    [[0, 1], [1, 0]]
     """
     plan, links = _links(states, mask, config, pointer)
     if second := config.second():
@@ -91,6 +62,10 @@ def link_probabilities(states: Sides, mask: Tensor) -> Tensor:
 
     Both are softmaxes over the cosine of the hidden states divided by `LINK_TEMPERATURE`, whatever the method that links: on
     development sets they tell right links from wrong ones as well as the shares of any plan, and are the best calibrated.
+
+    >>> states = Sides(torch.eye(2)[None], torch.eye(2)[None])
+    >>> link_probabilities(states, torch.ones(1, 2, 2, dtype=torch.bool)).round(decimals=3).tolist()
+    [[[1.0, 0.0], [0.0, 1.0]]]
     """
     plan = sinkhorn.softmax_plan(similarity(*states, "cosine"), mask, LINK_TEMPERATURE)
     return (plan.rows * plan.columns).sqrt().clamp(max=1.0)
@@ -135,64 +110,20 @@ def point(head: PointerHead, states: Sides, mask: Tensor) -> sinkhorn.Plan:
 
     Returns:
         Plan with P(target | source) in its rows and P(source | target) in its columns.
+
+    Reference: Chi et al. 2021, equation 5.
+
+    >>> from xlm_align_fairseq.encoder.network import EncoderConfig
+    >>> head, states = PointerHead(EncoderConfig(10, width=4)), Sides(torch.ones(1, 2, 4), torch.ones(1, 2, 4))
+    >>> point(head, states, torch.ones(1, 2, 2, dtype=torch.bool)).rows.tolist()
+    [[[0.5, 0.5], [0.5, 0.5]]]
     """
     with torch.autocast(mask.device.type, enabled=False):
         source, target = states.source.float(), states.target.float()
         return sinkhorn.softmax_directions(head(source, target), head(target, source).transpose(1, 2), mask)
 
 
-@torch.no_grad()
-def label(teacher: Teacher, pieces: PieceBatch, config: AlignerConfig) -> Labels:
-    """Self-label B pairs from the unmasked input, with nothing computed above the layers that the configuration reads."""
-
-    def sides(layer: int) -> Sides:
-        return Sides(*encode_sides(lambda tokens: teacher.encoder(tokens, layer), pieces, config.encoding))
-
-    mask, last = pieces.cell_mask(), teacher.encoder.config.layers
-    if not config.needs_pointer() or teacher.pointer is None:
-        return extract(sides(config.align_layer), mask, config)
-    states = {layer: sides(layer) for layer in config.wanted_layers(last)}
-    return extract(states[config.similarity_layer(last)], mask, config, point(teacher.pointer, states[last], mask))
-
-
-def dense_links(counts: np.ndarray, cells: np.ndarray, pieces: PieceBatch) -> Tensor:
-    """Return the (B, S, T) bool links of B pairs that have `counts` (B,) links each, `cells` (links, 2), pair after pair."""
-    links = torch.zeros(pieces.source.size(0), pieces.source.size(1), pieces.target.size(1), dtype=torch.bool)
-    links[np.repeat(np.arange(len(counts)), counts), cells[:, 0], cells[:, 1]] = True
-    return links.to(pieces.source.device)
-
-
-def link_statistics(links: Tensor, src_lengths: Tensor, tgt_lengths: Tensor) -> dict[str, Tensor]:
-    """Return additive counts of (B, S, T) links, (B,) each: pairs, links, pieces, and pieces that are linked."""
-    return {
-        "pairs": (src_lengths > 0).long(),
-        "links": links.flatten(1).sum(1),
-        "pieces": src_lengths + tgt_lengths,
-        "linked": links.any(2).sum(1) + links.any(1).sum(1),
-    }
-
-
-def statistics(labels: Labels, pieces: PieceBatch) -> dict[str, Tensor]:
-    """Return `link_statistics` and the agreement of the two argmax directions."""
-    agreement = extraction.agreement(labels.plan.rows, labels.plan.columns, labels.mask)
-    return {**link_statistics(labels.links, pieces.src_lengths, pieces.tgt_lengths), "agreement": agreement}
-
-
-def total_statistics(counts: dict[str, Tensor], owners: np.ndarray, names: Sequence[str]) -> dict[str, Tensor]:
-    """Add counts up over a batch, and over the sentence pairs of each language pair where there are several.
-
-    Args:
-        counts: what `statistics` or `link_statistics` returns.
-        owners: (B,) number of the language pair of each.
-        names: of the language pairs; the keys are the same for every batch, as sums over ranks need.
-
-    Returns:
-        Scalars, as `links` and `links_de-en`.
-    """
-    totals = {name: column.sum() for name, column in counts.items()}
-    if len(names) > 1:
-        index = torch.from_numpy(owners).to(counts["pairs"].device)
-        for name, column in counts.items():
-            sums = column.new_zeros(len(names)).index_add(0, index, column)
-            totals |= {f"{name}_{pair}": sums[k] for k, pair in enumerate(names)}
-    return totals
+def fingerprint(model: EncoderAndPointer, config: AlignerConfig) -> str:
+    """Hash all weights that links depend on: up to `align_layer`, or all layers and the pointer head."""
+    head = model.pointer if config.needs_pointer() else None
+    return weights_fingerprint(model.encoder, config.align_layer if head is None else model.encoder.config.layers, head)

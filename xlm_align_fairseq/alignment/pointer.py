@@ -17,7 +17,7 @@ class PointerLoss(NamedTuple):
 
 
 def pointer_loss(logits: Tensor, links: Tensor, queries: Tensor, key_mask: Tensor) -> PointerLoss:
-    """Sum the cross-entropy of every query against the uniform distribution over its targets.
+    """Sum the cross-entropy of every query against the uniform distribution over its targets: −Σ_k 1/|T| Σ_(t∈T) log p_k(t).
 
     With one target this is the paper's loss, −log softmax(q Kᵀ / √C)[target] (Chi et al. 2021, equation 6).
 
@@ -26,6 +26,10 @@ def pointer_loss(logits: Tensor, links: Tensor, queries: Tensor, key_mask: Tenso
         links: (B, N, K) bool, the targets of each query.
         queries: (B, N) bool, where to ask; a query without targets is not asked.
         key_mask: (B, K) bool, True where a key exists.
+
+    >>> logits, exists = torch.zeros(1, 1, 4), torch.ones(1, 4, dtype=torch.bool)
+    >>> pointer_loss(logits, exists[:, None] & False | torch.eye(4)[None, :1].bool(), exists[:, :1], exists).loss.exp()
+    tensor(4.)
     """
     logits = logits.float().masked_fill(~key_mask[:, None, :], torch.finfo(torch.float32).min)
     links = links & key_mask[:, None, :]

@@ -8,14 +8,18 @@ from torch import Tensor
 
 
 def similarity(source: Tensor, target: Tensor, kind: str = "dot") -> Tensor:
-    """Compare every source piece with every target piece.
+    """Compare every source piece with every target piece: s_ij = h_i · h_j, or h_i · h_j / (|h_i| |h_j|).
 
     Args:
         source, target: (B, S, C), (B, T, C) hidden states of any floating dtype.
-        kind: `dot`: h_i · h_j; `cosine`: of the normalised states.
+        kind: `dot`, or `cosine`.
 
     Returns:
         (B, S, T) float32; the caller masks what is padding.
+
+    >>> source, target = torch.tensor([[[3.0, 4.0], [0.0, 1.0]]]), torch.tensor([[[0.0, 2.0]]])
+    >>> similarity(source, target).tolist(), similarity(source, target, "cosine").tolist()
+    ([[[8.0], [2.0]]], [[[0.800000011920929], [1.0]]])
     """
     with torch.autocast(source.device.type, enabled=False):  # a sum of products can exceed what float16 holds
         source, target = source.float(), target.float()

@@ -30,6 +30,9 @@ def _existing_pieces(mask: Tensor) -> tuple[Tensor, Tensor]:
 def reference_plan(similarity: Tensor, mask: Tensor, rounds: int = 2, clamp: float | None = 1e-6) -> Plan:
     """Normalise columns, then rows, of the similarities themselves (the authors' code: μ = 1, f = log max(clamp, s)).
 
+    With P = max(clamp, s) at first, each round takes C_ij = P_ij / Σ_i P_ij, then P_ij = C_ij / Σ_j C_ij (Chi et al. 2021,
+    section 3.1).
+
     Args:
         similarity: (B, S, T), any floating dtype.
         mask: (B, S, T) bool, True where both pieces exist.
@@ -39,6 +42,13 @@ def reference_plan(similarity: Tensor, mask: Tensor, rounds: int = 2, clamp: flo
     Returns:
         Plan. Without a clamp a sum can be 0 and its quotient not a number, which the argmax then prefers: so does the original.
         A similarity that is not finite can make its row and column not a number, padding included.
+
+    >>> plan = reference_plan(torch.tensor([[[3.0, 1.0], [1.0, 1.0]]]), torch.ones(1, 2, 2, dtype=torch.bool), rounds=1)
+    >>> plan.columns.tolist()
+    [[[0.75, 0.5], [0.25, 0.5]]]
+    >>> plan.rows[0]
+    tensor([[0.6000, 0.4000],
+            [0.3333, 0.6667]])
     """
     row_exists, column_exists = _existing_pieces(mask)
     plan = similarity.float()
@@ -54,20 +64,32 @@ def reference_plan(similarity: Tensor, mask: Tensor, rounds: int = 2, clamp: flo
 
 
 def softmax_plan(similarity: Tensor, mask: Tensor, temperature: float = 1.0) -> Plan:
-    """Normalise each direction on its own: P(target | source) and P(source | target) (Dou & Neubig 2021).
+    """Normalise each direction on its own: P(j | i) = exp(s_ij / τ) / Σ_j exp(s_ij / τ), and P(i | j) likewise.
 
     Args:
         similarity: (B, S, T), any floating dtype; it is divided by `temperature`.
         mask: (B, S, T) bool, True where both pieces exist.
+        temperature: τ; smaller is sharper.
 
     Returns:
         Plan whose rows, or columns, sum to 1.
+
+    Reference: Dou & Neubig 2021, section 2.1.
+
+    >>> plan = softmax_plan(torch.tensor([[[0.0, 1.0986123]]]), torch.ones(1, 1, 2, dtype=torch.bool))
+    >>> plan.rows.round(decimals=2).tolist(), plan.columns.tolist()
+    ([[[0.25, 0.75]]], [[[1.0, 1.0]]])
     """
     return softmax_directions(similarity, similarity, mask, temperature)
 
 
 def softmax_directions(forward: Tensor, backward: Tensor, mask: Tensor, temperature: float = 1.0) -> Plan:
-    """Do what `softmax_plan` does where each direction has similarities of its own, (B, S, T) both."""
+    """Do what `softmax_plan` does where each direction has similarities of its own, (B, S, T) both.
+
+    >>> one, mask = torch.zeros(1, 1, 2), torch.tensor([[[True, False]]])
+    >>> softmax_directions(one, one + 1, mask).rows.tolist()
+    [[[1.0, 0.0]]]
+    """
     lowest = torch.finfo(torch.float32).min
     rows = torch.where(mask, forward.float() / temperature, lowest).softmax(2)
     columns = torch.where(mask, backward.float() / temperature, lowest).softmax(1)
@@ -84,14 +106,24 @@ def _logsumexp(x: Tensor, dim: int) -> Tensor:
 def entropic_plan(similarity: Tensor, mask: Tensor, rounds: int = 8, temperature: float = 0.05) -> Plan:
     """Solve entropic optimal transport with uniform marginals 1/S and 1/T in the log domain.
 
+    The plan maximises Σ A_ij s_ij − τ A_ij log A_ij with Σ_j A_ij = 1/S and Σ_i A_ij = 1/T; it has the form
+    exp(s_ij / τ + u_i + v_j), and each round sets v, then u, so that the columns, then the rows, have their sums.
+
     Args:
         similarity: (B, S, T), any floating dtype; exp(similarity / temperature) is the kernel.
         mask: (B, S, T) bool, True where both pieces exist.
         rounds: each rescales the columns to 1/T, then the rows to 1/S.
-        temperature: smaller is sharper.
+        temperature: τ; smaller is sharper.
 
     Returns:
         Plan with total mass 1 a pair; `rows` has row sums 1/S exactly, `columns` column sums 1/T.
+
+    Reference: Cuturi 2013; Peyré & Cuturi 2019, section 4.4 (log domain).
+
+    >>> plan = entropic_plan(torch.tensor([[[1.0, 0.0], [0.0, 1.0]]]), torch.ones(1, 2, 2, dtype=torch.bool), 8, 0.5)
+    >>> plan.rows[0]
+    tensor([[0.4404, 0.0596],
+            [0.0596, 0.4404]])
     """
     row_exists, column_exists = _existing_pieces(mask)
     kernel = torch.where(mask, similarity.float() / temperature, float("-inf"))
@@ -104,11 +136,3 @@ def entropic_plan(similarity: Tensor, mask: Tensor, rounds: int = 8, temperature
         v = torch.where(column_exists, column_marginal - _logsumexp(kernel + u, 1), 0.0)
         u = torch.where(row_exists, row_marginal - _logsumexp(kernel + v, 2), 0.0)
     return Plan((kernel + u + v).exp_(), (kernel + u_before + v).exp_())
-
-
-def is_converged(plan: Plan, mask: Tensor, tolerance: float = 1e-3) -> Tensor:
-    """Say which pairs have both marginals within a relative tolerance: (B,) bool, for an entropic plan."""
-    n_source, n_target = mask.any(2).sum(1), mask.any(1).sum(1)
-    row_error = ((plan.rows.sum(2) * n_source[:, None] - 1).abs() * mask.any(2)).amax(1)
-    column_error = ((plan.rows.sum(1) * n_target[:, None] - 1).abs() * mask.any(1)).amax(1)
-    return torch.maximum(row_error, column_error) <= tolerance

@@ -11,7 +11,8 @@ import numpy as np
 import torch
 
 from xlm_align_fairseq.bitext.indexed import ENDINGS, IndexedReader
-from xlm_align_fairseq.encoder.sequences import PAD, SPECIALS, PieceBatch
+from xlm_align_fairseq.encoder.sequences import PieceBatch
+from xlm_align_fairseq.encoder.vocabulary import JOINT_SPECIALS, PAD
 from xlm_align_fairseq.errors import InputError
 
 
@@ -87,7 +88,7 @@ class Corpus:
     @property
     def lengths(self) -> np.ndarray:
         """(ids,) pieces of each joint sequence, specials included."""
-        return self.src_lengths + self.tgt_lengths + SPECIALS
+        return self.src_lengths + self.tgt_lengths + JOINT_SPECIALS
 
     def owners(self, ids: np.ndarray) -> np.ndarray:
         """Return the number of the language pair of each id."""

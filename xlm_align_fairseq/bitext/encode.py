@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 
+from xlm_align_fairseq.alignment.words import piece_links
 from xlm_align_fairseq.bitext.indexed import best_dtype
-from xlm_align_fairseq.encoder.vocabulary import EOS, UNK, Vocabulary
+from xlm_align_fairseq.encoder.vocabulary import EOS, JOINT_SPECIALS, UNK, Vocabulary
 from xlm_align_fairseq.errors import InputError
 from xlm_align_fairseq.links.pharaoh import Link, check_range, parse_pharaoh
 from xlm_align_fairseq.text.tokenize import split_words, tokenizer, tokenizer_names
@@ -18,7 +19,6 @@ from xlm_align_fairseq.text.tokenize import split_words, tokenizer, tokenizer_na
 ENCODINGS = ("running", "words")
 PAIR_REASONS = ("empty_source", "empty_target", "too_long", "mismatched_lengths")  # in the order they are looked for
 MONO_REASONS = ("empty",)  # monolingual text is cut into blocks: nothing is too long
-JOINT_SPECIALS = 3  # of <s> S </s> T </s>
 CHUNK_ROWS, CHUNK_CHARACTERS = 2000, 1 << 20  # a chunk ends at whichever it reaches first
 ALWAYS_MATCHED = 10  # pieces: lengths of a longer side up to here are never mismatched
 
@@ -197,28 +197,3 @@ def _items(rows: Sequence[np.ndarray], dtype: np.dtype) -> Items:
 def link_dtype(options: Options) -> np.dtype:
     """Return the item type of piece links: positions of a side."""
     return best_dtype(options.max_positions)
-
-
-def piece_links(links: Iterable[Link], src_words: np.ndarray, tgt_words: np.ndarray) -> np.ndarray:
-    """Link every piece of a source word to every piece of each target word that it is linked to.
-
-    Args:
-        links: word links, each once.
-        src_words, tgt_words: (S,), (T,) int index of the word that each piece belongs to, ascending; a word may have no
-            pieces.
-
-    Returns:
-        (K, 2) int64 source and target piece, 0-based, sorted.
-    """
-    sides = np.array(list(links), np.int64).reshape(-1, 2).T
-    (src_from, src_to), (tgt_from, tgt_to) = (
-        (np.searchsorted(words, side, "left").tolist(), np.searchsorted(words, side, "right").tolist())
-        for words, side in zip((src_words, tgt_words), sides, strict=True)
-    )
-    cells = [
-        (i, j)
-        for i_from, i_to, j_from, j_to in zip(src_from, src_to, tgt_from, tgt_to, strict=True)
-        for i in range(i_from, i_to)
-        for j in range(j_from, j_to)
-    ]
-    return np.array(sorted(cells), np.int64).reshape(-1, 2)

@@ -14,7 +14,6 @@ class PairLinks(NamedTuple):
 
     counts: np.ndarray  # (n,) int64 links of each pair
     cells: np.ndarray  # (links, 2) int64 source and target piece, pair after pair, row-major in each
-    linked: np.ndarray  # (n,) int64 pieces with a link, both sides together
     agreed: np.ndarray  # (n,) int64 cells that both argmax directions chose
 
     @classmethod
@@ -25,13 +24,20 @@ class PairLinks(NamedTuple):
     @classmethod
     def none(cls) -> PairLinks:
         """Return the result for no pairs."""
-        return cls(np.zeros(0, np.int64), np.zeros((0, 2), np.int64), np.zeros(0, np.int64), np.zeros(0, np.int64))
+        return cls(np.zeros(0, np.int64), np.zeros((0, 2), np.int64), np.zeros(0, np.int64))
+
+    @property
+    def linked(self) -> np.ndarray:
+        """Pieces with a link, both sides together: (n,) int64."""
+        rows = np.repeat(np.arange(len(self.counts)), self.counts)
+        sides = (np.unique((rows << 20) + self.cells[:, column]) >> 20 for column in (0, 1))
+        return np.asarray(sum(np.bincount(side, minlength=len(self.counts)) for side in sides))
 
     def reordered(self, order: np.ndarray) -> PairLinks:
         """Return the pairs in another order: `order[k]` says which comes k-th."""
         begins = np.cumsum(self.counts) - self.counts
         counts = self.counts[order]
-        return PairLinks(counts, take_ranges(self.cells, begins[order], counts), self.linked[order], self.agreed[order])
+        return PairLinks(counts, take_ranges(self.cells, begins[order], counts), self.agreed[order])
 
 
 class Totals:

@@ -190,15 +190,16 @@ def open_aligner(args, changes: dict, keep_weights: bool = False):
     """
     import torch
 
-    from xlm_align_fairseq.aligner.aligner import Aligner, open_device
+    from xlm_align_fairseq.aligner.aligner import Aligner
     from xlm_align_fairseq.errors import InputError
+    from xlm_align_fairseq.system.device import half_precision, open_device
 
     if args.threads is not None:
         if args.threads < 1:
             raise InputError(f"--threads {args.threads}: allowed are 1 and more")
         torch.set_num_threads(args.threads)
     device = open_device(args.device)
-    dtype = (torch.bfloat16 if device.type == "cpu" else torch.float16) if args.half else None
+    dtype = half_precision(device) if args.half else None
     half = {"autocast": dtype} if keep_weights else {"dtype": dtype}
     aligner = Aligner.load(args.model, str(device), changes, batch_tokens=args.batch_tokens, **half)
     _refuse_unused(changes, aligner.config)

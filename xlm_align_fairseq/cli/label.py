@@ -50,16 +50,16 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     from xlm_align_fairseq.bitext.label_statistics import summary
     from xlm_align_fairseq.bitext.labels import manifest_path, read_manifest
-    from xlm_align_fairseq.em import label_pass
+    from xlm_align_fairseq.em import label_pass, shards
 
     out = Path(args.out)
     _refuse_given(out, args.split)
     if args.merge:
-        label_pass.merge_shards(_corpus(args, args.max_positions), args.split, out, args.num_shards)
+        shards.merge_shards(_corpus(args, args.max_positions), args.split, out, args.num_shards)
     else:
         aligner = open_aligner(args, aligner_changes(args), keep_weights=True)
         corpus = _corpus(args, min(args.max_positions, aligner.encoder.config.max_positions))
-        directory = out if args.num_shards == 1 else label_pass.shard_directory(out, args.num_shards, args.shard_id)
+        directory = out if args.num_shards == 1 else shards.shard_directory(out, args.num_shards, args.shard_id)
         part = (args.num_shards, args.shard_id)
         label_pass.write_labels(aligner, corpus, args.split, directory, part, progress=not args.quiet)
         out = directory

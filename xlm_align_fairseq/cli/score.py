@@ -11,16 +11,10 @@ from xlm_align_fairseq.cli.support import score_curve
 from xlm_align_fairseq.cli.support.streams import open_text
 from xlm_align_fairseq.cli.support.writing import check_files, reporting
 from xlm_align_fairseq.errors import InputError
-from xlm_align_fairseq.links.pharaoh import (
-    GoldFile,
-    Link,
-    check_range,
-    load_gold,
-    parse_pharaoh,
-    parse_probabilities,
-    read_lines,
-)
+from xlm_align_fairseq.links.gold import GoldFile, load_gold
+from xlm_align_fairseq.links.pharaoh import Link, check_range, parse_pharaoh, parse_probabilities
 from xlm_align_fairseq.signature import signature
+from xlm_align_fairseq.text.lines import read_lines
 from xlm_align_fairseq.text.tokenize import split_words
 from xlm_align_fairseq.version import __version__
 

@@ -12,14 +12,8 @@ from xlm_align_fairseq.cli.support.texts import GIVE, Texts, add_invalid_flag, a
 from xlm_align_fairseq.cli.support.writing import check_files, reporting
 from xlm_align_fairseq.errors import InputError
 from xlm_align_fairseq.links.confidence import sentence_score
-from xlm_align_fairseq.links.pharaoh import (
-    Gold,
-    Link,
-    check_range,
-    load_gold,
-    parse_probabilities,
-    read_pharaoh,
-)
+from xlm_align_fairseq.links.gold import Gold, load_gold
+from xlm_align_fairseq.links.pharaoh import Link, check_range, parse_probabilities, read_pharaoh
 from xlm_align_fairseq.pictures.picture import LEGEND, Cell, Example, render_page, render_terminal
 from xlm_align_fairseq.system.files import PACKED
 

@@ -9,8 +9,8 @@ from typing import Any
 
 from torch import Tensor
 
-from xlm_align_fairseq.encoder.network import PAD, EncoderConfig
-from xlm_align_fairseq.encoder.vocabulary import Vocabulary, open_sentencepiece
+from xlm_align_fairseq.encoder.network import EncoderConfig
+from xlm_align_fairseq.encoder.vocabulary import PAD, Vocabulary, open_sentencepiece
 from xlm_align_fairseq.errors import InputError
 from xlm_align_fairseq.model.directory import DICTIONARY, SENTENCEPIECE, aligner_or_default
 from xlm_align_fairseq.model.record import Model

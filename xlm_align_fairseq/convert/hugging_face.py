@@ -19,7 +19,8 @@ from safetensors.torch import load_file, save
 from torch import Tensor
 
 from xlm_align_fairseq.convert import hugging_face_tokenizer
-from xlm_align_fairseq.encoder.network import PAD, EncoderConfig
+from xlm_align_fairseq.encoder.network import EncoderConfig
+from xlm_align_fairseq.encoder.vocabulary import PAD
 from xlm_align_fairseq.errors import InputError
 from xlm_align_fairseq.model import checkpoint
 from xlm_align_fairseq.model.directory import aligner_or_default, write_aligner

@@ -16,8 +16,8 @@ import torch
 from torch import Tensor
 
 from xlm_align_fairseq.convert import charsmap
-from xlm_align_fairseq.encoder.network import PAD, EncoderConfig
-from xlm_align_fairseq.encoder.vocabulary import MASK, SPECIALS, Vocabulary
+from xlm_align_fairseq.encoder.network import EncoderConfig
+from xlm_align_fairseq.encoder.vocabulary import MASK, PAD, SPECIALS, Vocabulary
 from xlm_align_fairseq.errors import InputError
 from xlm_align_fairseq.model.record import Model, default_aligner
 

@@ -21,11 +21,11 @@ import numpy as np
 import torch
 
 from xlm_align_fairseq.alignment.config import AlignerConfig
-from xlm_align_fairseq.alignment.linking import Teacher
 from xlm_align_fairseq.bitext.corpus import Corpus
 from xlm_align_fairseq.bitext.label_statistics import summary
 from xlm_align_fairseq.bitext.labels import LabelStore, LabelWriter, read_manifest
 from xlm_align_fairseq.em.label_pass import label_corpus, labeler, origin
+from xlm_align_fairseq.encoder.network import EncoderAndPointer
 from xlm_align_fairseq.errors import InputError
 from xlm_align_fairseq.system.ranks import all_agree, rank_and_size
 
@@ -147,7 +147,7 @@ class EM:
             self.taken_over = True
             logger.info(f"AER {aer:.2f} is below {self.takeover_aer}: self-labels take over at the next stretch")
 
-    def advance(self, epoch: int, update: int, coming: Callable[[], np.ndarray], teacher: Teacher) -> None:
+    def advance(self, epoch: int, update: int, coming: Callable[[], np.ndarray], teacher: EncoderAndPointer) -> None:
         """Make the labels of this stretch if it has none yet; every rank calls it before every update.
 
         Args:
@@ -170,7 +170,7 @@ class EM:
         self._make(self.em_iter + 1, update, ids, teacher)
         teacher.encoder.train(training)
 
-    def _make(self, em_iter: int, update: int, ids: np.ndarray, teacher: Teacher) -> None:
+    def _make(self, em_iter: int, update: int, ids: np.ndarray, teacher: EncoderAndPointer) -> None:
         directory = self._directory(em_iter)
         assert directory is not None
         about = {

@@ -9,13 +9,13 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from xlm_align_fairseq.encoder.sequences import PAD
+from xlm_align_fairseq.encoder.vocabulary import PAD
 
 LOWEST = torch.finfo(torch.float16).min  # an attention score that no piece survives, finite in every precision
 
@@ -158,9 +158,10 @@ class Encoder(nn.Module):
         """
         return self.at_layers(tokens, [self.config.layers if layer is None else layer])[0]
 
-    def all_layers(self, tokens: Tensor, layer: int | None = None) -> list[Tensor]:
-        """Return the hidden states of layers 0..layer, each (B, L, C), from one pass."""
-        return self.at_layers(tokens, range((self.config.layers if layer is None else layer) + 1))
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return self.embed_tokens.weight.device
 
     @property
     def last_norm(self) -> nn.LayerNorm:
@@ -229,6 +230,13 @@ class PointerHead(nn.Module):
         for linear in (self.query, self.key):
             linear.weight.copy_(torch.eye(len(linear.weight)) * scale)
             linear.bias.zero_()
+
+
+class EncoderAndPointer(NamedTuple):
+    """What links can be made with: an encoder, and the pointer head for the method that asks it."""
+
+    encoder: Encoder
+    pointer: PointerHead | None = None
 
 
 def init_weights(module: nn.Module) -> None:

@@ -1,14 +1,45 @@
-"""Where the two sides stand in a joint sequence `<s> S </s> T </s>`, and batches of one side."""
+"""The sequences that encoders read: where pieces and specials stand, built and taken apart in this place alone.
+
+`<s> side </s>` is one side alone, `<s> S </s> T </s>` both sides of a pair, as translation language models and word alignment
+read it. Encoders that are fine-tuned on pairs of sentences read `<s> A </s></s> B </s>` (Conneau et al. 2020).
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
-BOS, PAD, EOS = 0, 1, 2  # as in every XLM-R vocabulary
-SPECIALS = 3  # of a joint sequence
+from xlm_align_fairseq.encoder.vocabulary import BOS, EOS, JOINT_SPECIALS, PAD
+
+# layout of two sides → specials between them
+LAYOUTS = {"translation": (EOS,), "classification": (EOS, EOS)}
+
+
+def sequence(*sides: np.ndarray, layout: str = "translation") -> np.ndarray:
+    """Return `<s> side </s>`, or the sequence of two sides: (L,) int64.
+
+    Args:
+        sides: one or two, (S,) int pieces without specials.
+        layout: of two sides, one of `LAYOUTS`.
+
+    >>> sequence(np.array([7, 8]), np.array([9]), layout="classification").tolist()
+    [0, 7, 8, 2, 2, 9, 2]
+    """
+    parts: list[Sequence[int] | np.ndarray] = [[BOS], sides[0]]
+    for side in sides[1:]:
+        parts += [LAYOUTS[layout], side]
+    return np.concatenate([*parts, [EOS]]).astype(np.int64)
+
+
+class Sides(NamedTuple):
+    """Hidden states of both sides at one layer; what stands at padding is of no meaning."""
+
+    source: Tensor  # (B, S, C)
+    target: Tensor  # (B, T, C)
 
 
 class PieceBatch(NamedTuple):
@@ -38,7 +69,7 @@ def length_mask(lengths: Tensor, width: int | None = None) -> Tensor:
 def join_sides(pieces: PieceBatch) -> Tensor:
     """Build the joint sequences `<s> S </s> T </s>`: (B, L) int64, padded with `PAD` to the longest pair."""
     source, target, src_lengths, tgt_lengths = pieces
-    total = src_lengths + tgt_lengths + SPECIALS
+    total = src_lengths + tgt_lengths + JOINT_SPECIALS
     joint = source.new_full((source.size(0), int(total.max())), PAD)
     joint[:, 0] = BOS
     joint.scatter_(1, (src_lengths + 1)[:, None], EOS)
@@ -76,17 +107,16 @@ def split_sides(joint: Tensor, src_lengths: Tensor, tgt_lengths: Tensor) -> tupl
     return source, joint.gather(1, index)
 
 
-def swap_links(links: Tensor, swapped: Tensor, n_source: int, n_target: int) -> Tensor:
-    """Exchange source and target in the links of some pairs.
+def encode_sides(run: Callable[[Tensor], Tensor], pieces: PieceBatch, encoding: str) -> Sides:
+    """Encode both sides of every pair.
 
     Args:
-        links: (B, S, T) bool.
-        swapped: (B,) bool, True for pairs whose sides change places.
-        n_source, n_target: longest side of each kind afterwards.
-
-    Returns:
-        (B, n_source, n_target) bool.
+        run: (B, L) tokens → (B, L, C) hidden states.
+        pieces: B pairs.
+        encoding: `joint` or `separate`.
     """
-    size = max(links.shape[1:])
-    square = torch.nn.functional.pad(links, (0, size - links.size(2), 0, size - links.size(1)))
-    return torch.where(swapped[:, None, None], square.transpose(1, 2), square)[:, :n_source, :n_target]
+    if encoding == "joint":
+        return Sides(*split_sides(run(join_sides(pieces)), pieces.src_lengths, pieces.tgt_lengths))
+    source = run(wrap_side(pieces.source, pieces.src_lengths))[:, 1:-1]
+    target = run(wrap_side(pieces.target, pieces.tgt_lengths))[:, 1:-1]
+    return Sides(source, target)

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from xlm_align_fairseq.alignment.linking import Sides
 from xlm_align_fairseq.encoder.network import Encoder
-from xlm_align_fairseq.encoder.sequences import PAD
+from xlm_align_fairseq.encoder.sequences import Sides
+from xlm_align_fairseq.encoder.vocabulary import PAD
+from xlm_align_fairseq.system.device import lower_precision
 
 STEP = 4  # lengths are padded to multiples
 SHORTEST = 8  # from here on a row of a matrix product does not depend on how many there are
@@ -59,13 +59,12 @@ class States:
         batch_tokens: int,
         autocast: torch.dtype | None = None,
     ):
-        device = encoder.embed_tokens.weight.device
+        device = encoder.device
         lengths = np.fromiter(map(len, sequences), np.int64, len(sequences))
         widths = np.minimum(padded(lengths), encoder.config.max_positions)
         self.begins = np.concatenate([[0], np.cumsum(lengths)])
         self.layers: dict[int, Tensor] = {}
-        casting = torch.autocast(device.type, autocast) if autocast else contextlib.nullcontext()
-        with torch.inference_mode(), casting:
+        with torch.inference_mode(), lower_precision(device, autocast):
             for batch in buckets(widths, widths, batch_tokens):
                 tokens = np.full((len(batch), widths[batch[0]]), PAD, np.int64)
                 exists = np.arange(tokens.shape[1]) < lengths[batch, None]

@@ -14,7 +14,8 @@ from xlm_align_fairseq.system.files import write_atomically
 FILE_NAME = "dict.txt"
 SPECIALS = ("<s>", "<pad>", "</s>", "<unk>")  # ids 0..3
 MASK = "<mask>"  # the last id
-BOS, PAD, EOS, UNK = range(4)
+BOS, PAD, EOS, UNK = range(4)  # their ids
+JOINT_SPECIALS = 3  # of `<s> S </s> T </s>`, which `sequences` builds
 
 
 class Vocabulary:

@@ -10,8 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from xlm_align_fairseq.errors import InputError
+from xlm_align_fairseq.links.gold import Gold
 from xlm_align_fairseq.links.metrics import Counts
-from xlm_align_fairseq.links.pharaoh import Gold, Link
+from xlm_align_fairseq.links.pharaoh import Link
 
 
 def curve(links: Sequence[Mapping[Link, float]], gold: Sequence[Gold], thresholds: Sequence[float]) -> list[tuple[float, Counts]]:

@@ -8,7 +8,9 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from xlm_align_fairseq.errors import InputError
-from xlm_align_fairseq.links.pharaoh import Gold, check_range, read_gold, read_lines
+from xlm_align_fairseq.links.gold import Gold, read_gold
+from xlm_align_fairseq.links.pharaoh import check_range
+from xlm_align_fairseq.text.lines import read_lines
 
 
 @dataclasses.dataclass(frozen=True)

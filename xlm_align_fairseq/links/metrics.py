@@ -20,7 +20,8 @@ import numpy as np
 import numpy.typing as npt
 
 from xlm_align_fairseq.errors import InputError
-from xlm_align_fairseq.links.pharaoh import Gold, Link
+from xlm_align_fairseq.links.gold import Gold
+from xlm_align_fairseq.links.pharaoh import Link
 
 Floats = npt.NDArray[np.float64]
 

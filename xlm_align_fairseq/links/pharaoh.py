@@ -1,32 +1,22 @@
-"""Read, write and check word links: Pharaoh lines and the two formats of gold files.
+"""Read, write and check word links in Pharaoh lines.
 
 A *link* is a 0-based pair ``(source word, target word)``; the *links* of a sentence pair are a sorted list without
 repetition; *alignments* are a file with the links of one sentence pair on each line, as ``0-0 1-2``, or with the
-probability of each link, as ``0-0:0.9871 1-2:0.6034``. *Gold* links are sure or possible. Files are UTF-8 and ``"\\n"``
+probability of each link, as ``0-0:0.9871 1-2:0.6034``. Files are UTF-8 and ``"\\n"``
 is the only line separator.
 """
 
 import os
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from pathlib import Path
 
 from xlm_align_fairseq.errors import InputError
-from xlm_align_fairseq.text.lines import TextFile
+from xlm_align_fairseq.text.lines import PathLike, read_lines
 
 Link = tuple[int, int]
-PathLike = str | os.PathLike[str]
 
 # Nine digits are more words than any sentence has, and keep int() clear of its limit on very long numbers.
 _TOKEN = re.compile(r"([0-9]{1,9})([-p])([0-9]{1,9})(?::(0(?:\.[0-9]{1,17})?|1(?:\.0{1,17})?))?")
-_ROW = re.compile(r"([0-9]{1,9})[ \t]+([0-9]{1,9})[ \t]+([0-9]{1,9})(?:[ \t]+([SP]))?[ \t]*")
-_ROW_START = re.compile(r"[ \t]*[0-9]+(?:[ \t]|$)")
-
-
-def read_lines(path: PathLike) -> list[str]:
-    """Read the lines of a `TextFile`, which may be packed."""
-    return list(TextFile(Path(path)))
 
 
 def parse_pharaoh(line: str, *, one_based: bool = False, where: str = "") -> list[Link]:
@@ -44,7 +34,7 @@ def parse_pharaoh(line: str, *, one_based: bool = False, where: str = "") -> lis
     >>> parse_pharaoh("2-1 0-0:0.75 2-1")
     [(0, 0), (2, 1)]
     """
-    return sorted({link for link, _, _ in _parse(line, one_based, where, "-", "links like 3-4 or 3-4:0.98")})
+    return sorted({link for link, _, _ in parse_tokens(line, one_based, where, "-", "links like 3-4 or 3-4:0.98")})
 
 
 def parse_probabilities(line: str, *, one_based: bool = False, where: str = "") -> dict[Link, float]:
@@ -56,7 +46,8 @@ def parse_probabilities(line: str, *, one_based: bool = False, where: str = "") 
     {(0, 0): 0.9871, (2, 1): 0.5}
     """
     found: dict[Link, float] = {}
-    for link, _, probability in sorted(_parse(line, one_based, where, "-", "links like 3-4:0.98"), key=lambda token: token[0]):
+    tokens = parse_tokens(line, one_based, where, "-", "links like 3-4:0.98")
+    for link, _, probability in sorted(tokens, key=lambda token: token[0]):
         if probability is None:
             at = f"{where}: " if where else ""
             raise InputError(
@@ -110,94 +101,22 @@ def check_range(links: Iterable[Link], n_source: int, n_target: int, where: str)
             )
 
 
-@dataclass(frozen=True)
-class Gold:
-    """Hold the gold links of one sentence pair; ``possible`` includes ``sure``."""
-
-    sure: frozenset[Link]
-    possible: frozenset[Link]
-
-    def __post_init__(self) -> None:
-        """Refuse sure links that are not possible."""
-        if missing := self.sure - self.possible:
-            raise InputError(f"sure link {min(missing)} is not among the possible links; possible includes sure")
-
-
-@dataclass(frozen=True)
-class GoldFile:
-    """Hold a gold file and how it was understood, for signatures.
-
-    ``form`` is ``rows`` or ``pharaoh``; ``base`` is 0 or 1; ``ids`` tells how ids became lines: ``order`` of first
-    appearance, ``lines`` (the ids are line numbers) or ``none`` (Pharaoh files have no ids).
-    """
-
-    sentences: list[Gold]
-    form: str
-    base: int
-    ids: str
-
-
-def read_gold(path: PathLike, *, one_based: bool | None = None, n_lines: int | None = None) -> list[Gold]:
-    """Read the gold links of each sentence pair: the sentences of `load_gold`."""
-    return load_gold(path, one_based=one_based, n_lines=n_lines).sentences
-
-
-def load_gold(
-    path: PathLike, *, one_based: bool | None = None, n_lines: int | None = None, counted_in: str = "the corpus"
-) -> GoldFile:
-    """Read a gold file in either of two formats, told apart by the first line that is not blank.
-
-    ``rows``: ``id src tgt [S|P]``, always 1-based; no label means sure. With as many distinct ids as ``n_lines``, or
-    ``n_lines`` unknown, sentences come in the order of first appearance of their ids; else, with all ids within
-    1..``n_lines``, ids are line numbers, which have to ascend (files put together, each counted from 1, would pass for one
-    otherwise), and a sentence without rows has no links. Blank lines are skipped.
-
-    ``pharaoh``: one line a sentence pair, ``i-j`` sure and ``ipj`` possible.
+def parse_tokens(line: str, one_based: bool, where: str, marks: str, allowed: str) -> list[tuple[Link, str, float | None]]:
+    """Parse the tokens of a line, in their order.
 
     Args:
-        path: the gold file.
-        one_based: whether a Pharaoh file counts words from 1; None is 0-based for Pharaoh and 1-based for rows.
-        n_lines: number of sentence pairs of the corpus, where known.
-        counted_in: where ``n_lines`` was counted, for the text of an error.
+        line: tokens with spaces between; one trailing ``"\n"`` is tolerated.
+        one_based: the line counts words from 1.
+        where: ``file:line`` for the text of an error.
+        marks: what may stand between the two words of a link: ``-`` and, in gold, ``p``.
+        allowed: what an error says is allowed.
+
+    Returns:
+        Each link with its mark and its probability, `None` where it has none.
 
     Raises:
-        InputError: the file is empty, has an unreadable line, or does not fit ``n_lines``.
+        InputError: a token is not a link.
     """
-    lines = read_lines(path)
-    if not lines:
-        raise InputError(f"{path}: the gold file is empty; give one with rows 'id src tgt [S|P]' or Pharaoh lines")
-    if _ROW_START.match(next((line for line in lines if line.strip()), "")):
-        if one_based is False:
-            raise InputError(f"{path}: one_based=False, but rows 'id src tgt [S|P]' are 1-based; leave it unset")
-        rows, back = _read_rows(path, lines)
-        sentences, ids = _arrange(rows, n_lines, str(path), counted_in)
-        if ids == "lines" and back:
-            raise InputError(
-                f"{back}; allowed are ascending ids, as they are line numbers where there are fewer of them than lines in"
-                f" {counted_in}: sort the rows, or number the sentences anew if files were put together"
-            )
-        return GoldFile(sentences, "rows", 1, ids)
-    if n_lines is not None and len(lines) != n_lines:
-        raise InputError(
-            f"{path}: {len(lines)} lines, but {n_lines} lines in {counted_in}; one line of gold is needed for each"
-            " sentence pair, check that both files belong together"
-        )
-    sentences = []
-    for n, line in enumerate(lines, 1):
-        allowed = "i-j (sure) and ipj (possible), or a file of rows 'id src tgt [S|P]'"
-        tokens = _parse(line, bool(one_based), f"{path}:{n}", "-p", allowed)
-        if any(probability is not None for *_, probability in tokens):
-            raise InputError(f"{path}:{n}: a link has a probability, but gold has none; allowed are {allowed}")
-        sentences.append(_gold((link, mark == "-") for link, mark, _ in tokens))
-    return GoldFile(sentences, "pharaoh", int(bool(one_based)), "none")
-
-
-def format_gold(gold: Gold) -> str:
-    """Write gold as one 0-based Pharaoh line, ``i-j`` sure and ``ipj`` possible, sorted, without a line end."""
-    return " ".join(f"{i}{'-' if (i, j) in gold.sure else 'p'}{j}" for i, j in sorted(gold.possible))
-
-
-def _parse(line: str, one_based: bool, where: str, marks: str, allowed: str) -> list[tuple[Link, str, float | None]]:
     base = int(one_based)
     at = f"{where}: " if where else ""
     found = []
@@ -215,40 +134,3 @@ def _parse(line: str, one_based: bool, where: str, marks: str, allowed: str) -> 
             raise InputError(f"{at}link {token!r} counts from 0, but a 1-based file was announced; check the base")
         found.append(((i, j), match[2], float(match[4]) if match[4] else None))
     return found
-
-
-def _gold(labelled: Iterable[tuple[Link, bool]]) -> Gold:
-    labelled = list(labelled)
-    return Gold(frozenset(link for link, sure in labelled if sure), frozenset(link for link, _ in labelled))
-
-
-def _read_rows(path: PathLike, lines: list[str]) -> tuple[dict[int, list[tuple[Link, bool]]], str]:
-    rows: dict[int, list[tuple[Link, bool]]] = {}
-    last, back = 0, ""
-    for n, line in enumerate(lines, 1):
-        if not line:
-            continue
-        match = _ROW.fullmatch(line)
-        if match is None or int(match[2]) < 1 or int(match[3]) < 1:
-            raise InputError(
-                f"{path}:{n}: {line[:60]!r} is not a row of gold; allowed is 'id src tgt' with words counted from 1"
-                " and an optional label S or P, lines ending in '\\n' alone; correct the line"
-            )
-        number = int(match[1])
-        if number < last and not back:
-            back = f"{path}:{n}: the id {number} comes after {last}"
-        last = number
-        rows.setdefault(number, []).append(((int(match[2]) - 1, int(match[3]) - 1), match[4] != "P"))
-    return rows, back
-
-
-def _arrange(rows: dict[int, list[tuple[Link, bool]]], n_lines: int | None, name: str, counted_in: str) -> tuple[list[Gold], str]:
-    if n_lines is None or len(rows) == n_lines:
-        return [_gold(row) for row in rows.values()], "order"
-    if all(1 <= number <= n_lines for number in rows):
-        return [_gold(rows.get(number, [])) for number in range(1, n_lines + 1)], "lines"
-    raise InputError(
-        f"{name}: {len(rows)} distinct ids from {min(rows)} to {max(rows)} do not fit the {n_lines} lines in"
-        f" {counted_in}; allowed are as many distinct ids as lines, or ids within 1..{n_lines}; check that both"
-        " files belong together"
-    )

@@ -15,7 +15,8 @@ from importlib import resources
 from typing import Any
 
 from xlm_align_fairseq.errors import InputError
-from xlm_align_fairseq.links.pharaoh import Gold, Link, check_range
+from xlm_align_fairseq.links.gold import Gold
+from xlm_align_fairseq.links.pharaoh import Link, check_range
 from xlm_align_fairseq.version import __version__
 
 Cell = str | int | float

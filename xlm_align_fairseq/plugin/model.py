@@ -102,10 +102,6 @@ class XlmAlignModel(BaseFairseqModel):
                 state_dict.update({key: value for key, value in fresh.items() if key not in state_dict})
         state_dict["lm_head.weight"] = state_dict["encoder.embed_tokens.weight"]  # tied
 
-    @staticmethod
-    def hub_models():
-        return {}
-
 
 def _sizes(sizes: dict[str, int]):
     def architecture(cfg):

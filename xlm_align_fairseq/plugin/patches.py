@@ -56,7 +56,7 @@ def copy_atomically():
         os.replace(temporary, dst_path)
         return True
 
-    copy.atomic = True
+    vars(copy)["atomic"] = True
     PathManager.copy = staticmethod(copy)
 
 
@@ -72,7 +72,7 @@ def refuse_silent_launches():
         check_launch(cfg.distributed_training, torch.cuda.device_count() if not cfg.common.cpu else 0)
         return call_main(cfg, main, **kwargs)
 
-    checked.checked = True
+    vars(checked)["checked"] = True
     utils.call_main = checked
 
 

@@ -20,6 +20,7 @@ from backports import zstd
 from xlm_align_fairseq.errors import InputError
 from xlm_align_fairseq.system.files import PACKED
 
+PathLike = str | os.PathLike[str]
 OPENERS = dict(zip(PACKED, (gzip.open, bz2.open, lzma.open, zstd.open), strict=True))
 TAB, BARS = "\t", " ||| "  # between source and target in one file
 
@@ -84,6 +85,11 @@ class TextFile:
                 f"{self.path}:{self.lines}: byte 0x{line[error.start]:02x} (byte {error.start + 1} of the line) is not"
                 " UTF-8; convert the file to UTF-8"
             ) from error
+
+
+def read_lines(path: PathLike) -> list[str]:
+    """Read the lines of a `TextFile`, which may be packed."""
+    return list(TextFile(Path(path)))
 
 
 def read_together(*texts: TextFile) -> Iterator[tuple[str, ...]]:

@@ -7,7 +7,8 @@ Sure = sure in both; possible = there in at least one (Och & Ney 2003). Kappa is
 
 from pathlib import Path
 
-from xlm_align_fairseq.links.pharaoh import Gold, format_gold, read_gold, read_lines
+from xlm_align_fairseq.links.gold import Gold, format_gold, read_gold
+from xlm_align_fairseq.text.lines import read_lines
 
 HERE = Path(__file__).parent
 

@@ -12,13 +12,15 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from signatures import parse_signature
 
 from xlm_align_fairseq.aligner.statistical import METHODS, StatisticalAligner
 from xlm_align_fairseq.cli import bootstrap, main
 from xlm_align_fairseq.errors import InputError
+from xlm_align_fairseq.links.gold import read_gold
 from xlm_align_fairseq.links.metrics import count
-from xlm_align_fairseq.links.pharaoh import read_gold, read_lines, read_pharaoh
-from xlm_align_fairseq.signature import parse_signature
+from xlm_align_fairseq.links.pharaoh import read_pharaoh
+from xlm_align_fairseq.text.lines import read_lines
 
 ROOT = Path(__file__).resolve().parents[3]
 DATA = ROOT / "examples" / "quickstart" / "data" / "de-en"

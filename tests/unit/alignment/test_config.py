@@ -1,10 +1,11 @@
 """The aligner configuration: values checked once, named methods, signatures."""
 
 import pytest
+from signatures import parse_signature
 
 from xlm_align_fairseq.alignment.config import METHODS, AlignerConfig
 from xlm_align_fairseq.errors import InputError
-from xlm_align_fairseq.signature import parse_signature, signature
+from xlm_align_fairseq.signature import signature
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from xlm_align_fairseq.alignment.sinkhorn import entropic_plan, is_converged, reference_plan
+from xlm_align_fairseq.alignment.sinkhorn import entropic_plan, reference_plan
 
 SCALINGS = {
     "reference": lambda scores, mask: reference_plan(scores, mask, 3),
@@ -34,13 +34,13 @@ def test_entropic_marginals_are_uniform(shapes, seed):
     for b, (s, t) in enumerate(shapes):
         torch.testing.assert_close(plan.rows[b, :s].sum(1), torch.full((s,), 1 / s), rtol=1e-4, atol=1e-6)
         torch.testing.assert_close(plan.columns[b, :, :t].sum(0), torch.full((t,), 1 / t), rtol=1e-4, atol=1e-6)
-    assert is_converged(plan, mask).all()
     torch.testing.assert_close(plan.rows, plan.columns, rtol=1e-2, atol=1e-4)
 
 
-def test_too_few_rounds_are_not_converged():
+def test_too_few_rounds_leave_the_columns_off_their_marginals():
     scores, mask = padded([(6, 4)])
-    assert not is_converged(entropic_plan(scores, mask, 1, 0.02), mask).any()
+    columns = entropic_plan(scores, mask, 1, 0.02).rows.sum(1)
+    assert ((columns * 4 - 1).abs() > 1e-3).any()
 
 
 @pytest.mark.parametrize("rounds", [1, 2, 5])

@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from xlm_align_fairseq.alignment.words import word_links
-from xlm_align_fairseq.encoder.sequences import BOS, EOS, PAD, PieceBatch, join_sides, length_mask, split_sides, wrap_side
+from xlm_align_fairseq.encoder.sequences import PieceBatch, join_sides, length_mask, split_sides, wrap_side
+from xlm_align_fairseq.encoder.vocabulary import BOS, EOS, PAD
 
 side = st.lists(st.integers(4, 99), min_size=1, max_size=6)
 

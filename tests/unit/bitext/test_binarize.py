@@ -13,18 +13,20 @@ import sentencepiece
 import torch
 from fairseq.data import Dictionary, data_utils
 from fairseq.data.indexed_dataset import MMapIndexedDatasetBuilder
+from signatures import parse_signature
 
+from xlm_align_fairseq.alignment.words import piece_links
 from xlm_align_fairseq.bitext import binarize as binarize_module
 from xlm_align_fairseq.bitext import encode as chunks
-from xlm_align_fairseq.bitext.binarize import PieceFiles, binarize_mono, binarize_pairs
+from xlm_align_fairseq.bitext.binarize import binarize_mono, binarize_pairs
 from xlm_align_fairseq.bitext.corpus import Corpus
-from xlm_align_fairseq.bitext.encode import Options, piece_links
+from xlm_align_fairseq.bitext.encode import Options
 from xlm_align_fairseq.bitext.labels import LabelStore
+from xlm_align_fairseq.encoder.pieces import PieceFiles
 from xlm_align_fairseq.encoder.vocabulary import Vocabulary, open_sentencepiece
 from xlm_align_fairseq.errors import InputError
 from xlm_align_fairseq.plugin.pretraining.dataset import BitextDataset, StreamConfig
 from xlm_align_fairseq.plugin.pretraining.mono import MonoBlocks
-from xlm_align_fairseq.signature import parse_signature
 from xlm_align_fairseq.text.lines import BARS
 
 ODD = "eins\u2028zwei\u00a0drei\x85vier\rfünf"  # one line

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from xlm_align_fairseq.bitext.corpus import Corpus, Pair, batch_by_tokens
 from xlm_align_fairseq.bitext.indexed import IndexedWriter
-from xlm_align_fairseq.encoder.sequences import EOS, PAD
+from xlm_align_fairseq.encoder.vocabulary import EOS, PAD
 from xlm_align_fairseq.errors import InputError
 
 NAMES = ("de-en", "fr-en", "ja-en", "ro-en")

@@ -20,8 +20,7 @@ from xlm_align_fairseq.bitext.indexed import IndexedWriter
 from xlm_align_fairseq.bitext.label_statistics import PairLinks, summary
 from xlm_align_fairseq.bitext.labels import LabelStore, LabelWriter
 from xlm_align_fairseq.bitext.word_check import looks_like_words
-from xlm_align_fairseq.encoder.sequences import EOS
-from xlm_align_fairseq.encoder.vocabulary import Vocabulary
+from xlm_align_fairseq.encoder.vocabulary import EOS, Vocabulary
 from xlm_align_fairseq.errors import InputError
 
 SIZES = {"de-en": [(3, 2), (1, 5), (4, 4), (2, 1)], "fr-en": [(2, 2)], "ro-en": [(5, 3), (1, 1), (3, 6)]}
@@ -62,8 +61,7 @@ def found(links):
     """Return the result of a pass that found these links; `agreed` is made up."""
     counts = np.array([len(x) for x in links], np.int64)
     cells = np.array([link for x in links for link in x], np.int64).reshape(-1, 2)
-    linked = np.array([len({i for i, _ in x}) + len({j for _, j in x}) for x in links], np.int64)
-    return PairLinks(counts, cells, linked, (counts + 1) // 2)
+    return PairLinks(counts, cells, (counts + 1) // 2)
 
 
 def write(directory, corpus, links=LINKS, slab=3, previous=None, **about):

@@ -9,17 +9,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 import sentencepiece
+from signatures import parse_signature
 from world import ROOT, SHIPPED, tree, write_random_model
 
 from xlm_align_fairseq.aligner.aligner import Aligner
-from xlm_align_fairseq.alignment.linking import label as label_pairs
 from xlm_align_fairseq.bitext.corpus import Corpus
 from xlm_align_fairseq.bitext.label_statistics import summary
 from xlm_align_fairseq.bitext.labels import LabelStore
 from xlm_align_fairseq.cli import label, main
-from xlm_align_fairseq.em import label_pass
+from xlm_align_fairseq.em import shards as pass_shards
+from xlm_align_fairseq.em.labeling import label as label_pairs
 from xlm_align_fairseq.errors import InputError
-from xlm_align_fairseq.signature import parse_signature
 
 SENTENCES = {"de-en": 40, "fr-en": 25}
 ENCODER_LIMIT = 80  # pieces; some pairs are longer
@@ -51,7 +51,7 @@ def place(tmp_path_factory):
 @pytest.fixture
 def run(place, tmp_path, monkeypatch):
     """Return a function that labels into a directory of the test; slabs are small, so that shards have something to do."""
-    monkeypatch.setattr(label_pass, "SLAB", 8)
+    monkeypatch.setattr(pass_shards, "SLAB", 8)
 
     def command(*flags, out="labels", model="model"):
         start = ["--model", str(place / model)] if model else []
@@ -78,7 +78,7 @@ def test_labels_are_those_of_the_model(run, place, tmp_path, corpus, capsys):
     aligner = Aligner.load(place / "model")
     for number in np.flatnonzero(corpus.usable)[::7]:
         ids = np.array([number])
-        links = label_pairs(aligner.teacher, corpus.pieces(ids), aligner.config).links[0].nonzero()
+        links = label_pairs(aligner.weights, corpus.pieces(ids), aligner.config).links[0].nonzero()
         assert store.links(ids)[1].tolist() == links.tolist() != []
     assert store.links(np.flatnonzero(~corpus.usable))[0].sum() == 0
 

@@ -15,7 +15,8 @@ import pytest
 
 from xlm_align_fairseq.cli import lexicon, main
 from xlm_align_fairseq.errors import InputError
-from xlm_align_fairseq.links.pharaoh import read_lines, read_pharaoh
+from xlm_align_fairseq.links.pharaoh import read_pharaoh
+from xlm_align_fairseq.text.lines import read_lines
 
 ROOT = Path(__file__).resolve().parents[3]
 DATA = ROOT / "examples" / "quickstart" / "data" / "de-en"

@@ -9,10 +9,10 @@ import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 import pytest
+from signatures import parse_signature
 
 from xlm_align_fairseq.cli import score
 from xlm_align_fairseq.errors import InputError
-from xlm_align_fairseq.signature import parse_signature
 from xlm_align_fairseq.version import __version__
 
 ROOT = Path(__file__).resolve().parents[3]

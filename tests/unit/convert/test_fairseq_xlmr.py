@@ -98,7 +98,7 @@ def test_hidden_states_and_logits_are_fairseqs(tmp_path, make_model, vocabulary,
     ours = open_model(tmp_path)
     with torch.no_grad():
         logits, extra = encoder(batch, return_all_hiddens=True)
-        states = load_encoder(ours).all_layers(batch)
+        states = load_encoder(ours).at_layers(batch, range(4))
         hidden = [state.transpose(0, 1) for state in extra["inner_states"]]
         assert len(hidden) == len(states) == 4
         keep = batch.ne(1)

@@ -8,34 +8,25 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from signatures import parse_signature
 from world import tree
 
 from xlm_align_fairseq.aligner.aligner import Aligner
 from xlm_align_fairseq.alignment import extraction
 from xlm_align_fairseq.alignment.config import AlignerConfig
-from xlm_align_fairseq.alignment.linking import Teacher, encode_sides, label
+from xlm_align_fairseq.alignment.linking import fingerprint
 from xlm_align_fairseq.bitext.corpus import Corpus
 from xlm_align_fairseq.bitext.indexed import IndexedWriter
 from xlm_align_fairseq.bitext.label_statistics import PairLinks
 from xlm_align_fairseq.bitext.labels import LabelStore
-from xlm_align_fairseq.em import label_pass
-from xlm_align_fairseq.em.label_pass import (
-    check_pieces,
-    label_corpus,
-    labeler,
-    linked_pieces,
-    merge_shards,
-    origin,
-    shard_directory,
-    shard_ids,
-    slabs,
-    weights_fingerprint,
-    write_labels,
-)
-from xlm_align_fairseq.encoder.network import Encoder, EncoderConfig, PointerHead
-from xlm_align_fairseq.encoder.sequences import EOS
+from xlm_align_fairseq.em import shards as pass_shards
+from xlm_align_fairseq.em.label_pass import check_pieces, label_corpus, labeler, origin, write_labels
+from xlm_align_fairseq.em.labeling import label
+from xlm_align_fairseq.em.shards import merge_shards, shard_directory, shard_ids, slabs
+from xlm_align_fairseq.encoder.network import Encoder, EncoderAndPointer, EncoderConfig, PointerHead
+from xlm_align_fairseq.encoder.sequences import encode_sides
+from xlm_align_fairseq.encoder.vocabulary import EOS
 from xlm_align_fairseq.errors import InputError
-from xlm_align_fairseq.signature import parse_signature
 from xlm_align_fairseq.version import __version__
 
 VOCABULARY = 60
@@ -94,7 +85,7 @@ def usable(corpus):
 
 @pytest.fixture
 def small_slabs(monkeypatch):
-    monkeypatch.setattr(label_pass, "SLAB", 5)
+    monkeypatch.setattr(pass_shards, "SLAB", 5)
 
 
 def columns(found):
@@ -108,7 +99,7 @@ def columns(found):
 @pytest.mark.parametrize("config", [CONFIG, OTHER, CONFIG.replace(method="pointer")])
 def test_pairs_get_what_they_get_one_by_one(corpus, usable, config):
     encoder, ids = random_encoder(), usable
-    teacher = Teacher(encoder, random_pointer(encoder))
+    teacher = EncoderAndPointer(encoder, random_pointer(encoder))
     if config.scaling == "entropic":  # its marginals make all cells of a single piece equal, but for rounding
         ids = ids[np.minimum(corpus.src_lengths[ids], corpus.tgt_lengths[ids]) > 1]
     results = list(label_corpus(labeler(teacher, config), corpus, ids, 50, None))
@@ -133,7 +124,7 @@ def made_up(pieces):
     """Label a batch with what tells its pairs apart."""
     source, target = pieces.src_lengths.numpy(), pieces.tgt_lengths.numpy()
     cells = [(k, m - 1) for n, m in zip(source, target, strict=True) for k in range(n)]
-    return PairLinks(source, np.array(cells, np.int64), pieces.source[:, 0].numpy(), pieces.target[:, 0].numpy())
+    return PairLinks(source, np.array(cells, np.int64), pieces.source[:, 0].numpy() * 1000 + pieces.target[:, 0].numpy())
 
 
 @given(st.data(), st.integers(1, 60), st.integers(1, 50))
@@ -148,7 +139,7 @@ def test_slabs_and_batches_change_nothing(corpus, usable, data, batch_tokens, sl
         return made_up(pieces)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(label_pass, "SLAB", slab)
+        patch.setattr(pass_shards, "SLAB", slab)
         results = list(label_corpus(run, corpus, ids, batch_tokens, None))
     assert [part.tolist() for part, _ in results] == [ids[k : k + slab].tolist() for k in range(0, len(ids), slab)]
     for part, found in results:
@@ -179,7 +170,8 @@ def test_labels_are_made_without_dropout_or_gradients(corpus, usable):
     noisy = Encoder(EncoderConfig(VOCABULARY, layers=3, width=16, heads=2, ffn=32, max_positions=24, dropout=0.5)).train()
     noisy.load_state_dict(encoder.state_dict())
     pieces = corpus.pieces(usable)
-    assert columns(labeler(Teacher(noisy), CONFIG)(pieces)) == columns(labeler(Teacher(encoder), CONFIG)(pieces))
+    found, expected = (labeler(EncoderAndPointer(one), CONFIG)(pieces) for one in (noisy, encoder))
+    assert columns(found) == columns(expected)
 
 
 # shards
@@ -190,7 +182,7 @@ def test_labels_are_made_without_dropout_or_gradients(corpus, usable):
 def test_shards_are_whole_slabs_that_share_the_ids(n, num_shards, slab):
     ids = np.arange(0, 3 * n, 3)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(label_pass, "SLAB", slab)
+        patch.setattr(pass_shards, "SLAB", slab)
         shards = [shard_ids(ids, num_shards, k) for k in range(num_shards)]
         parts = [part.tolist() for shard in shards for part in slabs(shard)]
         assert parts == [part.tolist() for part in slabs(ids)]
@@ -278,7 +270,7 @@ def test_linked_pieces_are_those_of_a_loop(links):
     counts = np.array([len(x) for x in links], np.int64)
     cells = np.array([link for x in links for link in x], np.int64).reshape(-1, 2)
     expected = [len({i for i, _ in x}) + len({j for _, j in x}) for x in links]
-    assert linked_pieces(counts, cells).tolist() == expected
+    assert PairLinks(counts, cells, counts).linked.tolist() == expected
 
 
 # what is labelled, and by what
@@ -291,14 +283,14 @@ def test_every_usable_pair_is_labelled_and_no_other(tmp_path, corpus, usable):
     counts, _ = store.links(np.arange(len(corpus)))
     assert np.flatnonzero(counts).tolist() == usable.tolist()  # the best cell of a pair is always a link
     assert sum(pair["labelled"] for pair in store.manifest["pairs"].values()) == len(usable)
-    about = origin(Teacher(random_encoder()), CONFIG, None, 50)
+    about = origin(EncoderAndPointer(random_encoder()), CONFIG, None, 50)
     assert {key: store.manifest[key] for key in about} == about
     assert "shard" not in store.manifest
 
 
 def test_an_origin_tells_all_that_can_change_links():
     encoder = random_encoder()
-    signature = parse_signature(origin(Teacher(encoder), OTHER, torch.bfloat16, 50)["aligner"])
+    signature = parse_signature(origin(EncoderAndPointer(encoder), OTHER, torch.bfloat16, 50)["aligner"])
     assert {key: signature[key] for key in ("autocast", "batch_tokens", "version")} == {
         "autocast": "bfloat16",
         "batch_tokens": "50",
@@ -306,8 +298,8 @@ def test_an_origin_tells_all_that_can_change_links():
     }
     assert signature.keys() >= OTHER.signature_items().keys() - {"window"}
     assert "window" not in signature  # the text is in pieces
-    assert parse_signature(origin(Teacher(encoder), CONFIG, None, 50)["aligner"])["autocast"] == "none"
-    assert origin(Teacher(encoder), CONFIG, None, 50)["weights"] == weights_fingerprint(Teacher(encoder), CONFIG)
+    assert parse_signature(origin(EncoderAndPointer(encoder), CONFIG, None, 50)["aligner"])["autocast"] == "none"
+    assert origin(EncoderAndPointer(encoder), CONFIG, None, 50)["weights"] == fingerprint(EncoderAndPointer(encoder), CONFIG)
 
 
 @pytest.mark.parametrize(
@@ -323,22 +315,23 @@ def test_an_origin_tells_all_that_can_change_links():
 )
 def test_a_fingerprint_tells_of_the_weights_that_are_used(name, matters):
     encoder = random_encoder()
-    before = weights_fingerprint(Teacher(encoder), CONFIG)
-    assert weights_fingerprint(Teacher(copy.deepcopy(encoder), random_pointer(encoder)), CONFIG) == before
+    before = fingerprint(EncoderAndPointer(encoder), CONFIG)
+    assert fingerprint(EncoderAndPointer(copy.deepcopy(encoder), random_pointer(encoder)), CONFIG) == before
     with torch.no_grad():
         encoder.get_parameter(name).view(-1)[-1] += 1e-3
-    assert (weights_fingerprint(Teacher(encoder), CONFIG) != before) == matters
-    assert weights_fingerprint(Teacher(encoder), CONFIG.replace(align_layer=3)) != weights_fingerprint(Teacher(encoder), CONFIG)
+    assert (fingerprint(EncoderAndPointer(encoder), CONFIG) != before) == matters
+    teacher = EncoderAndPointer(encoder)
+    assert fingerprint(teacher, CONFIG.replace(align_layer=3)) != fingerprint(teacher, CONFIG)
 
 
 @pytest.mark.parametrize("name", ["layers.2.fc1.weight", "query.weight", "key.bias"])
 def test_where_the_pointer_head_labels_the_fingerprint_tells_of_all_layers_and_of_the_head(name):
     encoder, config = random_encoder(), CONFIG.replace(method="pointer")
-    teacher = Teacher(encoder, random_pointer(encoder))
-    before = weights_fingerprint(teacher, config)
+    teacher = EncoderAndPointer(encoder, random_pointer(encoder))
+    before = fingerprint(teacher, config)
     with torch.no_grad():
         (encoder if name.startswith("layers") else teacher.pointer).get_parameter(name).view(-1)[-1] += 1e-3
-    assert weights_fingerprint(teacher, config) != before
+    assert fingerprint(teacher, config) != before
 
 
 @pytest.mark.parametrize("also", ["", "argmax"])
@@ -347,17 +340,17 @@ def test_the_pointer_head_labels_by_its_own_distributions(corpus, usable, also):
     encoder = random_encoder()
     head, pieces = random_pointer(encoder), corpus.pieces(usable)
     config = CONFIG.replace(method="pointer", encoding="separate", also=also, align_layer=1)
-    links = label(Teacher(encoder, head), pieces, config).links
+    links = label(EncoderAndPointer(encoder, head), pieces, config).links
     source, target = encode_sides(lambda tokens: encoder(tokens, 3), pieces, "separate")
     mask = pieces.cell_mask()
     rows, columns = (logits.masked_fill(~mask, -torch.inf) for logits in (head(source, target), head(target, source).mT))
     best = (rows == rows.amax(2, keepdim=True)) & (columns == columns.amax(1, keepdim=True)) & mask
     if also:
-        best &= label(Teacher(encoder), pieces, config.replace(method=also, also="")).links
+        best &= label(EncoderAndPointer(encoder), pieces, config.replace(method=also, also="")).links
     assert torch.equal(links, best)
     assert links.any()
     with pytest.raises(InputError, match="asks a pointer head, and there is none"):
-        label(Teacher(encoder), pieces, config)
+        label(EncoderAndPointer(encoder), pieces, config)
 
 
 def test_pieces_that_the_encoder_does_not_know_are_refused(tmp_path, corpus):

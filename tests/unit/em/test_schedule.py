@@ -8,9 +8,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from xlm_align_fairseq.alignment.linking import dense_links
 from xlm_align_fairseq.em.em import Schedule
-from xlm_align_fairseq.encoder.sequences import PieceBatch, swap_links
+from xlm_align_fairseq.em.labeling import dense_links, swap_links
+from xlm_align_fairseq.encoder.sequences import PieceBatch
 from xlm_align_fairseq.errors import InputError
 
 # schedules

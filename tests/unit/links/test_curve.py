@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from xlm_align_fairseq.errors import InputError
 from xlm_align_fairseq.links.curve import curve, spread_thresholds
+from xlm_align_fairseq.links.gold import Gold
 from xlm_align_fairseq.links.metrics import Counts, count
-from xlm_align_fairseq.links.pharaoh import Gold
 
 LINK = st.tuples(st.integers(0, 3), st.integers(0, 3))
 # Few values, so that probabilities are often equal to one another and to a threshold.

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from xlm_align_fairseq.errors import InputError
 from xlm_align_fairseq.links import metrics
+from xlm_align_fairseq.links.gold import Gold
 from xlm_align_fairseq.links.metrics import Counts, Paired, bootstrap, count, paired_bootstrap
-from xlm_align_fairseq.links.pharaoh import Gold
 
 LINKS = st.frozensets(st.tuples(st.integers(0, 4), st.integers(0, 4)), max_size=10)
 PAIRS = st.lists(st.tuples(LINKS, LINKS, LINKS), min_size=1, max_size=6)

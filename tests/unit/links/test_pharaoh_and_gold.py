@@ -8,20 +8,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from xlm_align_fairseq.errors import InputError
+from xlm_align_fairseq.links.gold import Gold, format_gold, load_gold, read_gold
 from xlm_align_fairseq.links.pharaoh import (
-    Gold,
     check_range,
-    format_gold,
     format_pharaoh,
     format_probabilities,
-    load_gold,
     parse_pharaoh,
     parse_probabilities,
-    read_gold,
-    read_lines,
     read_pharaoh,
     swap,
 )
+from xlm_align_fairseq.text.lines import read_lines
 
 LINKS = st.lists(st.tuples(st.integers(0, 999_999_998), st.integers(0, 999_999_998)), max_size=12)
 

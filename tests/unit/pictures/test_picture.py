@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from xlm_align_fairseq.errors import InputError
-from xlm_align_fairseq.links.pharaoh import Gold
+from xlm_align_fairseq.links.gold import Gold
 from xlm_align_fairseq.pictures import picture
 from xlm_align_fairseq.pictures.picture import Example, display_width, render_page, render_terminal
 from xlm_align_fairseq.version import __version__

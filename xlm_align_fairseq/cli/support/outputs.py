@@ -172,11 +172,11 @@ class Output:
 
 def identity(args: Any, shard: Shard, aligner: Any) -> dict[str, Any]:
     """Return what must be the same for a run to go on where another stopped; to be asked when `shard` has been counted."""
-    from xlm_align_fairseq.em.label_pass import weights_fingerprint
+    from xlm_align_fairseq.alignment.linking import fingerprint
 
     texts = shard.texts
     how = {
-        "weights": weights_fingerprint(aligner.teacher, aligner.config),
+        "weights": fingerprint(aligner.weights, aligner.config),
         **aligner.config.signature_items(),
         "device": aligner.device.type,
         "tokenizers": "+".join(describe(name) for name in texts.tokenizers),

@@ -5,7 +5,8 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from xlm_align_fairseq.errors import InputError
-from xlm_align_fairseq.links.pharaoh import Gold, Link
+from xlm_align_fairseq.links.gold import Gold
+from xlm_align_fairseq.links.pharaoh import Link
 from xlm_align_fairseq.pictures.plot import Curve, Mark, line_plot
 
 if TYPE_CHECKING:

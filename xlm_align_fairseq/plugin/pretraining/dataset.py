@@ -12,7 +12,8 @@ import torch
 from fairseq.data import FairseqDataset, data_utils
 
 from xlm_align_fairseq.bitext.corpus import Corpus
-from xlm_align_fairseq.encoder.sequences import BOS, EOS, PAD
+from xlm_align_fairseq.encoder.sequences import sequence
+from xlm_align_fairseq.encoder.vocabulary import PAD
 from xlm_align_fairseq.errors import InputError
 from xlm_align_fairseq.plugin.pretraining.masking import mask_pieces, rng
 
@@ -71,11 +72,6 @@ class BitextDataset(FairseqDataset):
     def set_epoch(self, epoch):
         self.epoch = epoch
 
-    def locate(self, index: int) -> tuple[str, int]:
-        """Return the language pair that a sentence id belongs to, and its line there (0-based)."""
-        ((pair, _, lines),) = self.corpus.parts(np.array([index]))
-        return pair.name, int(lines[0])
-
     def __getitem__(self, index):
         if index >= len(self):
             return self._block(index - len(self))
@@ -84,7 +80,7 @@ class BitextDataset(FairseqDataset):
         generator = rng(self.config.seed, self.epoch, index)
         swapped = self.config.both_orders and bool(generator.random() < 0.5)
         first, second = reversed(sides) if swapped else sides
-        joint = np.concatenate([[BOS], first, [EOS], second, [EOS]])
+        joint = sequence(first, second)
         masked, predict = self._mask(joint, generator)
         return {
             "id": index,

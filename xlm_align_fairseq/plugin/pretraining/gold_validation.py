@@ -6,12 +6,15 @@ from statistics import fmean
 
 import torch
 
-from xlm_align_fairseq.aligner.aligner import Aligner, default_batch_tokens
+from xlm_align_fairseq.aligner.aligner import Aligner
 from xlm_align_fairseq.alignment.config import AlignerConfig
-from xlm_align_fairseq.alignment.linking import Teacher
+from xlm_align_fairseq.encoder.network import EncoderAndPointer
 from xlm_align_fairseq.encoder.pieces import PieceEncoder
-from xlm_align_fairseq.links.gold_set import GoldSet
+from xlm_align_fairseq.errors import InputError
+from xlm_align_fairseq.links.gold_set import GoldSet, read_gold_sets
 from xlm_align_fairseq.links.metrics import Counts
+from xlm_align_fairseq.model.record import Model
+from xlm_align_fairseq.system.device import default_batch_tokens
 
 
 class GoldValidation:
@@ -29,7 +32,26 @@ class GoldValidation:
         self.aer: dict[str, float] = {}
         self.teacher_aer: float | None = None
 
-    def run(self, model: Teacher, teacher: Teacher | None) -> float:
+    @classmethod
+    def from_flags(cls, specs: str | None, start: Model | None, config: AlignerConfig, autocast: torch.dtype | None):
+        """Read the gold sets that `--valid-gold` names; None where it names none.
+
+        Args:
+            specs: the flag.
+            start: the model that training starts from; its sentencepiece model splits words.
+            config, autocast: of the class.
+
+        Raises:
+            InputError: a gold set cannot be read, or there is nothing to split words with.
+        """
+        gold_sets = read_gold_sets(filter(None, (specs or "").split(";")))
+        if not gold_sets:
+            return None
+        if start is None:
+            raise InputError("--valid-gold needs a sentencepiece model: give --cold-start a directory that has one")
+        return cls(gold_sets, PieceEncoder(start.sentencepiece, start.vocabulary), config, autocast)
+
+    def run(self, model: EncoderAndPointer, teacher: EncoderAndPointer | None) -> float:
         """Measure the AER of a model and, if other weights label, of these; return the mean AER of what labels."""
         self.aer = self._measure(model)
         if teacher is None:
@@ -37,8 +59,8 @@ class GoldValidation:
         self.teacher_aer = fmean(self._measure(teacher).values())
         return self.teacher_aer
 
-    def _measure(self, teacher: Teacher) -> dict[str, float]:
-        batch_tokens = default_batch_tokens(teacher.encoder.embed_tokens.weight.device)
+    def _measure(self, teacher: EncoderAndPointer) -> dict[str, float]:
+        batch_tokens = default_batch_tokens(teacher.encoder.device)
         aligner = Aligner(teacher.encoder, self.pieces, self.config, teacher.pointer, batch_tokens, self.autocast)
         return {gold_set.name: 100 * sum(aligner.score(gold_set), Counts()).aer for gold_set in self.gold_sets}
 

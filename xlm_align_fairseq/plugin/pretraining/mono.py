@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from fairseq.data import data_utils
 
-from xlm_align_fairseq.encoder.sequences import BOS
+from xlm_align_fairseq.bitext.indexed import IndexedReader
+from xlm_align_fairseq.encoder.vocabulary import BOS
 from xlm_align_fairseq.errors import InputError
 
 
@@ -26,9 +26,9 @@ class MonoBlocks:
     """
 
     def __init__(self, directory: Path, split: str, block: int):
-        self.sentences = data_utils.load_indexed_dataset(str(directory / split), None)
-        if self.sentences is None:
+        if not has_split(directory, split):
             raise InputError(f"{directory / split}.idx is missing: make it with `xlm-align binarize --mono`")
+        self.sentences = IndexedReader(directory / split)
         self.body = block - 1
         self.starts = np.concatenate([[0], np.cumsum(self.sentences.sizes, dtype=np.int64)])
         if not len(self):
@@ -41,5 +41,5 @@ class MonoBlocks:
         """Return block `number`: (block,) int64."""
         start, end = number * self.body, (number + 1) * self.body
         first, last = np.searchsorted(self.starts, [start, end - 1], side="right") - 1
-        text = np.concatenate([np.asarray(self.sentences[i]) for i in range(first, last + 1)])
+        text, _ = self.sentences.gather(np.arange(first, last + 1))
         return np.concatenate([[BOS], text[start - self.starts[first] :][: self.body]]).astype(np.int64)

@@ -1,9 +1,10 @@
 """The fairseq task `denoising_word_alignment`: data, labels joined to batches, AER on validation."""
 
-import contextlib
+import dataclasses
 import logging
 from pathlib import Path
 
+import numpy as np
 import torch
 from fairseq.distributed import utils as distributed_utils
 from fairseq.logging import metrics
@@ -11,29 +12,41 @@ from fairseq.tasks import FairseqTask, register_task
 from fairseq.utils import move_to_cuda
 
 from xlm_align_fairseq.alignment.config import AlignerConfig
-from xlm_align_fairseq.alignment.linking import Teacher, dense_links, label, link_statistics, statistics, total_statistics
 from xlm_align_fairseq.bitext.corpus import Corpus
 from xlm_align_fairseq.bitext.labels import LabelStore, prefix, read_manifest
 from xlm_align_fairseq.bitext.word_check import refuse_words
 from xlm_align_fairseq.em.em import EM, SPLIT, Schedule
-from xlm_align_fairseq.encoder.pieces import PieceEncoder
-from xlm_align_fairseq.encoder.sequences import PieceBatch, swap_links
+from xlm_align_fairseq.em.labeling import Labels, join_labels, label, pair_batch
+from xlm_align_fairseq.encoder.network import EncoderAndPointer
+from xlm_align_fairseq.encoder.sequences import PieceBatch
 from xlm_align_fairseq.encoder.vocabulary import MASK, Vocabulary
 from xlm_align_fairseq.errors import InputError
-from xlm_align_fairseq.links.gold_set import read_gold_sets
 from xlm_align_fairseq.plugin import patches
 from xlm_align_fairseq.plugin.cold_start import ColdStart, beside
 from xlm_align_fairseq.plugin.dictionary import load_dictionary
+from xlm_align_fairseq.plugin.model import XlmAlignModel
 from xlm_align_fairseq.plugin.pretraining import dataset as bitext
 from xlm_align_fairseq.plugin.pretraining import mono  # modules: either may be the first import, half done when this one runs
 from xlm_align_fairseq.plugin.pretraining.config import AUTOCAST, DenoisingWordAlignmentConfig, check_flags, plain
 from xlm_align_fairseq.plugin.pretraining.gold_validation import GoldValidation
 from xlm_align_fairseq.plugin.pretraining.iterator import TrainingIterator
+from xlm_align_fairseq.system.device import lower_precision
 from xlm_align_fairseq.system.memory import keep_freed_memory, release_freed_memory
 
 logger = logging.getLogger(__name__)
 
 RELEASE_EVERY = 50  # updates on the CPU after which freed memory is given back
+
+
+@dataclasses.dataclass
+class Training:
+    """What fairseq hands to the task one after another, all of it before the first update."""
+
+    model: XlmAlignModel | None = None
+    em: EM | None = None  # stays None where labels are made online
+    iterator: TrainingIterator | None = None
+    teacher: EncoderAndPointer | None = None  # of the last update: what labelled it
+    given: dict[str, LabelStore] = dataclasses.field(default_factory=dict)  # initial labels of splits that are not trained on
 
 
 @register_task("denoising_word_alignment", dataclass=DenoisingWordAlignmentConfig)
@@ -44,11 +57,11 @@ class DenoisingWordAlignmentTask(FairseqTask):
         super().__init__(cfg)
         self.dictionary, self.cold_start, self.aligner_config = dictionary, cold_start, aligner_config
         self.autocast_dtype = AUTOCAST[plain(cfg.autocast)]
-        self.gold_validation = self._make_gold_validation()
+        start = cold_start.model if cold_start else None
+        self.gold_validation = GoldValidation.from_flags(cfg.valid_gold, start, aligner_config, self.autocast_dtype)
         self.schedule = Schedule.parse(cfg.label_schedule)
         self.uses_ema = plain(cfg.label_teacher) == "ema"  # fairseq then hands the average to train_step
-        self.em = self.iterator = self.model = self.teacher = None
-        self.given = {}  # the initial labels of splits that are not trained on
+        self.training = Training()
         self.longest = cfg.max_positions  # pieces of a sequence; `build_model` lowers it to what the encoder reads
 
     @classmethod
@@ -94,7 +107,7 @@ class DenoisingWordAlignmentTask(FairseqTask):
         self.longest = min(self.cfg.max_positions, model.encoder.config.max_positions)
         if from_checkpoint:
             return model
-        self.model = model
+        self.training.model = model
         self.aligner_config.check_layer(model.encoder.config.layers)
         if self.cold_start:
             self.cold_start.fill(model)
@@ -105,9 +118,10 @@ class DenoisingWordAlignmentTask(FairseqTask):
     def build_criterion(self, cfg, from_checkpoint=False):
         """Build the criterion and freeze the heads that it gives no weight."""
         criterion = super().build_criterion(cfg, from_checkpoint)
-        if self.model is not None and hasattr(criterion, "trains"):
+        model = self.training.model
+        if model is not None and hasattr(criterion, "trains"):
             languages = criterion.trains("tlm") or (criterion.trains("mlm") and self.cfg.mono)
-            self.model.freeze_heads(lm_head=not languages, pointer=not criterion.trains("dwa"))
+            model.freeze_heads(lm_head=not languages, pointer=not criterion.trains("dwa"))
         return criterion
 
     # data
@@ -139,7 +153,7 @@ class DenoisingWordAlignmentTask(FairseqTask):
         corpus = Corpus.open(Path(self.cfg.data), split, self.cfg.lang_pairs, self.longest)
         self.datasets[split] = bitext.BitextDataset(corpus, config, blocks, split)
         if split == SPLIT:
-            self.em = self._make_em(corpus)
+            self.training.em = self._make_em(corpus)
         elif self.schedule.unit == "fixed":
             self._load_given(split, corpus)
 
@@ -175,7 +189,7 @@ class DenoisingWordAlignmentTask(FairseqTask):
     def _load_given(self, split, corpus):
         directory = self._initial_labels()
         if all((directory / f"{prefix(split, pair.name)}.idx").is_file() for pair in corpus.pairs):
-            self.given[split] = self._open_given(directory, split, corpus)
+            self.training.given[split] = self._open_given(directory, split, corpus)
         else:
             logger.info(f"{directory} has no labels for all of {split}: its pointer loss is measured on self-labels")
 
@@ -186,8 +200,8 @@ class DenoisingWordAlignmentTask(FairseqTask):
         iterator = super().get_batch_iterator(dataset, *args, **kwargs)
         if dataset is not self.datasets.get(SPLIT):
             return iterator
-        self.iterator = TrainingIterator(iterator, self.cfg.update_freq, self.em)
-        return self.iterator
+        self.training.iterator = TrainingIterator(iterator, self.cfg.update_freq, self.training.em)
+        return self.training.iterator
 
     def max_positions(self):
         return self.longest
@@ -204,24 +218,32 @@ class DenoisingWordAlignmentTask(FairseqTask):
 
     def autocast(self):
         """Return the context in which the model computes."""
-        if self.autocast_dtype is None:  # fairseq's own --amp stays in force
-            return contextlib.nullcontext()
-        return torch.autocast("cpu" if _on_cpu(self.cfg) else "cuda", self.autocast_dtype)
+        return lower_precision("cpu" if _on_cpu(self.cfg) else "cuda", self.autocast_dtype)  # None: fairseq's own --amp stays
 
     def train_step(self, sample, model, criterion, optimizer, update_num, ignore_grad=False, ema_model=None):
         if sample["split"] != SPLIT:  # after a validation fairseq fills up a rank that has no batch with one of that
             sample = self._filler()
         if criterion.trains("dwa"):
-            self.teacher = teacher = _teacher(ema_model or model)
-            if self.em:
-                epoch = self.iterator.epoch
-                self.em.advance(epoch, update_num, lambda: self._coming(epoch, update_num), teacher)
-            self.label(sample, teacher, self.em.store if self.em else None)
+            self._label_for_training(sample, _weights(ema_model or model), update_num)
         return super().train_step(sample, model, criterion, optimizer, update_num, ignore_grad)
+
+    def _label_for_training(self, sample: dict, teacher: EncoderAndPointer, update: int) -> None:
+        """Give a batch its links: of this EM iteration, or of the weights of this moment."""
+        self.training.teacher = teacher
+        em = self.training.em
+        if em:
+            epoch = self._iterator.epoch
+            em.advance(epoch, update, lambda: self._coming(epoch, update), teacher)
+        self.label(sample, teacher, em.store if em else None)
+
+    @property
+    def _iterator(self) -> TrainingIterator:
+        assert self.training.iterator is not None  # fairseq makes it before the first update
+        return self.training.iterator
 
     def _filler(self):
         """Return a batch whose loss counts for nothing, and whose log has the keys of any other training batch."""
-        batch = self.iterator.first_batch
+        batch = self._iterator.first_batch
         return batch if _on_cpu(self.cfg) else move_to_cuda(batch)
 
     def optimizer_step(self, optimizer, model, update_num):
@@ -229,44 +251,25 @@ class DenoisingWordAlignmentTask(FairseqTask):
         if _on_cpu(self.cfg) and (update_num + 1) % RELEASE_EVERY == 0:
             release_freed_memory()
 
-    def _coming(self, epoch, update):
+    def _coming(self, epoch: int, update: int) -> np.ndarray:
         """Return the ids that are read before the next pass."""
         every = self.schedule.every
         if self.schedule.unit == "updates":
-            return self.iterator.coming(updates=every - update % every)
-        return self.iterator.coming(epochs=every - (epoch - 1) % every)
+            return self._iterator.coming(updates=every - update % every)
+        return self._iterator.coming(epochs=every - (epoch - 1) % every)
 
     def valid_step(self, sample, model, criterion, ema_model=None):
         if sample and criterion.trains("dwa"):
-            self.label(sample, _teacher(model), self.given.get(sample["split"]))
+            self.label(sample, _weights(model), self.training.given.get(sample["split"]))
         return super().valid_step(sample, model, criterion)
 
-    def label(self, sample, teacher, store=None):
+    def label(self, sample: dict, teacher: EncoderAndPointer, store: LabelStore | None = None) -> None:
         """Give the pairs of a batch their links: from a store, or from the E-step with the weights of this moment."""
-        if not sample:
-            return
-        pairs = sample["pairs"]
-        src_lengths, tgt_lengths = (
-            torch.where(pairs["swapped"], pairs[there], pairs[here])
-            for here, there in (("src_lengths", "tgt_lengths"), ("tgt_lengths", "src_lengths"))
-        )
-        batch = PieceBatch(pairs["source"], pairs["target"], src_lengths, tgt_lengths)
-        ids = sample["id"].cpu().numpy()
-        if store is None:
-            labels = self._label_now(batch, teacher)
-            links, found = labels.links, statistics(labels, batch)
-        else:
-            counts, cells = store.links(ids)
-            links = dense_links(counts, cells, batch)
-            if store.is_self_labelled and not counts.all():  # a pass did not foresee these: flags changed on resume
-                missing = torch.from_numpy(counts == 0).to(links.device)
-                links[missing] = self._label_now(batch, teacher).links[missing]
-            found = link_statistics(links, src_lengths, tgt_lengths)
-        corpus = self.datasets[sample["split"]].corpus
-        sample["label_statistics"] = total_statistics(found, corpus.owners(ids), [pair.name for pair in corpus.pairs])
-        pairs["links"] = swap_links(links, pairs["swapped"], int(pairs["src_lengths"].max()), int(pairs["tgt_lengths"].max()))
+        if sample:
+            corpus = self.datasets[sample["split"]].corpus
+            join_labels(sample, corpus, store, lambda: self._label_now(pair_batch(sample["pairs"]), teacher))
 
-    def _label_now(self, batch, teacher):
+    def _label_now(self, batch: PieceBatch, teacher: EncoderAndPointer) -> Labels:
         training = teacher.encoder.training
         teacher.encoder.eval()
         with self.autocast():
@@ -276,23 +279,14 @@ class DenoisingWordAlignmentTask(FairseqTask):
 
     # AER on validation
 
-    def _make_gold_validation(self):
-        gold_sets = read_gold_sets(filter(None, (self.cfg.valid_gold or "").split(";")))
-        if not gold_sets:
-            return None
-        if self.cold_start is None:
-            raise InputError("--valid-gold needs a sentencepiece model: give --cold-start a directory that has one")
-        pieces = PieceEncoder(self.cold_start.model.sentencepiece, self.cold_start.model.vocabulary)
-        return GoldValidation(gold_sets, pieces, self.aligner_config, self.autocast_dtype)
-
     def begin_valid_epoch(self, epoch, model):
         """Align the gold sets with the weights of this moment."""
         if self.gold_validation is None:
             return
         model.eval()
-        aer = self.gold_validation.run(_teacher(model), self.teacher if self.uses_ema else None)
-        if self.em:
-            self.em.judge(aer)
+        aer = self.gold_validation.run(_weights(model), self.training.teacher if self.uses_ema else None)
+        if self.training.em:
+            self.training.em.judge(aer)
 
     def reduce_metrics(self, logging_outputs, criterion):
         super().reduce_metrics(logging_outputs, criterion)
@@ -305,5 +299,5 @@ def _on_cpu(cfg):
     return cfg.cpu or not torch.cuda.is_available()
 
 
-def _teacher(model):
-    return Teacher(model.encoder, model.pointer)
+def _weights(model) -> EncoderAndPointer:
+    return EncoderAndPointer(model.encoder, model.pointer)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from xlm_align_fairseq.alignment.linking import link_statistics, total_statistics
+from xlm_align_fairseq.em.labeling import link_statistics, total_statistics
 
 LINKS = torch.zeros(4, 3, 2, dtype=torch.bool)
 LINKS[0, 0, 0] = LINKS[0, 0, 1] = LINKS[1, 2, 1] = LINKS[2, 1, 0] = LINKS[2, 1, 1] = LINKS[2, 2, 1] = True

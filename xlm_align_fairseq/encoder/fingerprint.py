@@ -1,0 +1,26 @@
+"""Which weights made an output: a hash that tells one model from another."""
+
+from __future__ import annotations
+
+import hashlib
+
+import torch
+
+from xlm_align_fairseq.encoder.network import Encoder, PointerHead
+
+
+def weights_fingerprint(encoder: Encoder, layers: int, head: PointerHead | None = None) -> str:
+    """Return the SHA-256 of weights, hexadecimal: of the embeddings, the first layers, and a head if one is given."""
+    digest = hashlib.sha256(f"{encoder.config.heads} heads, epsilon {encoder.config.layer_norm_eps}".encode())
+    parts = [
+        encoder.embed_tokens,
+        encoder.embed_positions,
+        encoder.layernorm_embedding,
+        *encoder.layers[:layers],
+        *([head] if head else []),
+    ]
+    for part in parts:
+        for name, value in part.state_dict().items():
+            digest.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
+            digest.update(value.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
