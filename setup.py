@@ -20,6 +20,7 @@ EXTRAS = {
         "pytest>=8",
         "pytest-xdist>=3.5",
         "hypothesis>=6.100",
+        "import-linter>=2.3",
         "ruff",
         "mypy",
         "transformers>=4.44",
@@ -36,11 +37,12 @@ setup(
     long_description_content_type="text/markdown",
     license="MIT",
     packages=find_packages(include=["xlm_align_fairseq", "xlm_align_fairseq.*"]),
-    package_data={"xlm_align_fairseq": ["py.typed"], "xlm_align_fairseq.pictures": ["*.html"]},
+    package_data={"": ["*.html", "*.pyi", "py.typed"]},
     python_requires=">=3.11",
     install_requires=[
         *FAIRSEQ,
         "backports.zstd>=1.0",
+        "lazy_loader>=0.4",
         "torch>=2.6",  # loading is safe by default from here on (weights_only)
         "numpy>=1.26",
         "sentencepiece>=0.2",

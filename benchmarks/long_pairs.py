@@ -85,7 +85,7 @@ def main() -> None:
             for size in args.sizes:
                 text = glue(sentences, size)
                 pieces = [[len(whole.pieces.words(side.split(" "))[0]) for side in pair] for pair in text.pairs()]
-                short = [tuple(cut(whole, side, limit) for side in pair) for pair in text.pairs()]
+                short = [(cut(whole, source, limit), cut(whole, target, limit)) for source, target in text.pairs()]
                 row = [aer([found.links for found in windows.align_corpus(text.pairs())], text)]
                 row.append(aer([found.links for found in whole.align_corpus(short)], text))
                 if has(args.simalign_python, "simalign"):

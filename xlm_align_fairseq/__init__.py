@@ -5,26 +5,13 @@ When fairseq is imported, before or after, the task `denoising_word_alignment`, 
 `xlm_align` are registered with it; `--user-dir` needs nothing more.
 """
 
-from typing import Any
-
+import lazy_loader
 import wrapt
 
 from xlm_align_fairseq.version import __version__
 
-__all__ = ["Aligner", "Alignment", "__version__"]
-
-
-def __getattr__(name: str) -> Any:
-    """Import the aligner once it is asked for: torch takes a second."""
-    if name == "Aligner":
-        from xlm_align_fairseq.aligner.aligner import Aligner
-
-        return Aligner
-    if name == "Alignment":
-        from xlm_align_fairseq.aligner.result import Alignment
-
-        return Alignment
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+__all__ += ["__version__"]
 
 
 @wrapt.when_imported("fairseq")

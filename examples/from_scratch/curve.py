@@ -10,7 +10,7 @@ from pathlib import Path
 
 from xlm_align_fairseq.aligner.aligner import Aligner
 from xlm_align_fairseq.links.gold_set import read_gold_set
-from xlm_align_fairseq.links.metrics import bootstrap, count
+from xlm_align_fairseq.links.metrics import count, resampled_interval
 from xlm_align_fairseq.links.pharaoh import read_pharaoh, swap
 from xlm_align_fairseq.pictures.plot import Curve, line_plot
 
@@ -28,7 +28,7 @@ def of_bootstrap(out: Path) -> None:
     links = [swap(found) for found in read_pharaoh(out / "gold.links")]
     for part, found in (("validation", links[:VALIDATION]), ("test", links[VALIDATION:])):
         counts = [count(ours, gold) for ours, gold in zip(found, gold_set(out, part).gold, strict=True)]
-        low, high = bootstrap(counts)
+        low, high = resampled_interval(counts)
         print(f"{part} {100 * sum(counts).aer:.2f} [{100 * low:.2f}, {100 * high:.2f}] on {len(counts)} sentences")
 
 
@@ -42,7 +42,7 @@ def of_trainings(out: Path) -> None:
         }
         for update, file in sorted(files.items()):
             counts = Aligner.load(file).score(test)
-            low, high = bootstrap(counts)
+            low, high = resampled_interval(counts)
             found.append((update, 100 * sum(counts).aer, 100 * low, 100 * high))
             print(f"{name}\t{update}\t{found[-1][1]:.2f}\t[{found[-1][2]:.2f}, {found[-1][3]:.2f}]", flush=True)
     lines = [

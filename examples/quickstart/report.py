@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 from xlm_align_fairseq.links.gold import read_gold
-from xlm_align_fairseq.links.metrics import count, paired_bootstrap
+from xlm_align_fairseq.links.metrics import count, paired_resampling
 from xlm_align_fairseq.links.pharaoh import read_pharaoh
 from xlm_align_fairseq.pictures.picture import Example, render_page
 from xlm_align_fairseq.text.lines import read_lines
@@ -51,7 +51,7 @@ def main() -> None:
             if pair != "all":
                 pooled[0].extend(before)
                 pooled[1].extend(after)
-            paired = paired_bootstrap(before, after)
+            paired = paired_resampling(before, after)
             difference, low, high = (100 * value for value in (paired.difference, paired.low, paired.high))
             aer = [100 * sum(counts).aer for counts in (before, after)]
             interval, word = f"{low:+.2f} … {high:+.2f}", verdict(low, high)

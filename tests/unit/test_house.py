@@ -1,5 +1,6 @@
 """The walls of the house: which room may import which, how long a file may be, what lies loose at the package's root."""
 
+import importlib
 import os
 import shutil
 import subprocess
@@ -13,7 +14,7 @@ import xlm_align_fairseq
 PACKAGE = Path(xlm_align_fairseq.__file__).parent
 CONTRACTS = Path(__file__).resolve().parents[2] / "pyproject.toml"
 LONGEST = 300  # lines of a file: beyond, ask which second job moved in
-LOOSE = ["__init__.py", "errors.py", "py.typed", "signature.py", "version.py"]
+LOOSE = ["__init__.py", "__init__.pyi", "errors.py", "py.typed", "signature.py", "version.py"]
 
 
 def lint_imports(directory):
@@ -61,3 +62,20 @@ def test_files_are_short_and_few_lie_loose():
     lengths = {str(path.relative_to(PACKAGE)): len(path.read_text("utf-8").splitlines()) for path in PACKAGE.rglob("*.py")}
     assert {name: length for name, length in lengths.items() if length > LONGEST} == {}
     assert sorted(path.name for path in PACKAGE.iterdir() if path.is_file()) == LOOSE
+
+
+ROOMS = ["aligner", "alignment", "bitext", "convert", "em", "encoder", "links", "model", "text"]
+
+
+@pytest.mark.parametrize("room", ["", *ROOMS])
+def test_a_room_says_what_it_promises(room):
+    module = importlib.import_module(".".join(filter(None, ["xlm_align_fairseq", room])))
+    assert module.__all__
+    assert [name for name in module.__all__ if not hasattr(module, name)] == []
+
+
+def test_rooms_are_entered_without_torch():
+    imports = "; ".join(f"import xlm_align_fairseq.{room}" for room in ROOMS)
+    code = f"import sys; {imports}; sys.exit(str(sorted({{'torch', 'numpy', 'fairseq', 'sentencepiece'}} & set(sys.modules))))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.stderr.strip() == "[]"

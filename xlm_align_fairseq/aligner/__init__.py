@@ -1,1 +1,5 @@
 """Sentences in, word links out: chunks, windows, results, and the statistical aligner."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

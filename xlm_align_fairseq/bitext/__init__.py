@@ -1,1 +1,5 @@
 """Binarised bitext and its labels: fairseq's indexed format, read and written without fairseq."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

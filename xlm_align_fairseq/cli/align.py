@@ -219,7 +219,7 @@ def _refuse_unused(changes: dict, config: AlignerConfig) -> None:
 
 def _score(args) -> int:
     from xlm_align_fairseq.links.gold_set import GoldSet
-    from xlm_align_fairseq.links.metrics import bootstrap
+    from xlm_align_fairseq.links.metrics import resampled_interval
     from xlm_align_fairseq.signature import signature
     from xlm_align_fairseq.version import __version__
 
@@ -231,7 +231,7 @@ def _score(args) -> int:
         layers = {aligner.config.align_layer: aligner.score(gold_set)}
     print(f"{'layer':>5}  {'AER %':>6}  {'95 % interval':>15}  {'precision':>9}  {'recall':>6}  {'links':>7}")
     for layer, counts in layers.items():
-        total, (low, high) = sum(counts), bootstrap(counts)
+        total, (low, high) = sum(counts), resampled_interval(counts)
         measures = f"{100 * total.precision:>9.1f}  {100 * total.recall:>6.1f}  {total.hypothesis:>7}"
         print(f"{layer:>5}  {100 * total.aer:>6.2f}  {f'{100 * low:.2f} … {100 * high:.2f}':>15}  {measures}")
     items = aligner.config.signature_items()

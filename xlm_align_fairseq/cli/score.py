@@ -142,17 +142,17 @@ def _report(
     names: Sequence[str], counts: Sequence[Sequence["Counts"]], gold: GoldFile, args: argparse.Namespace
 ) -> dict[str, Any]:
     """Gather what is printed: percent throughout, differences in points of AER."""
-    from xlm_align_fairseq.links.metrics import Counts, bootstrap, paired_bootstrap
+    from xlm_align_fairseq.links.metrics import Counts, paired_resampling, resampled_interval
 
     draws = {"samples": args.samples, "seed": args.seed}
     systems, paired = [], []
     for name, system in zip(names, counts, strict=True):
         total = sum(system, Counts())
         measures = {key: 100 * getattr(total, key) for key in ("aer", "precision", "recall", "f1")}
-        interval = [100 * bound for bound in bootstrap(system, **draws)]
+        interval = [100 * bound for bound in resampled_interval(system, **draws)]
         systems.append({"name": name, **measures, "aer_interval": interval, "counts": asdict(total)})
     for name, system in list(zip(names, counts, strict=True))[1:]:
-        test = paired_bootstrap(counts[0], system, **draws)
+        test = paired_resampling(counts[0], system, **draws)
         interval = [100 * test.low, 100 * test.high]
         paired.append({"name": name, "difference": 100 * test.difference, "interval": interval, "p_value": test.p_value})
     label = {

@@ -16,6 +16,8 @@ from tqdm import tqdm
 from xlm_align_fairseq.encoder.vocabulary import SPECIALS, Vocabulary, open_sentencepiece
 from xlm_align_fairseq.errors import InputError
 from xlm_align_fairseq.model.record import Model
+from xlm_align_fairseq.text.lines import TextFile
+from xlm_align_fairseq.text.tokenize import split_words
 
 ROWS = ("encoder.embed_tokens.weight", "lm_head.bias")  # what has a row for each piece
 BATCH = 10_000
@@ -80,16 +82,9 @@ def _resized(model: Model, vocabulary: Vocabulary, state: dict[str, Tensor]) -> 
 
 def _encode(processor: SentencePieceProcessor, text: Path) -> Iterator[list[int]]:
     """Yield the pieces of the lines and of the words, each word once a batch."""
-    try:
-        with (
-            open(text, encoding="utf-8", newline="\n") as file,
-            tqdm(desc=str(text), unit=" lines", delay=3) as progress,
-        ):
-            while lines := [line.rstrip("\n") for line in islice(file, BATCH)]:
-                words = {word for line in lines for word in line.split(" ")}
-                yield from processor.encode([*lines, *sorted(words)])
-                progress.update(len(lines))
-    except OSError as error:
-        raise InputError(f"{text}: cannot read the text ({error.strerror}); check the path") from error
-    except UnicodeDecodeError as error:
-        raise InputError(f"{text}: the text is not UTF-8 ({error.reason}); convert it first") from error
+    file = iter(TextFile(text))
+    with tqdm(desc=str(text), unit=" lines", delay=3) as progress:
+        while lines := list(islice(file, BATCH)):
+            words = {word for line in lines for word in split_words(line)}
+            yield from processor.encode([*lines, *sorted(words)])
+            progress.update(len(lines))

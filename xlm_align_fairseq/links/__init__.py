@@ -1,1 +1,5 @@
 """Word links as data: files, gold standards, measures, lexicons, projection. Sets in, sets out; no tensors."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -11,6 +11,7 @@ from xlm_align_fairseq.errors import InputError
 from xlm_align_fairseq.links.gold import Gold, read_gold
 from xlm_align_fairseq.links.pharaoh import check_range
 from xlm_align_fairseq.text.lines import read_lines
+from xlm_align_fairseq.text.tokenize import split_words
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,7 +44,7 @@ class GoldSet:
         if len(gold) != len(source):
             raise InputError(f"{gold_file} has alignments for {len(gold)} pairs, {source_file} has {len(source)} lines")
         for number, (src, tgt, links) in enumerate(zip(source, target, gold, strict=True), 1):
-            check_range(links.possible, len(src.split(" ")), len(tgt.split(" ")), f"{gold_file}, pair {number}")
+            check_range(links.possible, len(split_words(src)), len(split_words(tgt)), f"{gold_file}, pair {number}")
         name = "-".join(Path(file).suffix.lstrip(".") or Path(file).name for file in (source_file, target_file))
         return cls(name, source, target, gold)
 

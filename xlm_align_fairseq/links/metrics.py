@@ -97,7 +97,7 @@ def count(hypothesis: Iterable[Link], gold: Gold) -> Counts:
     return Counts(len(links), len(gold.sure), len(gold.possible), len(links & gold.sure), len(links & gold.possible), 1)
 
 
-def bootstrap(counts: Sequence[Counts], *, samples: int = 1000, seed: int = 12345) -> tuple[float, float]:
+def resampled_interval(counts: Sequence[Counts], *, samples: int = 1000, seed: int = 12345) -> tuple[float, float]:
     """Return the 95 % percentile interval of the corpus AER when sentence pairs are drawn again with replacement.
 
     Args:
@@ -112,7 +112,9 @@ def bootstrap(counts: Sequence[Counts], *, samples: int = 1000, seed: int = 1234
     return _interval(rates)
 
 
-def paired_bootstrap(counts_a: Sequence[Counts], counts_b: Sequence[Counts], *, samples: int = 1000, seed: int = 12345) -> Paired:
+def paired_resampling(
+    counts_a: Sequence[Counts], counts_b: Sequence[Counts], *, samples: int = 1000, seed: int = 12345
+) -> Paired:
     """Compare two systems on the same sentence pairs, drawn again together.
 
     With d the difference on the corpus, d_k that on sample k of K and m the mean of all d_k, the p-value of "no
@@ -131,7 +133,7 @@ def paired_bootstrap(counts_a: Sequence[Counts], counts_b: Sequence[Counts], *, 
         seed: seed of the draws.
 
     Raises:
-        InputError: as `bootstrap`, or the two systems were not counted against the same gold.
+        InputError: as `resampled_interval`, or the two systems were not counted against the same gold.
     """
     if len(counts_a) != len(counts_b):
         raise InputError(

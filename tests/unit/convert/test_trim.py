@@ -1,3 +1,5 @@
+import gzip
+
 import pytest
 import torch
 
@@ -66,6 +68,13 @@ def test_expand_keeps_what_was_trained(make_model, texts):
     assert original.state[name].equal(make_model(heads=()).state[name]), "expand changed the original"
 
 
+def test_packed_texts(make_model, texts, tmp_path):
+    packed = [tmp_path / f"{text.name}.gz" for text in texts]
+    for text, file in zip(texts, packed, strict=True):
+        file.write_bytes(gzip.compress(text.read_bytes()))
+    assert trim.trim(make_model(), packed).vocabulary == trim.trim(make_model(), texts).vocabulary
+
+
 def test_refusals(make_model, texts, tmp_path):
     model = make_model()
     small = trim.trim(model, texts)
@@ -78,8 +87,8 @@ def test_refusals(make_model, texts, tmp_path):
     (tmp_path / "empty.txt").write_text("")
     with pytest.raises(InputError, match=r"empty.txt: no pieces in there"):
         trim.trim(model, [tmp_path / "empty.txt"])
-    with pytest.raises(InputError, match=r"none.txt: cannot read the text \(No such file or directory\)"):
+    with pytest.raises(InputError, match=r"none.txt: cannot read the file \(No such file or directory\)"):
         trim.trim(model, [tmp_path / "none.txt"])
     (tmp_path / "latin.txt").write_bytes("é".encode("latin-1"))
-    with pytest.raises(InputError, match=r"latin.txt: the text is not UTF-8"):
+    with pytest.raises(InputError, match=r"latin.txt:1: byte 0xe9 \(byte 1 of the line\) is not UTF-8; convert the file"):
         trim.trim(model, [tmp_path / "latin.txt"])

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from xlm_align_fairseq.errors import InputError
 from xlm_align_fairseq.links import metrics
 from xlm_align_fairseq.links.gold import Gold
-from xlm_align_fairseq.links.metrics import Counts, Paired, bootstrap, count, paired_bootstrap
+from xlm_align_fairseq.links.metrics import Counts, Paired, count, paired_resampling, resampled_interval
 
 LINKS = st.frozensets(st.tuples(st.integers(0, 4), st.integers(0, 4)), max_size=10)
 PAIRS = st.lists(st.tuples(LINKS, LINKS, LINKS), min_size=1, max_size=6)
@@ -101,17 +101,17 @@ def test_counts_do_not_add_to_other_things():
 @pytest.mark.parametrize("seed", range(5))
 def test_interval_holds_the_point_estimate_and_is_deterministic(seed):
     counts = corpus(seed)
-    low, high = bootstrap(counts)
+    low, high = resampled_interval(counts)
     assert low < sum(counts, Counts()).aer < high
-    assert (low, high) == bootstrap(counts)
-    assert (low, high) != bootstrap(counts, seed=1)
+    assert (low, high) == resampled_interval(counts)
+    assert (low, high) != resampled_interval(counts, seed=1)
 
 
 @settings(max_examples=30, deadline=None)
 @given(PAIRS)
 def test_interval_stays_within_the_rates_of_the_sentences(pairs):
     counts = counted(pairs)
-    low, high = bootstrap(counts, samples=50)
+    low, high = resampled_interval(counts, samples=50)
     rates = [c.aer for c in counts if c.hypothesis + c.sure] or [0.0]
     anything = 0.0 if any(c.hypothesis + c.sure == 0 for c in counts) else min(rates)
     assert min(*rates, anything) - 1e-12 <= low <= high <= max(rates) + 1e-12
@@ -119,41 +119,41 @@ def test_interval_stays_within_the_rates_of_the_sentences(pairs):
 
 def test_interval_of_equal_sentences_is_a_point():
     counts = [Counts(4, 3, 4, 2, 3, 1)] * 7
-    assert bootstrap(counts, samples=20) == pytest.approx((2 / 7, 2 / 7))
+    assert resampled_interval(counts, samples=20) == pytest.approx((2 / 7, 2 / 7))
 
 
 def test_interval_agrees_with_a_plain_loop():
     counts = corpus(3, n=25)
     generator = np.random.default_rng(99)
     rates = [sum((counts[k] for k in generator.integers(0, 25, 25)), Counts()).aer for _ in range(4000)]
-    assert bootstrap(counts, samples=4000) == pytest.approx(np.percentile(rates, [2.5, 97.5]), abs=0.01)
+    assert resampled_interval(counts, samples=4000) == pytest.approx(np.percentile(rates, [2.5, 97.5]), abs=0.01)
 
 
 def test_more_sentences_narrow_the_interval():
     few, many = corpus(1, n=50), corpus(1, n=50) * 16
-    (low, high), (low_many, high_many) = bootstrap(few), bootstrap(many)
+    (low, high), (low_many, high_many) = resampled_interval(few), resampled_interval(many)
     assert (high_many - low_many) == pytest.approx((high - low) / 4, rel=0.2)
 
 
 def test_pieces_do_not_change_the_draws(monkeypatch):
     counts, other = corpus(5), corpus(6)
-    whole = bootstrap(counts, samples=101), paired_bootstrap(counts, other, samples=101)
+    whole = resampled_interval(counts, samples=101), paired_resampling(counts, other, samples=101)
     monkeypatch.setattr(metrics, "_CELLS", 7 * 60)
-    assert (bootstrap(counts, samples=101), paired_bootstrap(counts, other, samples=101)) == whole
+    assert (resampled_interval(counts, samples=101), paired_resampling(counts, other, samples=101)) == whole
 
 
 def test_a_system_does_not_differ_from_itself():
     counts = corpus(2)
-    assert paired_bootstrap(counts, counts) == Paired(0.0, 0.0, 0.0, 1.0)
+    assert paired_resampling(counts, counts) == Paired(0.0, 0.0, 0.0, 1.0)
 
 
 def test_paired_test_sees_a_clear_difference_and_its_sign():
     worse, better = corpus(1, quality=0.5), corpus(2, quality=0.9)
-    test = paired_bootstrap(worse, better, samples=500)
+    test = paired_resampling(worse, better, samples=500)
     assert test.difference == pytest.approx(sum(better, Counts()).aer - sum(worse, Counts()).aer)
     assert test.low < test.difference < test.high < 0
     assert test.p_value == 1 / 501
-    back = paired_bootstrap(better, worse, samples=500)
+    back = paired_resampling(better, worse, samples=500)
     assert (back.difference, back.low, back.high) == pytest.approx((-test.difference, -test.high, -test.low))
     assert back.p_value == test.p_value
 
@@ -168,28 +168,28 @@ def test_paired_p_value_agrees_with_a_plain_loop():
         drawn.append(sum((b[k] for k in chosen), Counts()).aer - sum((a[k] for k in chosen), Counts()).aer)
     p_value = (1 + sum(abs(d - np.mean(drawn)) >= abs(observed) for d in drawn)) / 4001
     assert 0.02 < p_value < 0.98
-    assert paired_bootstrap(a, b, samples=4000).p_value == pytest.approx(p_value, abs=0.03)
+    assert paired_resampling(a, b, samples=4000).p_value == pytest.approx(p_value, abs=0.03)
 
 
 def test_paired_test_rarely_speaks_where_there_is_no_difference():
-    p_values = [paired_bootstrap(corpus(2 * k), corpus(2 * k + 1), samples=200).p_value for k in range(100)]
+    p_values = [paired_resampling(corpus(2 * k), corpus(2 * k + 1), samples=200).p_value for k in range(100)]
     assert sum(p <= 0.05 for p in p_values) <= 14
     assert 0.3 < np.mean(p_values) < 0.7
 
 
 def test_one_sentence_pair_shows_nothing():
-    assert paired_bootstrap([Counts(4, 3, 3, 3, 3, 1)], [Counts(4, 3, 3, 0, 0, 1)]).p_value == 1.0
+    assert paired_resampling([Counts(4, 3, 3, 3, 3, 1)], [Counts(4, 3, 3, 0, 0, 1)]).p_value == 1.0
 
 
 def test_refusals():
     counts = corpus(1, n=3)
     with pytest.raises(InputError, match=r"^no sentence pairs to draw from"):
-        bootstrap([])
+        resampled_interval([])
     with pytest.raises(InputError, match=r"^bootstrap samples: 0; allowed is 1 or more"):
-        bootstrap(counts, samples=0)
+        resampled_interval(counts, samples=0)
     with pytest.raises(InputError, match=r"^bootstrap seed: -1; allowed is 0 or more"):
-        bootstrap(counts, seed=-1)
+        resampled_interval(counts, seed=-1)
     with pytest.raises(InputError, match=r"^3 sentence pairs against 2; a paired test needs the same"):
-        paired_bootstrap(counts, counts[:2])
+        paired_resampling(counts, counts[:2])
     with pytest.raises(InputError, match=r"^sentence pair 3: .* needs the same gold"):
-        paired_bootstrap(counts, [*counts[:2], replace(counts[2], sure=1)])
+        paired_resampling(counts, [*counts[:2], replace(counts[2], sure=1)])

@@ -1,0 +1,59 @@
+from .confidence import sentence_score
+from .gold import Gold, GoldFile, format_gold, load_gold, read_gold
+from .gold_set import GoldSet, read_gold_set, read_gold_sets
+from .lexicon import Lexicon, format_tsv
+from .markup import Element, insert_markup, place_elements, read_markup, remove_markup
+from .metrics import Counts, Paired, count, paired_resampling, resampled_interval
+from .pharaoh import (
+    Link,
+    check_range,
+    format_pharaoh,
+    format_probabilities,
+    parse_pharaoh,
+    parse_probabilities,
+    read_pharaoh,
+    swap,
+)
+from .projection import Span, project_spans, read_bio, write_bio
+from .symmetrize import grow_diag, grow_diag_final, grow_diag_final_and, intersection, union
+
+__all__ = [
+    "Counts",
+    "Element",
+    "Gold",
+    "GoldFile",
+    "GoldSet",
+    "Lexicon",
+    "Link",
+    "Paired",
+    "Span",
+    "check_range",
+    "count",
+    "format_gold",
+    "format_pharaoh",
+    "format_probabilities",
+    "format_tsv",
+    "grow_diag",
+    "grow_diag_final",
+    "grow_diag_final_and",
+    "insert_markup",
+    "intersection",
+    "load_gold",
+    "paired_resampling",
+    "parse_pharaoh",
+    "parse_probabilities",
+    "place_elements",
+    "project_spans",
+    "read_bio",
+    "read_gold",
+    "read_gold_set",
+    "read_gold_sets",
+    "read_markup",
+    "read_pharaoh",
+    "remove_markup",
+    "resampled_interval",
+    "sentence_score",
+    "swap",
+    "union",
+    "write_bio",
+]
