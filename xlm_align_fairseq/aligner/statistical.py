@@ -48,6 +48,7 @@ class StatisticalAligner:
     Args:
         method: one of `METHODS`, how the links of the two directions become one set.
         seed: of the sampler, 0 to 2**32 - 1; `None` is its own.
+        quiet: show no progress, which a terminal is shown otherwise.
 
     Attributes:
         pairs: how many pairs were read.
@@ -58,13 +59,14 @@ class StatisticalAligner:
         InputError: an argument cannot be used, or sil-thot is not installed.
     """
 
-    def __init__(self, method: str = METHOD, seed: int | None = None):
+    def __init__(self, method: str = METHOD, seed: int | None = None, quiet: bool = False):
         if method not in METHODS:
             raise InputError(f"--symmetrize {method}: allowed are {', '.join(METHODS)}")
         if seed is not None and not 0 <= seed < _SEEDS:
             raise InputError(f"--seed {seed}: allowed are 0 to {_SEEDS - 1}")
         model = _new_model(seed)
         self.method, self.seed, self.max_words = method, model.seed, model.max_sentence_length
+        self._silent = True if quiet else None  # None: tqdm looks for a terminal
         self.pairs = 0
         self.dropped = Counter({BLANK_SIDE: 0, TOO_LONG: 0})
 
@@ -103,7 +105,7 @@ class StatisticalAligner:
         vocabularies: tuple[dict[str, str], ...] = tuple({} for _ in paths)
         with contextlib.ExitStack() as stack:
             files = [stack.enter_context(open(path, "w", encoding="ascii", newline="\n")) for path in paths]
-            for pair in tqdm(pairs, desc="reading", unit=" pairs", disable=None):
+            for pair in tqdm(pairs, desc="reading", unit=" pairs", disable=self._silent):
                 self.pairs += 1
                 sides = [_number(words, ids) for words, ids in zip(pair, vocabularies, strict=True)]
                 if reason := self._reason(sides):
@@ -126,7 +128,7 @@ class StatisticalAligner:
         expected = (self.pairs, self.pairs - self.dropped.total())
         if (model.num_sentence_pairs, learned_from) != expected:  # links would go to other pairs, unseen
             raise RuntimeError(f"{PACKAGE} read {model.num_sentence_pairs} pairs and uses {learned_from}, not {expected}")
-        for _ in tqdm(range(model.scheduled_iterations), desc=desc, unit=" sweeps", disable=None):
+        for _ in tqdm(range(model.scheduled_iterations), desc=desc, unit=" sweeps", disable=self._silent):
             model.train()
         model.end_training()
         with open(out, "w", encoding="ascii", newline="\n") as file:
@@ -139,7 +141,9 @@ class StatisticalAligner:
         with contextlib.ExitStack() as stack:
             files = [stack.enter_context(open(path, encoding="ascii")) for path in paths]
             rows = zip(*files, strict=True)
-            for source, target, to_source, to_target in tqdm(rows, total=self.pairs, desc="links", unit=" pairs", disable=None):
+            for source, target, to_source, to_target in tqdm(
+                rows, total=self.pairs, desc="links", unit=" pairs", disable=self._silent
+            ):
                 words = (source.split(), target.split())
                 forward = [(int(i) - 1, j) for j, i in enumerate(to_source.split()) if i != "0"]
                 backward = [(i, int(j) - 1) for i, j in enumerate(to_target.split()) if j != "0"]

@@ -10,7 +10,7 @@ import hashlib
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ from xlm_align_fairseq.errors import InputError
 from xlm_align_fairseq.signature import signature
 from xlm_align_fairseq.system.files import write_atomically
 from xlm_align_fairseq.system.parallel import ordered_map
-from xlm_align_fairseq.text.lines import TextFile, read_pairs, read_together, read_tsv, split_columns
+from xlm_align_fairseq.text.lines import TAB, TextFile, as_text, read_bitext
 from xlm_align_fairseq.text.tokenize import describe
 from xlm_align_fairseq.version import __version__
 
@@ -44,12 +44,13 @@ class Binarized:
 
 def binarize_pairs(
     files: PieceFiles,
-    texts: Sequence[Path | str],
+    texts: Sequence[TextFile | Path | str],
     languages: tuple[str, str],
     out: Path | str,
     *,
+    separator: str = TAB,
     split: str = "train",
-    alignments: Path | str | None = None,
+    alignments: TextFile | Path | str | None = None,
     options: Options | None = None,
     workers: int = 1,
 ) -> Binarized:
@@ -60,9 +61,10 @@ def binarize_pairs(
 
     Args:
         files: what makes pieces.
-        texts: the source and the target file, or one TSV file.
+        texts: the source and the target file, or one with both.
         languages: codes of source and target: letters, digits and `_`.
         out: directory; it is made.
+        separator: between source and target in one file.
         split: `train`, `valid`, …: letters, digits, `_` and `-`.
         alignments: Pharaoh links of the words of each pair, 0-based; a blank line has no links. Needs `pieces="words"`.
         options: which pairs are kept and how they are encoded.
@@ -80,16 +82,16 @@ def binarize_pairs(
         raise InputError("--alignments link words, so words must be encoded one by one; give --pieces words")
     pair = "-".join(languages)
     if len(texts) not in (1, 2):
-        raise ValueError(f"{len(texts)} text files; allowed are source and target, or one TSV file")
+        raise ValueError(f"{len(texts)} text files; allowed are source and target, or one with both")
 
     names = ("source", "target") if len(texts) == 2 else ("pairs",)
-    inputs = {name: TextFile(path, replace_invalid=options.replace_invalid) for name, path in zip(names, texts, strict=True)}
-    rows: Iterable[tuple[str, ...]]
+    sides = [as_text(text, replace_invalid=options.replace_invalid) for text in texts]
+    inputs = dict(zip(names, sides, strict=True))
+    others = []
     if alignments is not None:
-        inputs["alignments"] = TextFile(alignments)
-        rows = _rows_with_links(inputs)
-    else:
-        rows = read_pairs(*inputs.values()) if len(texts) == 2 else read_tsv(inputs["pairs"])
+        inputs["alignments"] = as_text(alignments)
+        others.append(inputs["alignments"])
+    rows = read_bitext(sides, separator if len(sides) == 1 else None, *others)
     prefixes = {language: f"{split}.{pair}.{language}" for language in languages}
     links = prefix(split, pair)
     if alignments is not None:
@@ -103,7 +105,7 @@ def binarize_pairs(
 
 def binarize_mono(
     files: PieceFiles,
-    text: Path | str,
+    text: TextFile | Path | str,
     out: Path | str,
     *,
     split: str = "train",
@@ -115,7 +117,9 @@ def binarize_mono(
     Args and errors are those of `binarize_pairs`.
     """
     options = options or Options()
-    inputs = {"text": TextFile(text, replace_invalid=options.replace_invalid)}
+    if "," in options.tokenizer:
+        raise InputError(f"--tokenizer {options.tokenizer}: monolingual text has one side; give one name")
+    inputs = {"text": as_text(text, replace_invalid=options.replace_invalid)}
     job = _Job(files, Path(out), split, None, inputs, {"text": split}, options, MONO_REASONS)
     return job.run(((line,) for line in inputs["text"]), workers, [])
 
@@ -260,13 +264,6 @@ class _Job:
         if "links" in self.writers:
             manifest["links"] = {"words": self.word_links, "pieces": self.writers["links"].elements // 2}
         return manifest
-
-
-def _rows_with_links(inputs: dict[str, TextFile]) -> Iterator[tuple[str, ...]]:
-    for number, (*texts, links) in enumerate(read_together(*inputs.values()), 1):
-        if len(texts) == 1:
-            texts = [*split_columns(texts[0], f"{inputs['pairs'].path}:{number}")]
-        yield *texts, links
 
 
 def _check_name(what: str, name: str, allowed: str, pattern: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from xlm_align_fairseq.bitext.indexed import best_dtype
 from xlm_align_fairseq.encoder.vocabulary import EOS, JOINT_SPECIALS, UNK, Vocabulary
 from xlm_align_fairseq.errors import InputError
 from xlm_align_fairseq.links.pharaoh import Link, check_range, parse_pharaoh
-from xlm_align_fairseq.text.tokenize import split_words, tokenizer
+from xlm_align_fairseq.text.tokenize import split_words, tokenizer, tokenizer_names
 
 ENCODINGS = ("running", "words")
 PAIR_REASONS = ("empty_source", "empty_target", "too_long", "mismatched_lengths")  # in the order they are looked for
@@ -29,7 +29,7 @@ class Options:
 
     Args:
         pieces: `running` encodes the line as it is, `words` tokenises it and encodes each word on its own.
-        tokenizer: one of `tokenize.NAMES`; other than `none` needs `words`.
+        tokenizer: one of `tokenize.NAMES`, or two with a comma between, of source and target; other than `none` needs `words`.
         max_pieces: pieces of a side, 1 or more.
         max_ratio: pieces of the longer side for each piece of the shorter, 1 or more.
         max_positions: pieces of `<s> S </s> T </s>`, 5 or more.
@@ -46,7 +46,7 @@ class Options:
     def __post_init__(self) -> None:
         if self.pieces not in ENCODINGS:
             raise InputError(f"--pieces {self.pieces}: allowed are {', '.join(ENCODINGS)}")
-        if self.tokenizer != "none" and self.pieces != "words":
+        if {*tokenizer_names(self.tokenizer)} != {"none"} and self.pieces != "words":
             raise InputError(f"--tokenizer {self.tokenizer}: --pieces {self.pieces} has no words; give --pieces words")
         if self.max_pieces < 1:
             raise InputError(f"--max-pieces {self.max_pieces}: allowed are 1 and more pieces")
@@ -128,7 +128,7 @@ class ChunkEncoder:
 
         self.encoder = PieceEncoder(sentencepiece, vocabulary)
         self.options, self.alignments = options, alignments
-        self.tokenize = tokenizer(options.tokenizer)
+        self.tokenize = [tokenizer(name) for name in tokenizer_names(options.tokenizer)]
         self.dtype = best_dtype(len(vocabulary))
 
     def __call__(self, chunk: Chunk) -> Encoded:
@@ -141,7 +141,8 @@ class ChunkEncoder:
         dropped: Counter[str] = Counter()
         word_links = 0
         for number, row in enumerate(chunk.rows, chunk.first):
-            ids, words, n_words = zip(*map(self._encode, row[:2]), strict=True)
+            sides = map(self._encode, row[:2], self.tokenize)  # one of them for monolingual rows
+            ids, words, n_words = zip(*sides, strict=True)
             links: list[Link] = []
             if len(row) == 3:
                 where = f"{self.alignments}:{number}"
@@ -158,10 +159,10 @@ class ChunkEncoder:
         columns = [self._text(column) for column in kept[:2]] + [self._links(column) for column in kept[2:]]
         return Encoded(columns, dropped, word_links)
 
-    def _encode(self, text: str) -> tuple[np.ndarray, np.ndarray, int]:
+    def _encode(self, text: str, tokenize: Callable[[str], str]) -> tuple[np.ndarray, np.ndarray, int]:
         if self.options.pieces == "running":
             return self.encoder.text(text), np.zeros(0, np.int64), 0
-        words = split_words(self.tokenize(text))
+        words = split_words(tokenize(text))
         return *self.encoder.words(words), len(words)
 
     def _reason(self, lengths: Sequence[int]) -> str | None:

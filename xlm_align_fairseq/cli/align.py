@@ -9,6 +9,9 @@ from collections.abc import Sequence
 from xlm_align_fairseq.alignment.config import given
 from xlm_align_fairseq.cli.support.flags import add_aligner_flags, add_compute_flags
 from xlm_align_fairseq.cli.support.model import open_aligner
+from xlm_align_fairseq.cli.support.streams import progress
+from xlm_align_fairseq.cli.support.texts import FLAGS as TEXT_FLAGS
+from xlm_align_fairseq.cli.support.texts import GIVE, add_text_flags, given_flags
 
 FORMATS = {
     "pharaoh": "0-0 1-2",
@@ -29,18 +32,8 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument(
         "--model", required=True, metavar="DIR", help="directory of a converted encoder, a training run or Hugging Face's"
     )
-    texts = p.add_argument_group("texts", "Give --src and --tgt, --tsv, or --pairs; without any, --pairs - is read.")
-    texts.add_argument("--src", metavar="FILE", help="source sentences, one a line")
-    texts.add_argument("--tgt", metavar="FILE", help="target sentences, line by line the translations of --src")
-    texts.add_argument("--tsv", metavar="FILE", help="source and target with a tab between; more columns are not read")
-    texts.add_argument("--pairs", metavar="FILE", help="`source ||| target` lines; - is standard input")
-    texts.add_argument(
-        "--tokenizer",
-        default="none",
-        metavar="NAME[,NAME]",
-        help="what makes words of a line, one for both sides or one for each: none takes what stands between single spaces;"
-        " 13a, intl, zh, char, ja-mecab, ko-mecab are sacrebleu's (default: none)",
-    )
+    add_text_flags(p.add_argument_group("texts", f"{GIVE} Without any, --pairs - is read."))
+    p.set_defaults(replace_invalid=True)  # one line comes out for each line that goes in, whatever its bytes
     output = p.add_argument_group("output")
     output.add_argument("--out", metavar="FILE", default="-", help="where the links go (default: standard output)")
     output.add_argument(
@@ -73,9 +66,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser().parse_args(argv)
     from xlm_align_fairseq.errors import InputError
 
-    texts = [flag for flag in ("src", "tgt", "tsv", "pairs") if getattr(args, flag) is not None]
-    if texts not in ([], ["src", "tgt"], ["tsv"], ["pairs"]):
-        raise InputError(f"--{' --'.join(texts)}: allowed are --src and --tgt together, --tsv, or --pairs")
+    if all(getattr(args, flag) is None for flag in TEXT_FLAGS):
+        args.pairs = "-"
+    given_flags(args)
     for flag in ("all_layers", "gold_one_based"):
         if getattr(args, flag) and not args.gold:
             raise InputError(f"--{flag.replace('_', '-')} needs --gold, which prints AER")
@@ -92,26 +85,21 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _align(args) -> int:
-    from tqdm import tqdm
+    from xlm_align_fairseq.cli.support.outputs import Output, identity
+    from xlm_align_fairseq.cli.support.shards import Shard
 
-    from xlm_align_fairseq.cli.support.outputs import Output
-    from xlm_align_fairseq.cli.support.texts import Texts, identity
-
-    texts = Texts.from_flags(args)
-    total = texts.count()
-    output = Output.from_flags(args, texts)
+    shard = Shard.from_flags(args)
+    total = shard.count()
+    output = Output.from_flags(args, shard.texts.inputs)
     if output.is_complete(total):
         print(f"{args.out} is complete already; delete it if text, model or flags are other ones now", file=sys.stderr)
         return 0
     aligner = open_aligner(args, given(args))
-    with output.open(lambda: identity(args, texts, aligner)) as done:
-        pairs = texts.pairs(skip=done)
-        progress = tqdm(total=total, initial=done, unit=" pairs", disable=args.quiet, file=sys.stderr)
-        with progress:
-            for alignment in aligner.align_corpus(pairs):
-                output.write(texts.flagged(alignment))
-                progress.update()
-    report(aligner.flagged + texts.counted, aligner.window)
+    with output.open(lambda: identity(args, shard, aligner)) as done, progress(None, total, args.quiet, done) as bar:
+        for alignment in aligner.align_corpus(shard.pairs(skip=done)):
+            output.write(shard.flagged(alignment))
+            bar.update()
+    report(aligner.flagged + shard.counted, aligner.window)
     return 0
 
 

@@ -5,14 +5,15 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from xlm_align_fairseq.cli.support.streams import add_invalid_flag
+from xlm_align_fairseq.cli.support.streams import open_text
+from xlm_align_fairseq.cli.support.texts import Texts, add_invalid_flag, add_text_flags, given_flags
+from xlm_align_fairseq.cli.support.writing import check_files
 from xlm_align_fairseq.errors import InputError
 
 
 def parser() -> argparse.ArgumentParser:
     """Build the parser of ``xlm-align binarize``."""
     from xlm_align_fairseq.bitext.encode import ENCODINGS, JOINT_SPECIALS, Options
-    from xlm_align_fairseq.text.tokenize import NAMES
 
     new = argparse.ArgumentParser(
         prog="xlm-align binarize",
@@ -24,11 +25,11 @@ def parser() -> argparse.ArgumentParser:
     add("--model", metavar="DIR", required=True, help="model directory; its dict.txt and sentencepiece model are used")
     add("--out", metavar="DIR", required=True, help="directory to write, the data directory of fairseq-train")
     add("--split", default="train", metavar="NAME", help="train, valid, … (default: %(default)s)")
-    texts = new.add_argument_group("texts", "Give --src and --tgt, or --tsv, each with --lang-pair; or --mono.")
+    texts = new.add_argument_group(
+        "texts", "Give --src and --tgt, --tsv, or --pairs, each with --lang-pair; or --mono. - is standard input."
+    )
     texts.add_argument("--lang-pair", metavar="SRC-TGT", help="language codes of letters, digits and _, such as de-en")
-    texts.add_argument("--src", metavar="FILE", help="source sentences")
-    texts.add_argument("--tgt", metavar="FILE", help="target sentences, line by line the translations of --src")
-    texts.add_argument("--tsv", metavar="FILE", help="source and target sentences with a tab between; more columns are not read")
+    add_text_flags(texts, " and need --pieces words")
     texts.add_argument("--mono", metavar="FILE", help="monolingual text, for masked language modelling beside pairs")
     texts.add_argument(
         "--alignments",
@@ -43,13 +44,6 @@ def parser() -> argparse.ArgumentParser:
         default=Options.pieces,
         choices=ENCODINGS,
         help="running: encode the line as it is; words: encode each word on its own (default: %(default)s)",
-    )
-    how.add_argument(
-        "--tokenizer",
-        default=Options.tokenizer,
-        metavar="NAME",
-        help=f"what makes words of a line: {', '.join(NAMES)}; none takes what stands between single spaces, the others"
-        " are sacrebleu's and need --pieces words (default: %(default)s)",
     )
     limits = new.add_argument_group("pairs that are left out, beside those with an empty side")
     limits.add_argument(
@@ -87,9 +81,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     command = parser()
     args = command.parse_args(argv)
-    given = [flag for flag in ("src", "tgt", "tsv", "mono") if getattr(args, flag) is not None]
-    if given not in (["src", "tgt"], ["tsv"], ["mono"]):
-        command.error("give --src and --tgt, or --tsv, or --mono")
+    given_flags(args, alone="mono")
     if args.mono is None and args.lang_pair is None:
         command.error("pairs need --lang-pair, such as de-en")
     for flag in ("lang_pair", "alignments"):
@@ -107,11 +99,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     from xlm_align_fairseq.bitext.binarize import binarize_mono, binarize_pairs
 
     if args.mono is not None:
-        done = binarize_mono(files, args.mono, args.out, **common)
+        done = binarize_mono(files, open_text(args.mono, args.replace_invalid), args.out, **common)
     else:
-        texts = [args.tsv] if args.tsv is not None else [args.src, args.tgt]
-        languages = _languages(args.lang_pair)
-        done = binarize_pairs(files, texts, languages, args.out, alignments=args.alignments, **common)
+        texts = Texts.from_flags(args)
+        check_files([*texts.inputs, args.alignments])
+        if texts.separator is not None:
+            common["separator"] = texts.separator
+        if args.alignments is not None:
+            common["alignments"] = open_text(args.alignments)
+        done = binarize_pairs(files, texts.files, _languages(args.lang_pair), args.out, **common)
     print(_table(done.manifest), file=sys.stderr)
     print(done.path)
     return 0

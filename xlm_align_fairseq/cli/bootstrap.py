@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from xlm_align_fairseq.cli.support.streams import add_invalid_flag, refuse_output, text_paths, write_output
+from xlm_align_fairseq.cli.support.texts import GIVE, Texts, add_invalid_flag, add_text_flags
+from xlm_align_fairseq.cli.support.writing import add_output_flags, write_output
 
 if TYPE_CHECKING:
     from xlm_align_fairseq.aligner.statistical import StatisticalAligner
-    from xlm_align_fairseq.text.lines import TextFile
 
 
 def parser() -> argparse.ArgumentParser:
     """Build the parser of ``xlm-align bootstrap``."""
     from xlm_align_fairseq.aligner.statistical import METHOD, METHODS
-    from xlm_align_fairseq.text.tokenize import NAMES
 
     new = argparse.ArgumentParser(
         prog="xlm-align bootstrap",
@@ -28,21 +27,11 @@ def parser() -> argparse.ArgumentParser:
         " is to be aligned. OMP_NUM_THREADS says how many threads it takes; the links are the same. A table goes to standard"
         ' error. Needs: pip install "xlm-align-fairseq[bootstrap]".',
     )
-    add = new.add_argument
-    add("--out", metavar="FILE", default="-", help="where the links go (default: standard output)")
-    texts = new.add_argument_group("texts", "Give --src and --tgt, or --tsv.")
-    texts.add_argument("--src", metavar="FILE", help="source sentences")
-    texts.add_argument("--tgt", metavar="FILE", help="target sentences, line by line the translations of --src")
-    texts.add_argument("--tsv", metavar="FILE", help="source and target sentences with a tab between; more columns are not read")
+    add_output_flags(new)
+    texts = new.add_argument_group("texts", GIVE)
+    add_text_flags(texts)
     add_invalid_flag(texts)
     how = new.add_argument_group("links")
-    how.add_argument(
-        "--tokenizer",
-        default="none",
-        metavar="NAME",
-        help=f"what makes words of a line: {', '.join(NAMES)}; none takes what stands between single spaces, the others"
-        " are sacrebleu's (default: %(default)s)",
-    )
     how.add_argument(
         "--symmetrize",
         default=METHOD,
@@ -59,40 +48,25 @@ def main(argv: Sequence[str] | None = None) -> int:
     Raises:
         InputError: a file or a flag cannot be used.
     """
-    command = parser()
-    args = command.parse_args(argv)
-    paths = text_paths(command, args)
+    args = parser().parse_args(argv)
+    texts = Texts.from_flags(args)
 
     from xlm_align_fairseq.aligner.statistical import StatisticalAligner
     from xlm_align_fairseq.links.pharaoh import format_pharaoh
-    from xlm_align_fairseq.text.lines import TextFile
-    from xlm_align_fairseq.text.tokenize import tokenizer
 
-    refuse_output(args.out, paths)
-    names = ["pairs"] if len(paths) == 1 else ["source", "target"]
-    inputs = {name: TextFile(path, replace_invalid=args.replace_invalid) for name, path in zip(names, paths, strict=True)}
-    aligner = StatisticalAligner(args.symmetrize, args.seed)
-    pairs = _pairs(list(inputs.values()), tokenizer(args.tokenizer))
+    aligner = StatisticalAligner(args.symmetrize, args.seed, args.quiet)
     n_links = 0
 
     def lines() -> Iterator[str]:
         nonlocal n_links
-        for links in aligner.align(pairs):
+        for links in aligner.align(texts.pairs()):
             n_links += len(links)
             yield f"{format_pharaoh(links)}\n"
 
-    write_output(args.out, lines())
+    write_output(args.out, lines(), texts.inputs)
     print(_table(aligner, n_links), file=sys.stderr)
-    print(_signature(aligner, inputs, args.tokenizer), file=sys.stderr)
+    print(_signature(aligner, texts), file=sys.stderr)
     return 0
-
-
-def _pairs(texts: Sequence[TextFile], tokenize: Callable[[str], str]) -> Iterator[tuple[list[str], list[str]]]:
-    from xlm_align_fairseq.text.lines import read_pairs, read_tsv
-    from xlm_align_fairseq.text.tokenize import split_words
-
-    for source, target in read_tsv(*texts) if len(texts) == 1 else read_pairs(*texts):
-        yield split_words(tokenize(source)), split_words(tokenize(target))
 
 
 def _table(aligner: StatisticalAligner, n_links: int) -> str:
@@ -103,13 +77,14 @@ def _table(aligner: StatisticalAligner, n_links: int) -> str:
     return "\n".join([*lines, f"  {'links':<18} {n_links:>12}"])
 
 
-def _signature(aligner: StatisticalAligner, inputs: dict[str, TextFile], tokenizer: str) -> str:
+def _signature(aligner: StatisticalAligner, texts: Texts) -> str:
     from xlm_align_fairseq.signature import signature
     from xlm_align_fairseq.text.tokenize import describe
     from xlm_align_fairseq.version import __version__
 
-    hashes = {name: text.sha256[:16] for name, text in inputs.items()}
-    label = {**hashes, "tokenizer": describe(tokenizer), **aligner.signature_items(), "version": __version__}
+    names = ["pairs"] if len(texts.files) == 1 else ["source", "target"]
+    hashes = {name: text.sha256[:16] for name, text in zip(names, texts.files, strict=True)}
+    label = {**hashes, "tokenizer": describe(",".join(texts.tokenizers)), **aligner.signature_items(), "version": __version__}
     return signature(label)
 
 

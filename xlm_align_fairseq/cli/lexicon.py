@@ -6,8 +6,12 @@ import argparse
 import sys
 from collections.abc import Iterator, Sequence
 
-from xlm_align_fairseq.cli.support import streams
+from xlm_align_fairseq.cli.support.links import add_link_flags, check_min_probability, links_of
+from xlm_align_fairseq.cli.support.streams import count_lines, open_text, progress
+from xlm_align_fairseq.cli.support.texts import EPILOG, GIVE, Texts, add_invalid_flag, add_text_flags
+from xlm_align_fairseq.cli.support.writing import add_output_flags, write_output
 from xlm_align_fairseq.errors import InputError
+from xlm_align_fairseq.text.lines import read_together
 
 
 def parser() -> argparse.ArgumentParser:
@@ -18,14 +22,12 @@ def parser() -> argparse.ArgumentParser:
         epilog="The lexicon is a TSV file with a header: source, target, count (links between the two), p(target|source)"
         " (count / all links of the source word), p(source|target) and, where every link has a probability, the mean of"
         " those of the count; most links first, then by source, then by target. Tab, carriage return and backslash in a word"
-        r" are written as \t, \r and \\. " + streams.EPILOG,
+        r" are written as \t, \r and \\. " + EPILOG,
     )
     add = new.add_argument
-    texts = new.add_argument_group("texts", "Give --src and --tgt, or --tsv.")
-    texts.add_argument("--src", metavar="FILE", help="source sentences, one a line")
-    texts.add_argument("--tgt", metavar="FILE", help="target sentences, one a line")
-    texts.add_argument("--tsv", metavar="FILE", help="source and target sentences with a tab between; more columns are not read")
-    streams.add_invalid_flag(texts)
+    group = new.add_argument_group("texts", GIVE)
+    add_text_flags(group)
+    add_invalid_flag(group)
     add("--lowercase", action="store_true", help="count words in lower case (default: as they are written)")
     add(
         "--min-count",
@@ -34,8 +36,8 @@ def parser() -> argparse.ArgumentParser:
         metavar="N",
         help="leave out entries of fewer than N links; the frequencies of the others stay (default: %(default)s)",
     )
-    streams.add_link_flags(new)
-    streams.add_output_flags(new)
+    add_link_flags(new)
+    add_output_flags(new)
     return new
 
 
@@ -45,37 +47,27 @@ def main(argv: Sequence[str] | None = None) -> int:
     Raises:
         InputError: a file or a flag cannot be used.
     """
-    command = parser()
-    args = command.parse_args(argv)
-    paths = streams.text_paths(command, args)
+    args = parser().parse_args(argv)
+    texts = Texts.from_flags(args)
     if args.min_count < 1:
         raise InputError(f"--min-count {args.min_count}: allowed are 1 and more")
-    streams.check_min_probability(args.min_probability)
-    streams.refuse_output(args.out, [*paths, args.alignments])
-    streams.write_output(args.out, _lines(args, paths))
+    check_min_probability(args.min_probability)
+    write_output(args.out, _lines(args, texts), [*texts.inputs, args.alignments])
     return 0
 
 
-def _lines(args: argparse.Namespace, paths: Sequence[str]) -> Iterator[str]:
+def _lines(args: argparse.Namespace, texts: Texts) -> Iterator[str]:
     """Read the corpus, then yield the lexicon."""
-    from tqdm import tqdm
-
     from xlm_align_fairseq.links.lexicon import Lexicon, format_tsv
-    from xlm_align_fairseq.links.pharaoh import check_range
-    from xlm_align_fairseq.text.lines import TextFile, read_together, split_columns
-    from xlm_align_fairseq.text.tokenize import split_words
 
-    texts = [TextFile(path, replace_invalid=args.replace_invalid) for path in paths]
-    alignments = streams.open_alignments(args.alignments)
-    total = streams.count_lines(*texts, alignments)
+    alignments = open_text(args.alignments)
     lexicon = Lexicon()
-    rows = read_together(*texts, alignments)
-    for *columns, line in tqdm(rows, total=total, unit=" pairs", disable=args.quiet, file=sys.stderr):
-        where = f"{alignments.path}:{alignments.lines}"
-        pair = columns if len(columns) == 2 else split_columns(columns[0], f"{texts[0].path}:{texts[0].lines}")
-        source, target = (split_words(side.lower() if args.lowercase else side) for side in pair)
-        links = streams.parse_links(line, where, args.min_probability)
-        check_range(links, len(source), len(target), where)
+    total = count_lines(*texts.files, alignments)
+    for *lines, links_line in progress(read_together(*texts.files, alignments), total, args.quiet):
+        source, target = texts.words(*texts.split(lines))
+        links = links_of(alignments, links_line, args.min_probability, len(source), len(target))
+        if args.lowercase:
+            source, target = ([word.lower() for word in side] for side in (source, target))
         lexicon.add(source, target, links)
     yield from format_tsv(lexicon, args.min_count)
 

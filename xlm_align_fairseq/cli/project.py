@@ -5,15 +5,19 @@ from __future__ import annotations
 import argparse
 import itertools
 import sys
-from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
-from xlm_align_fairseq.cli.support import streams
+from xlm_align_fairseq.cli.support.links import add_link_flags, check_min_probability, links_of
+from xlm_align_fairseq.cli.support.streams import count_lines, open_text, progress
+from xlm_align_fairseq.cli.support.texts import EPILOG, FLAGS, Texts, add_invalid_flag, add_text_flags
+from xlm_align_fairseq.cli.support.writing import add_output_flags, write_output
 from xlm_align_fairseq.errors import InputError
+from xlm_align_fairseq.text.lines import TextFile, read_together
+from xlm_align_fairseq.text.tokenize import split_words
 
 if TYPE_CHECKING:
     from xlm_align_fairseq.links.projection import Links
-    from xlm_align_fairseq.text.lines import TextFile
 
 LABELS_ONLY, MARKUP_ONLY = ("column",), ("keep_empty", "strict")
 
@@ -27,8 +31,7 @@ def parser() -> argparse.ArgumentParser:
         description=__doc__ + " Every sentence comes out, with what could be carried; what could not is counted on standard"
         " error.",
         epilog="A span or an element goes to the target words linked with its words, joined over gaps and cut to the longest"
-        " piece; see --max-gap. Align the text that --plain-source writes: its words are those that links count. "
-        + streams.EPILOG,
+        " piece; see --max-gap. Align the text that --plain-source writes: its words are those that links count. " + EPILOG,
     )
     kinds = new.add_argument_group("what is carried", "Give --labels or --markup.")
     kinds.add_argument(
@@ -58,9 +61,13 @@ def parser() -> argparse.ArgumentParser:
         help="a line of --markup that is not well formed, or a target with what looks like a tag, is an error (default: the"
         " target goes without markup, or with &lt;; both are counted)",
     )
-    where = new.add_argument_group("where to", "Needed, except with --plain-source.")
-    where.add_argument("--tgt", metavar="FILE", help="target sentences, one a line")
-    streams.add_link_flags(where, required=False)
+    where = new.add_argument_group(
+        "where to",
+        "Give --alignments, and --tgt alone or the text that was aligned: --src and --tgt, --tsv, or --pairs, with the source"
+        " sentences that --plain-source writes. - is standard input. With --plain-source nothing of it is needed.",
+    )
+    add_text_flags(where, "; with --labels only, whose words the source's must leave as they are")
+    add_link_flags(where, required=False)
     where.add_argument(
         "--max-gap",
         type=int,
@@ -74,8 +81,8 @@ def parser() -> argparse.ArgumentParser:
         action="store_true",
         help="write the source sentences without labels or markup, one a line, for `xlm-align align`, and nothing else",
     )
-    streams.add_invalid_flag(new)
-    streams.add_output_flags(new)
+    add_invalid_flag(new)
+    add_output_flags(new)
     return new
 
 
@@ -89,7 +96,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = command.parse_args(argv)
     if (args.labels is None) == (args.markup is None):
         command.error("give --labels or --markup")
-    if not args.plain_source and (args.tgt is None or args.alignments is None):
+    text = [getattr(args, flag) for flag in FLAGS]
+    if not args.plain_source and (text == [None] * len(FLAGS) or args.alignments is None):
         command.error("give --tgt and --alignments, or --plain-source")
     for flag in MARKUP_ONLY if args.markup is None else LABELS_ONLY:
         if getattr(args, flag):
@@ -98,50 +106,62 @@ def main(argv: Sequence[str] | None = None) -> int:
         raise InputError(f"--column {args.column}: allowed are 1 and more")
     if args.max_gap < 0:
         raise InputError(f"--max-gap {args.max_gap}: allowed are 0 and more")
-    streams.check_min_probability(args.min_probability)
-    streams.refuse_output(args.out, [args.labels, args.markup, args.tgt, args.alignments])
+    check_min_probability(args.min_probability)
     warnings: list[str] = []
-    carry = _plain if args.plain_source else _carry_labels if args.labels is not None else _carry_markup
-    streams.write_output(args.out, carry(args, warnings))
+    carry = _plain(args) if args.plain_source else _carried(args, warnings)
+    write_output(args.out, carry, [args.labels, args.markup, *text, args.alignments])
     for warning in warnings:
         print(f"warning: {warning}", file=sys.stderr)
     return 0
 
 
-def _plain(args: argparse.Namespace, _: list[str]) -> Iterator[str]:
+def _carried(args: argparse.Namespace, warnings: list[str]) -> Iterator[str]:
+    texts = Texts.from_flags(args, alone="tgt")
+    if args.labels is not None:
+        return _carry_labels(args, texts, warnings)
+    if set(texts.tokenizers) != {"none"}:
+        raise InputError(
+            f"--tokenizer {args.tokenizer} with --markup: tags are put into the target sentences as they are, between words that"
+            " single spaces separate; give --markup and target tokenised, and the links of their words"
+        )
+    return _carry_markup(args, texts, warnings)
+
+
+def _plain(args: argparse.Namespace) -> Iterator[str]:
     from xlm_align_fairseq.links.markup import remove_markup
     from xlm_align_fairseq.text.conll import read_conll
 
     if args.labels is not None:
-        for sentence in read_conll(_text(args, "labels"), args.column):
+        for sentence in read_conll(open_text(args.labels, args.replace_invalid), args.column):
             yield " ".join(sentence.words) + "\n"
     else:
-        for line in _text(args, "markup"):
+        for line in open_text(args.markup, args.replace_invalid):
             yield remove_markup(line) + "\n"
 
 
-def _carry_labels(args: argparse.Namespace, warnings: list[str]) -> Iterator[str]:
+def _carry_labels(args: argparse.Namespace, texts: Texts, warnings: list[str]) -> Iterator[str]:
     from xlm_align_fairseq.links.projection import project_spans, read_bio, write_bio
     from xlm_align_fairseq.text.conll import read_conll
-    from xlm_align_fairseq.text.lines import read_together
-    from xlm_align_fairseq.text.tokenize import split_words
 
-    labels, target, alignments = _text(args, "labels"), _text(args, "tgt"), streams.open_alignments(args.alignments)
-    total = streams.count_lines(target, alignments)
+    labels, alignments = open_text(args.labels, args.replace_invalid), open_text(args.alignments)
+    target = texts.files[-1]
+    total = count_lines(*texts.files, alignments)
     if total is not None and labels.size() is not None:  # no pipes: different numbers are refused before the work, not after
         sentences = sum(1 for _ in read_conll(labels, args.column))
         if sentences != total:
             raise _unequal(labels, sentences, target, total)
     lost, repaired = _Lost(), 0
-    pairs = enumerate(itertools.zip_longest(read_conll(labels, args.column), read_together(target, alignments)))
-    for n, (sentence, row) in _progress(pairs, total, args):
+    pairs = enumerate(itertools.zip_longest(read_conll(labels, args.column), read_together(*texts.files, alignments)))
+    for n, (sentence, row) in progress(pairs, total, args.quiet):
         if sentence is None or row is None:
             longer = n + 1 + sum(1 for _ in pairs)
             raise _unequal(labels, n if sentence is None else longer, target, n if row is None else longer)
-        words = split_words(row[0])
-        if "\t" in row[0]:
+        *lines, links_line = row
+        source, words = texts.words(*texts.split(lines, source=" ".join(sentence.words)))
+        _check_source(texts, source, sentence.words, f"{labels.path}:{sentence.line}")
+        if any("\t" in word for word in words):
             raise InputError(f"{target.path}:{target.lines}: a word has a tab within, which ends it in the output; remove it")
-        links = _links(args, alignments, row[1], len(sentence.words), len(words))
+        links = links_of(alignments, links_line, args.min_probability, len(sentence.words), len(words))
         spans, invalid = read_bio(sentence.labels, str(labels.path), sentence.line)
         repaired += invalid
         projected = project_spans(spans, links, args.max_gap)
@@ -161,17 +181,32 @@ def _unequal(labels: TextFile, sentences: int, target: TextFile, lines: int) -> 
     )
 
 
-def _carry_markup(args: argparse.Namespace, warnings: list[str]) -> Iterator[str]:
-    from xlm_align_fairseq.links.markup import MarkupError, escape_tags, insert_markup, place_elements, read_markup, remove_markup
-    from xlm_align_fairseq.text.lines import read_together
-    from xlm_align_fairseq.text.tokenize import split_words
+def _check_source(texts: Texts, given: Sequence[str], own: Sequence[str], where: str) -> None:
+    """Refuse source words of the text, which links count, that are not those to carry something from."""
+    if " ".join(given) == " ".join(own):
+        return
+    n, pair = next((n, pair) for n, pair in enumerate(itertools.zip_longest(given, own), 1) if pair[0] != pair[1])
+    one, other = ("missing" if word is None else repr(word[:40]) for word in pair)
+    place = texts.where if texts.has_source else f"--tokenizer {','.join(dict.fromkeys(texts.tokenizers))}"
+    raise InputError(
+        f"{place}: source word {n} is {one}, but {other} in {where}; links count the words of the text, which must be those that"
+        " --plain-source writes: align that text, with the tokeniser none on its side"
+    )
 
-    source, target, alignments = _text(args, "markup"), _text(args, "tgt"), streams.open_alignments(args.alignments)
-    total = streams.count_lines(source, target, alignments)
+
+def _carry_markup(args: argparse.Namespace, texts: Texts, warnings: list[str]) -> Iterator[str]:
+    from xlm_align_fairseq.links.markup import MarkupError, escape_tags, insert_markup, place_elements, read_markup, remove_markup
+
+    source, alignments = open_text(args.markup, args.replace_invalid), open_text(args.alignments)
+    target = texts.files[-1]
+    total = count_lines(source, *texts.files, alignments)
     lost, broken, escaped = _Lost(), 0, 0
     first = ""
-    for marked, line, links_line in _progress(read_together(source, target, alignments), total, args):
-        links = _links(args, alignments, links_line, *(len(split_words(text)) for text in (remove_markup(marked), line)))
+    for marked, *lines, links_line in progress(read_together(source, *texts.files, alignments), total, args.quiet):
+        own = remove_markup(marked)
+        given, line = texts.split(lines, source=own)
+        _check_source(texts, split_words(given), split_words(own), f"{source.path}:{source.lines}")
+        links = links_of(alignments, links_line, args.min_probability, len(split_words(own)), len(split_words(line)))
         try:
             elements = read_markup(marked)
         except MarkupError as error:
@@ -202,27 +237,6 @@ def _carry_markup(args: argparse.Namespace, warnings: list[str]) -> Iterator[str
     if escaped:
         warnings.append(f"{escaped} of {target.lines} target lines have what looks like a tag; its < was written &lt;")
     warnings += lost.report("elements", "kept empty" if args.keep_empty else "left out")
-
-
-def _text(args: argparse.Namespace, flag: str) -> TextFile:
-    from xlm_align_fairseq.text.lines import TextFile
-
-    return TextFile(getattr(args, flag), replace_invalid=args.replace_invalid)
-
-
-def _links(args: argparse.Namespace, alignments: TextFile, line: str, n_source: int, n_target: int) -> Links:
-    from xlm_align_fairseq.links.pharaoh import check_range
-
-    where = f"{alignments.path}:{alignments.lines}"
-    links = streams.parse_links(line, where, args.min_probability)
-    check_range(links, n_source, n_target, where)
-    return links
-
-
-def _progress(pairs: Iterable[Any], total: int | None, args: argparse.Namespace) -> Iterable[Any]:
-    from tqdm import tqdm
-
-    return tqdm(pairs, total=total, unit=" pairs", disable=args.quiet, file=sys.stderr)
 
 
 class _Lost:

@@ -8,14 +8,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from xlm_align_fairseq.cli.support import score_curve
-from xlm_align_fairseq.cli.support.streams import open_alignments
+from xlm_align_fairseq.cli.support.streams import open_text
+from xlm_align_fairseq.cli.support.writing import check_files, reporting
 from xlm_align_fairseq.errors import InputError
 from xlm_align_fairseq.links.gold import GoldFile, load_gold
 from xlm_align_fairseq.links.pharaoh import Link, check_range, parse_pharaoh, parse_probabilities
 from xlm_align_fairseq.pictures.plot import require_matplotlib
 from xlm_align_fairseq.signature import signature
-from xlm_align_fairseq.system.files import check_output
 from xlm_align_fairseq.text.lines import read_lines
+from xlm_align_fairseq.text.tokenize import split_words
 from xlm_align_fairseq.version import __version__
 
 if TYPE_CHECKING:
@@ -82,10 +83,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     thresholds = score_curve.parse_thresholds(score_curve.THRESHOLDS if args.thresholds is None else args.thresholds)
     if args.curve_plot is not None:
         require_matplotlib()
-    inputs = [0 if name == "-" else name for name in (*args.hyp, args.gold, args.src, args.tgt) if name is not None]
-    for flag, path in (("--per-sentence", args.per_sentence), ("--curve-plot", args.curve_plot)):
-        if path is not None:
-            check_output(flag, path, inputs)
+    outputs = ("--per-sentence", args.per_sentence), ("--curve-plot", args.curve_plot)
+    check_files([*args.hyp, args.gold, args.src, args.tgt], *outputs)
 
     systems = [_read_hypothesis(name, args) for name in args.hyp]
     names = ["<stdin>" if name == "-" else name for name in args.hyp]
@@ -99,7 +98,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if not any(sentence.possible for sentence in gold.sentences):
         raise InputError(f"{args.gold}: no gold links in {len(gold.sentences)} sentence pairs; nothing to score against")
     if args.src is not None:
-        sizes = [(_n_words(s), _n_words(t)) for s, t in zip(source, target, strict=True)]
+        sizes = [(len(split_words(s)), len(split_words(t))) for s, t in zip(source, target, strict=True)]
         for n, (sentence, size) in enumerate(zip(gold.sentences, sizes, strict=True), 1):
             check_range(sorted(sentence.possible), *size, f"{args.gold}: sentence pair {n}")
         for name, system in zip(names, systems, strict=True):
@@ -124,7 +123,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _read_hypothesis(name: str, args: argparse.Namespace) -> list[dict[Link, float]]:
     """Read the links of each sentence pair, with their probabilities if a curve is asked for, else 1."""
     shown = "<stdin>" if name == "-" else name
-    lines = list(open_alignments(name))
+    lines = list(open_text(name))
     system = []
     for n, line in enumerate(lines, 1):
         where = f"{shown}:{n}"
@@ -144,10 +143,6 @@ def _check_lengths(lengths: Sequence[tuple[str, int]]) -> None:
                 f"{other}: {n_other} lines, but {n_first} lines in {first}; line n of every file is sentence pair n,"
                 " check that the files belong together and are complete"
             )
-
-
-def _n_words(line: str) -> int:
-    return len(line.split(" ")) if line else 0
 
 
 def _report(
@@ -230,7 +225,5 @@ def _sentences(names: Sequence[str], counts: Sequence[Sequence["Counts"]], label
 
 
 def _write(flag: str, path: str, text: str) -> None:
-    try:
+    with reporting(f"{flag} {path}"):
         Path(path).write_bytes(text.encode())
-    except OSError as error:
-        raise InputError(f"{flag} {path}: cannot write the file ({error.strerror}); check the path") from error

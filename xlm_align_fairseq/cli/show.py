@@ -7,22 +7,24 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from xlm_align_fairseq.cli.support.streams import open_alignments
+from xlm_align_fairseq.cli.support.streams import open_text
+from xlm_align_fairseq.cli.support.texts import GIVE, Texts, add_invalid_flag, add_text_flags
+from xlm_align_fairseq.cli.support.writing import check_files, reporting
 from xlm_align_fairseq.errors import InputError
 from xlm_align_fairseq.links.confidence import sentence_score
 from xlm_align_fairseq.links.gold import Gold, load_gold
 from xlm_align_fairseq.links.pharaoh import Link, check_range, parse_probabilities, read_pharaoh
 from xlm_align_fairseq.pictures.picture import LEGEND, Cell, Example, render_page, render_terminal
-from xlm_align_fairseq.system.files import PACKED, check_output
-from xlm_align_fairseq.text.lines import read_lines
+from xlm_align_fairseq.system.files import PACKED
 
 
 def parser() -> argparse.ArgumentParser:
     """Build the parser of ``xlm-align show``."""
     new = argparse.ArgumentParser(prog="xlm-align show", description=__doc__)
     add = new.add_argument
-    add("--src", metavar="FILE", required=True, help="source sentences, words separated by single spaces")
-    add("--tgt", metavar="FILE", required=True, help="target sentences")
+    texts = new.add_argument_group("texts", GIVE)
+    add_text_flags(texts)
+    add_invalid_flag(texts)
     add(
         "--alignments",
         metavar="FILE",
@@ -53,17 +55,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         InputError: a file or a flag cannot be used.
     """
     args = parser().parse_args(argv)
-    if args.html is not None:
-        inputs = [args.src, args.tgt, *args.alignments, args.gold]
-        check_output("--html", args.html, [0 if name == "-" else name for name in inputs if name is not None])
+    texts = Texts.from_flags(args)
+    check_files([*texts.inputs, *args.alignments, args.gold], ("--html", args.html))
     names = _names(args.names, args.alignments)
-    examples = _by_score(args, _examples(args, names))
+    examples = _by_score(args, _examples(args, texts, names))
     if args.html is not None:
         page = render_page(args.title, examples, _notes(examples, names))
-        try:
+        with reporting(f"--html {args.html}", "page"):
             Path(args.html).write_bytes(page.encode())
-        except OSError as error:
-            raise InputError(f"--html {args.html}: cannot write the page ({error.strerror}); check the path") from error
         return 0
     colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
     width = shutil.get_terminal_size((100, 24)).columns
@@ -86,26 +85,25 @@ def _names(given: str | None, paths: Sequence[str]) -> list[str]:
     return names
 
 
-def _examples(args: argparse.Namespace, names: Sequence[str]) -> list[Example]:
-    source, target = read_lines(args.src), read_lines(args.tgt)
+def _examples(args: argparse.Namespace, texts: Texts, names: Sequence[str]) -> list[Example]:
+    sentences, counted_in = list(texts.sentences()), str(texts.files[0].path)
     read = [_read_system(path, args.one_based) for path in args.alignments]
     systems = [links for links, _ in read]
     probable = {name: found for name, (_, found) in zip(names, read, strict=True) if found is not None}
-    lengths = [len(target), *map(len, systems)]
-    for path, length in zip([args.tgt, *args.alignments], lengths, strict=True):
-        if length != len(source):
+    for path, system in zip(args.alignments, systems, strict=True):
+        if len(system) != len(sentences):
             raise InputError(
-                f"{path}: {length} lines, but {len(source)} lines in {args.src}; line n of every file is sentence"
+                f"{path}: {len(system)} lines, but {len(sentences)} lines in {counted_in}; line n of every file is sentence"
                 " pair n, check that the files belong together and are complete"
             )
-    gold: list[Gold | None] = [None] * len(source)
+    gold: list[Gold | None] = [None] * len(sentences)
     if args.gold is not None:
         one_based = args.gold_one_based or None
-        gold = list(load_gold(args.gold, one_based=one_based, n_lines=len(source), counted_in=args.src).sentences)
-    pair = args.pair if args.pair is not None else _pair(args.src, args.tgt)
+        gold = list(load_gold(args.gold, one_based=one_based, n_lines=len(sentences), counted_in=counted_in).sentences)
+    pair = args.pair if args.pair is not None else _pair(texts.inputs)
     shown = []
-    for number in _only(args.only, len(source)):
-        words = [line.split(" ") if line else [] for line in (source[number - 1], target[number - 1])]
+    for number in _only(args.only, len(sentences)):
+        words = texts.words(*sentences[number - 1])
         links = [system[number - 1] for system in systems]
         for path, found in zip(args.alignments, links, strict=True):
             check_range(found, len(words[0]), len(words[1]), f"{path}:{number}")
@@ -122,7 +120,7 @@ def _examples(args: argparse.Namespace, names: Sequence[str]) -> list[Example]:
 
 def _read_system(path: str, one_based: bool) -> tuple[list[list[Link]], list[dict[Link, float]] | None]:
     """Read alignments, and the probabilities of all links if any link has one."""
-    lines = list(open_alignments(path))
+    lines = list(open_text(path))
     if not any(":" in line for line in lines):
         return read_pharaoh(lines, one_based=one_based, name=path), None
     found = [parse_probabilities(line, one_based=one_based, where=f"{path}:{n}") for n, line in enumerate(lines, 1)]
@@ -174,10 +172,10 @@ def _only(given: str | None, n_lines: int) -> list[int]:
     return list(dict.fromkeys(numbers))
 
 
-def _pair(src: str, tgt: str) -> str:
-    names = [Path(path).stem if path.endswith(PACKED) else path for path in (src, tgt)]
+def _pair(paths: Sequence[str]) -> str:
+    names = [Path(path).stem if path.endswith(PACKED) else path for path in paths]
     ends = [Path(name).suffix.removeprefix(".") for name in names]
-    return "-".join(ends) if all(ends) and ends[0] != ends[1] else "pair"
+    return "-".join(ends) if len(ends) == 2 and all(ends) and ends[0] != ends[1] else "pair"
 
 
 def _notes(examples: Sequence[Example], names: Sequence[str]) -> list[list[Cell]]:

@@ -1,16 +1,16 @@
 from .conll import Sentence, read_conll
-from .lines import TextFile, read_lines, read_pairs, read_together, read_tsv
-from .tokenize import describe, split_words, tokenizer
+from .lines import TextFile, read_bitext, read_lines, read_together
+from .tokenize import describe, split_words, tokenizer, tokenizer_names
 
 __all__ = [
     "Sentence",
     "TextFile",
     "describe",
+    "read_bitext",
     "read_conll",
     "read_lines",
-    "read_pairs",
     "read_together",
-    "read_tsv",
     "split_words",
     "tokenizer",
+    "tokenizer_names",
 ]

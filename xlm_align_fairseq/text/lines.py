@@ -11,7 +11,7 @@ import lzma
 import os
 import stat
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -22,6 +22,7 @@ from xlm_align_fairseq.system.files import PACKED
 
 PathLike = str | os.PathLike[str]
 OPENERS = dict(zip(PACKED, (gzip.open, bz2.open, lzma.open, zstd.open), strict=True))
+TAB, BARS = "\t", " ||| "  # between source and target in one file
 
 
 class TextFile:
@@ -115,37 +116,53 @@ def read_together(*texts: TextFile) -> Iterator[tuple[str, ...]]:
             )
 
 
-def read_pairs(src: TextFile | Path | str, tgt: TextFile | Path | str) -> Iterator[tuple[str, str]]:
-    """Yield the pairs of two parallel files; raises what `read_together` raises."""
-    return ((source, target) for source, target in read_together(_text(src), _text(tgt)))
+def as_text(file: TextFile | Path | str, *, replace_invalid: bool = False) -> TextFile:
+    """Return what reads a file; what does so already stays as it is."""
+    return file if isinstance(file, TextFile) else TextFile(file, replace_invalid=replace_invalid)
 
 
-def read_tsv(path: TextFile | Path | str) -> Iterator[tuple[str, str]]:
-    """Yield the first two columns of each line.
+def read_bitext(texts: Sequence[TextFile], separator: str | None = None, *others: TextFile) -> Iterator[tuple[str, ...]]:
+    """Yield source and target of each pair, and after them line n of every other file.
+
+    Args:
+        texts: a file for each side, or one with both.
+        separator: stands between source and target in one file, `TAB` or `BARS`; `None` for two files.
+        others: files with a line for each pair.
 
     Raises:
-        InputError: a line has no tab.
+        InputError: the files have different numbers of lines, or a line lacks the separator.
     """
-    text = _text(path)
-    for line in text:
-        yield split_columns(line, f"{text.path}:{text.lines}")
+    for row in read_together(*texts, *others):
+        if separator is None:
+            yield row
+        else:
+            yield *split_pair(row[0], separator, f"{texts[0].path}:{texts[0].lines}"), *row[1:]
 
 
-def split_columns(line: str, where: str) -> tuple[str, str]:
-    """Split a line of a TSV file into source and target; more columns are not read.
+def split_pair(line: str, separator: str, where: str) -> tuple[str, str]:
+    """Split a line into source and target.
 
     Args:
         line: the line.
+        separator: `TAB`, of which columns after the second are not read, or `BARS`, where the target is all of the rest.
         where: `file:line`, begins the message of an error.
+
+    Raises:
+        InputError: the separator is not there.
     """
-    columns = line.split("\t", 2)
-    if len(columns) == 1:
+    if pair := find_pair(line, separator):
+        return pair
+    if separator == TAB:
         raise InputError(f"{where}: no tab; allowed are source and target with a tab between, more columns are not read")
-    return columns[0], columns[1]
+    raise InputError(f"{where}: no{separator}between source and target; allowed is `source ||| target`, a space on either side")
 
 
-def _text(file: TextFile | Path | str) -> TextFile:
-    return file if isinstance(file, TextFile) else TextFile(file)
+def find_pair(line: str, separator: str) -> tuple[str, str] | None:
+    """Return source and target of a line as `split_pair` does, or `None` where the separator is not there."""
+    source, found, target = line.partition(separator)
+    if not found:
+        return None
+    return source, target.partition(TAB)[0] if separator == TAB else target
 
 
 class _HashingFile(io.RawIOBase):

@@ -33,13 +33,31 @@ def tokenizer(name: str) -> Callable[[str], str]:
     return lambda line: " ".join(word for word in make(line).split(" ") if word)
 
 
-def describe(name: str) -> str:
-    """Return what a signature says about a tokeniser: sacrebleu's own signature of it and sacrebleu's version."""
-    if name == "none":
-        return name
-    from sacrebleu import __version__ as version
+def tokenizer_names(given: str) -> tuple[str, str]:
+    """Return the names of the tokenisers of source and target.
 
-    return f"{_sacrebleu(name).signature()}-sacrebleu-{version}"
+    Args:
+        given: one name for both, or two with a comma between; they are not looked up.
+
+    Raises:
+        InputError: there are more.
+
+    >>> tokenizer_names("zh,13a"), tokenizer_names("13a")
+    (('zh', '13a'), ('13a', '13a'))
+    """
+    names = given.split(",")
+    if len(names) > 2:
+        raise InputError(f"--tokenizer {given}: allowed are one name for both sides, or two with a comma between")
+    return names[0], names[-1]
+
+
+def describe(given: str) -> str:
+    """Return what a signature says about tokenisers: sacrebleu's own signature of each and sacrebleu's version.
+
+    Args:
+        given: one name, or two with a comma between; said once if they are the same.
+    """
+    return "+".join(map(_describe, dict.fromkeys(tokenizer_names(given))))
 
 
 def split_words(line: str) -> list[str]:
@@ -49,6 +67,14 @@ def split_words(line: str) -> list[str]:
 
 def _unchanged(line: str) -> str:
     return line
+
+
+def _describe(name: str) -> str:
+    if name == "none":
+        return name
+    from sacrebleu import __version__ as version
+
+    return f"{_sacrebleu(name).signature()}-sacrebleu-{version}"
 
 
 def _sacrebleu(name: str) -> Any:

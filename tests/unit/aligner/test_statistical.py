@@ -5,6 +5,7 @@ import bz2
 import gzip
 import lzma
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -133,6 +134,24 @@ def test_the_same_bytes_again_whatever_the_file_form_and_the_number_of_threads(w
         assert done.stdout == expected
 
 
+def test_a_tokeniser_for_each_side(work, capsys):
+    expected = links("--src", "src", "--tgt", "tgt")
+    write("zh", [" ".join(line.replace(" ", "")) for line in SOURCE])
+    links("--src", "zh", "--tgt", "tgt", out="characters")
+    capsys.readouterr()
+    write("raw", [line.replace(" ", "") for line in SOURCE])
+    assert links("--src", "raw", "--tgt", "tgt", "--tokenizer", "char,none") == Path("characters").read_bytes() != expected
+    signature = parse_signature(capsys.readouterr().err.splitlines()[-1])
+    assert re.fullmatch(r"char-sacrebleu-[0-9.]+\+none", signature["tokenizer"])
+
+
+@pytest.mark.parametrize("flags", [[], ["--quiet"]])
+def test_progress_is_for_terminals(work, monkeypatch, capsys, flags):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    links(*PAIR, *flags)
+    assert ("reading" in capsys.readouterr().err) == (not flags)
+
+
 def test_seed_and_method_arrive():
     pairs = [(source.split(), target.split()[::-1]) for source, target in zip(SOURCE, TARGET, strict=True)]
     found = {}
@@ -156,15 +175,6 @@ def test_bytes_that_are_not_utf8(work):
     with pytest.raises(InputError, match=r"src:2: byte 0xff \(byte 5 of the line\) is not UTF-8"):
         bootstrap.main(["--src", "src", "--tgt", "tgt"])
     assert links("--src", "src", "--tgt", "tgt", "--replace-invalid").count(b"\n") == 2
-
-
-@pytest.mark.parametrize(
-    "flags", [[], ["--src", "src"], ["--src", "src", "--tsv", "src"], ["--src", "a", "--tgt", "b", "--tsv", "c"]]
-)
-def test_flags_that_do_not_go_together(work, capsys, flags):
-    with pytest.raises(SystemExit, match="2"):
-        bootstrap.main(flags)
-    assert "give --src and --tgt, or --tsv" in capsys.readouterr().err
 
 
 PAIR = ["--src", "src", "--tgt", "tgt"]

@@ -27,6 +27,7 @@ from xlm_align_fairseq.encoder.vocabulary import Vocabulary, open_sentencepiece
 from xlm_align_fairseq.errors import InputError
 from xlm_align_fairseq.plugin.pretraining.dataset import BitextDataset, StreamConfig
 from xlm_align_fairseq.plugin.pretraining.mono import MonoBlocks
+from xlm_align_fairseq.text.lines import BARS
 
 ODD = "eins\u2028zwei\u00a0drei\x85vier\rfünf"  # one line
 ALL, WORDS = Options(max_ratio=1e6), Options(pieces="words", max_ratio=1e6)  # made-up pairs differ in length
@@ -319,6 +320,11 @@ def test_tsv_and_packed_text_give_the_same_data(files, corpus, text, tmp_path):
         two, one = contents(tmp_path / "two"), contents(tmp_path / name)
         assert len(one) == (8 if given else 6)
         assert all(two[file] == data for file, data in one.items() if not file.startswith("manifest"))
+    bars = tmp_path / "corpus.bars"
+    bars.write_bytes("".join(f"{a} ||| {b}\n" for a, b in zip(*text, strict=True)).encode())
+    binarize_pairs(files, [bars], ("de", "en"), tmp_path / "bars", separator=BARS, options=WORDS, alignments=alignments)
+    assert contents(tmp_path / "bars").keys() == two.keys()
+    assert all(two[file] == data for file, data in contents(tmp_path / "bars").items() if not file.startswith("manifest"))
     bad = tmp_path / "bad.tsv"
     bad.write_text("a\tb\na b\n", encoding="utf-8")
     for given in (None, alignments):
@@ -385,7 +391,7 @@ def test_an_interrupted_run_leaves_what_was_there(files, corpus, text, tmp_path,
         raise KeyboardInterrupt
 
     monkeypatch.setattr(chunks, "CHUNK_ROWS", 8)
-    monkeypatch.setattr(binarize_module, "read_pairs", interrupted)
+    monkeypatch.setattr(binarize_module, "read_bitext", interrupted)
     for out in (tmp_path / "out", tmp_path / "new"):
         with pytest.raises(KeyboardInterrupt):
             run(files, paths, out, workers)

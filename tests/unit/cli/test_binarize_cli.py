@@ -1,5 +1,7 @@
 """Tests of ``xlm-align binarize``: what is printed where, the files, refusals, what is imported."""
 
+import gzip
+import hashlib
 import io
 import json
 import subprocess
@@ -87,6 +89,47 @@ def test_flags_arrive(model, work, capsys):
     assert f"  links                         7 of words, {manifest['links']['pieces']} of pieces" in printed.err
 
 
+def same_data(one, other):
+    """Compare all but the manifests, which tell of the input files, and return those."""
+    names = sorted(path.name for path in Path(one).iterdir())
+    assert names == sorted(path.name for path in Path(other).iterdir())
+    for name in names:
+        if not name.startswith("manifest"):
+            assert (Path(one) / name).read_bytes() == (Path(other) / name).read_bytes()
+    return [json.loads((Path(path) / "manifest.train.de-en.json").read_text("utf-8")) for path in (one, other)]
+
+
+def test_every_form_of_pairs_gives_the_same_data(model, work, monkeypatch):
+    bars = "".join(f"{a} ||| {b}\n" for a, b in zip(SOURCE, TARGET, strict=True)).encode()
+    Path("pairs.gz").write_bytes(gzip.compress(bars))
+    words = ["--model", str(model), "--lang-pair", "de-en", "--pieces", "words"]
+    links = ["--alignments", "align"]
+    assert binarize.main([*words, *PAIR[2:], *links, "--out", "two"]) == 0
+    for name, flags in {"tsv": ["--tsv", "tsv"], "bars": ["--pairs", "pairs.gz"]}.items():
+        assert binarize.main([*words, *flags, *links, "--out", f"of-{name}"]) == 0
+        same_data("two", f"of-{name}")
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(bars)))
+    assert binarize.main([*words, "--pairs", "-", *links, "--out", "stdin"]) == 0
+    _, manifest = same_data("two", "stdin")
+    assert manifest["inputs"]["pairs"] == {"name": "<stdin>", "sha256": hashlib.sha256(bars).hexdigest(), "lines": 5}
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(Path("align").read_bytes())))
+    assert binarize.main([*words, *PAIR[2:], "--alignments", "-", "--out", "links"]) == 0
+    same_data("two", "links")
+
+
+def test_a_tokeniser_for_each_side(model, work):
+    words = ["--model", str(model), "--lang-pair", "de-en", "--pieces", "words", "--workers", "2"]
+    Path("raw").write_text("".join(f"{line.replace(' ', '')}\n" for line in SOURCE), "utf-8")
+    Path("split").write_text("".join(f"{' '.join(line.replace(' ', ''))}\n" for line in SOURCE), "utf-8")
+    assert binarize.main([*words, "--src", "raw", "--tgt", "tgt", "--tokenizer", "char,none", "--out", "raw-out"]) == 0
+    assert binarize.main([*words, "--src", "split", "--tgt", "tgt", "--out", "split-out"]) == 0
+    raw, split = same_data("raw-out", "split-out")
+    assert raw["options"]["tokenizer"] == "char,none"
+    assert "|tokenizer:char-sacrebleu-" in raw["signature"]
+    assert "+none|" in raw["signature"]
+    assert "|tokenizer:none|" in split["signature"]
+
+
 def test_mono(model, work, capsys):
     assert binarize.main(["--model", str(model), "--mono", "src", "--split", "extra", "--out", "out"]) == 0
     printed = capsys.readouterr()
@@ -98,9 +141,6 @@ def test_mono(model, work, capsys):
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (["--src", "src"], "give --src and --tgt, or --tsv, or --mono"),
-        ([], "give --src and --tgt, or --tsv, or --mono"),
-        (["--tsv", "tsv", "--mono", "src"], "give --src and --tgt, or --tsv, or --mono"),
         (["--tsv", "tsv"], "pairs need --lang-pair, such as de-en"),
         (["--mono", "src", "--lang-pair", "de-en"], "--lang-pair belongs to pairs: leave it out with --mono"),
         (["--mono", "src", "--alignments", "align"], "--alignments belongs to pairs: leave it out with --mono"),
@@ -116,6 +156,16 @@ def test_flags_that_do_not_go_together(model, work, capsys, flags, message):
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
+        (["--src", "src"], "--src: allowed are --src and --tgt together, --tsv, --pairs, or --mono alone"),
+        ([], "no text: allowed are --src and --tgt together, --tsv, --pairs, or --mono alone"),
+        (["--tsv", "tsv", "--mono", "src"], "--tsv --mono: allowed are --src and --tgt together, --tsv, --pairs, or --mono"),
+        (["--mono", "src", "--pieces", "words", "--tokenizer", "zh,13a"], "--tokenizer zh,13a: monolingual text has one side"),
+        ([*PAIR, "--pieces", "words", "--tokenizer", "a,b,c"], "--tokenizer a,b,c: allowed are one name for both sides, or two"),
+        (["--lang-pair", "de-en", "--pairs", "tsv"], r"tsv:1: no \|\|\| between source and target"),
+        (
+            ["--lang-pair", "de-en", "--pairs", "-", "--pieces", "words", "--alignments", "-"],
+            r"- \(standard input\) is given 2 times, but is there once; write the others to files",
+        ),
         (["--lang-pair", "deen", "--tsv", "tsv"], "--lang-pair 'deen': allowed are two codes and one - between them"),
         (["--lang-pair", "zh-Hans-en", "--tsv", "tsv"], "--lang-pair 'zh-Hans-en': allowed are .* zh_Hans-en"),
         ([*PAIR, "--tokenizer", "zh"], "--tokenizer zh: --pieces running has no words; give --pieces words"),

@@ -156,14 +156,6 @@ def test_refusals(argv, text):
         assert Path(name).read_text() == content
 
 
-@pytest.mark.parametrize("argv", [["--src", "src"], ["--src", "src", "--tgt", "tgt", "--tsv", "tsv"], []])
-def test_texts_come_in_one_of_two_ways(argv, capsys):
-    with pytest.raises(SystemExit) as stop:
-        lexicon.main([*argv, "--alignments", "align"])
-    assert stop.value.code == 2
-    assert "give --src and --tgt, or --tsv" in capsys.readouterr().err
-
-
 def test_nothing_heavy_is_imported_and_pipes_are_read(files):
     code = "import sys; from xlm_align_fairseq.cli.main import main; main(sys.argv[1:]);"
     code += "print([m for m in ('torch', 'numpy', 'fairseq') if m in sys.modules])"

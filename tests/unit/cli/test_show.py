@@ -236,7 +236,9 @@ def test_flags_are_checked_first(capsys):
     with pytest.raises(SystemExit) as stop:
         show.main(["--src", "gone"])
     assert stop.value.code == 2
-    assert "--tgt" in capsys.readouterr().err
+    assert "--alignments" in capsys.readouterr().err
+    with pytest.raises(InputError, match=r"^--src: allowed are --src and --tgt together, --tsv, or --pairs$"):
+        show.main(["--src", "gone", "--alignments", "gone"])
 
 
 @pytest.mark.parametrize("value", ["x", "-0.1", "1.1", "nan", ""])

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from xlm_align_fairseq.errors import InputError
-from xlm_align_fairseq.text.lines import TextFile, read_pairs, read_together, read_tsv
+from xlm_align_fairseq.text.lines import BARS, TAB, TextFile, as_text, read_bitext, read_together
 
 ODD = "a\u2028b\u00a0c\x0bd\x0ce\x1cf\x85g\rh"  # str.splitlines would cut it at each of these but one
 
@@ -109,7 +109,7 @@ def test_spoilt_packed_files(tmp_path, ending, pack, spoil):
 
 def test_pairs(tmp_path):
     src, tgt = file(tmp_path, f"{ODD}\n\nc\n", "a"), file(tmp_path, "x\ny\nz", "b")
-    assert list(read_pairs(src, tgt)) == [(ODD, "x"), ("", "y"), ("c", "z")]
+    assert list(read_bitext([TextFile(src), TextFile(tgt)])) == [(ODD, "x"), ("", "y"), ("c", "z")]
     assert list(read_together(TextFile(src))) == [(ODD,), ("",), ("c",)]
 
 
@@ -118,15 +118,41 @@ def test_unequal_files_are_counted_to_their_ends(tmp_path, n_source, n_target):
     src, tgt = file(tmp_path, "s\n" * n_source, "a"), file(tmp_path, "t\n" * n_target, "b")
     yielded = []
     with pytest.raises(InputError, match=rf"^{tgt}: {n_target} lines, but {n_source} lines in {src}; line n of every"):
-        deque(map(yielded.append, read_pairs(src, tgt)), maxlen=0)
+        deque(map(yielded.append, read_bitext([TextFile(src), TextFile(tgt)])), maxlen=0)
     assert yielded[: min(n_source, n_target)] == [("s", "t")] * min(n_source, n_target)
 
 
 def test_tsv(tmp_path):
-    path = file(tmp_path, f"{ODD}\tb\n\t\n")
-    assert list(read_tsv(path)) == [(ODD, "b"), ("", "")]
-    assert list(read_tsv(file(tmp_path, "a\tb\tc\td\n"))) == [("a", "b")]
+    text = TextFile(file(tmp_path, f"{ODD}\tb\n\t\n"))
+    assert list(read_bitext([text], TAB)) == [(ODD, "b"), ("", "")]
+    assert list(read_bitext([TextFile(file(tmp_path, "a\tb\tc\td\n"))], TAB)) == [("a", "b")]
     for line in ("a", ""):
         path = file(tmp_path, f"a\tb\n{line}\n")
         with pytest.raises(InputError, match=rf"^{path}:2: no tab; allowed are source and target with a tab between"):
-            list(read_tsv(path))
+            list(read_bitext([TextFile(path)], TAB))
+
+
+def test_bars(tmp_path):
+    text = TextFile(file(tmp_path, f"{ODD} ||| b\tc\n ||| \na ||| b ||| c\na |||b ||| c\n"))
+    assert list(read_bitext([text], BARS)) == [(ODD, "b\tc"), ("", ""), ("a", "b ||| c"), ("a |||b", "c")]
+    for line in ("a|||b", "||| b", "a |||", ""):
+        path = file(tmp_path, f"a ||| b\n{line}\n")
+        with pytest.raises(InputError) as error:
+            list(read_bitext([TextFile(path)], BARS))
+        assert str(error.value) == (
+            f"{path}:2: no ||| between source and target; allowed is `source ||| target`, a space on either side"
+        )
+
+
+def test_other_files_beside_the_pairs(tmp_path):
+    text, links = TextFile(file(tmp_path, "a\tb\nc\td\n")), TextFile(file(tmp_path, "0-0\n\n", "links"))
+    assert list(read_bitext([text], TAB, links)) == [("a", "b", "0-0"), ("c", "d", "")]
+    short = TextFile(file(tmp_path, "0-0\n", "short"))
+    with pytest.raises(InputError, match=r"short: 1 lines, but 2 lines in "):
+        list(read_bitext([text], TAB, short))
+
+
+def test_what_reads_a_file_already_stays(tmp_path):
+    text = TextFile("x", replace_invalid=True)
+    assert as_text(text) is text
+    assert as_text("x", replace_invalid=True).replace_invalid

@@ -13,11 +13,15 @@ from pathlib import Path
 from typing import IO, Any
 
 from xlm_align_fairseq.aligner.result import Alignment
-from xlm_align_fairseq.cli.support.streams import StandardInput
-from xlm_align_fairseq.cli.support.texts import Texts
+from xlm_align_fairseq.cli.support.shards import Shard
+from xlm_align_fairseq.cli.support.writing import check_files, reporting
 from xlm_align_fairseq.errors import InputError
-from xlm_align_fairseq.system.files import check_output, real_path
+from xlm_align_fairseq.signature import signature
+from xlm_align_fairseq.system.files import real_path
+from xlm_align_fairseq.text.tokenize import describe
+from xlm_align_fairseq.version import __version__
 
+FORMAT = "xlm-align-output.2"
 ENDED = b"all lines are written\n"
 
 
@@ -40,17 +44,18 @@ class Output:
     _files: list[Any] = dataclasses.field(default_factory=list)
 
     @classmethod
-    def from_flags(cls, args: Any, texts: Texts) -> Output:
+    def from_flags(cls, args: Any, inputs: Sequence[str]) -> Output:
         """Check where the output goes.
+
+        Args:
+            args: parsed flags.
+            inputs: the paths of the text, ``-`` for standard input.
 
         Raises:
             InputError: it would overwrite an input, has the name of a packed file, or cannot be gone on with.
         """
         paths = [args.out, *(args.write_tokenized or [])]
-        inputs = [0 if isinstance(file, StandardInput) else str(file.path) for file in texts.files]
-        for flag, path in zip(("--out", "--write-tokenized", "--write-tokenized"), paths, strict=False):
-            if path != "-":
-                check_output(flag, path, inputs)
+        check_files(inputs, ("--out", args.out), *(("--write-tokenized", path) for path in paths[1:]))
         if len({os.path.realpath(path) for path in paths}) < len(paths):
             raise InputError(f"--out and --write-tokenized name one file twice: {', '.join(paths)}")
         if args.resume and args.out == "-":
@@ -60,6 +65,10 @@ class Output:
     @property
     def _state(self) -> Path:
         return Path(f"{self.paths[0]}.partial.json")
+
+    @property
+    def _flag(self) -> str:
+        return f"--out {' '.join(self.paths)}"
 
     def is_complete(self, lines: int | None) -> bool:
         """Say whether there is nothing left to go on with: a finished output, and no unfinished one beside it.
@@ -91,7 +100,7 @@ class Output:
                 raise InputError(
                     f"--resume: {' or '.join(self.paths)} is no regular file, so that nothing is known of what went there"
                 )
-            with _reporting(self.paths), contextlib.ExitStack() as stack:
+            with reporting(self._flag), contextlib.ExitStack() as stack:
                 for path in self.paths:
                     self._files.append(sys.stdout.buffer if path == "-" else stack.enter_context(open(path, "wb")))
                 yield 0
@@ -99,7 +108,7 @@ class Output:
                     file.flush()
             return
         same = identify()
-        with _reporting(self.paths), contextlib.ExitStack() as stack:
+        with reporting(self._flag), contextlib.ExitStack() as stack:
             state = stack.enter_context(_locked(self._state))
             done = self._prepare(state, same)
             self._files += [stack.enter_context(open(f"{path}.partial", "ab")) for path in self.paths]
@@ -161,6 +170,26 @@ class Output:
         return state.read().endswith(b"\n" + ENDED)
 
 
+def identity(args: Any, shard: Shard, aligner: Any) -> dict[str, Any]:
+    """Return what must be the same for a run to go on where another stopped; to be asked when `shard` has been counted."""
+    from xlm_align_fairseq.alignment.linking import fingerprint
+
+    texts = shard.texts
+    how = {
+        "weights": fingerprint(aligner.weights, aligner.config),
+        **aligner.config.signature_items(),
+        "device": aligner.device.type,
+        "tokenizers": "+".join(describe(name) for name in texts.tokenizers),
+        "output": args.format,
+        "tokenized": bool(args.write_tokenized),
+        "shard": f"{shard.shard_id}-of-{shard.num_shards}",
+        "version": __version__,
+    }
+    read = None not in [file.size() for file in texts.files]
+    inputs = [{"name": file.path.name, "sha256": file.sha256 if read else None} for file in texts.files]
+    return {"format": FORMAT, "signature": signature(how), "inputs": inputs}
+
+
 @contextlib.contextmanager
 def _locked(path: Path) -> Iterator[IO[bytes]]:
     """Open a file to read and append that no other process opens in this way; one that stays empty is removed."""
@@ -187,17 +216,6 @@ def _append(file: IO[bytes], text: bytes) -> None:
     file.write(text)
     file.flush()
     os.fsync(file.fileno())
-
-
-@contextlib.contextmanager
-def _reporting(paths: Sequence[str]) -> Iterator[None]:
-    """Turn what goes wrong in writing into `InputError`."""
-    try:
-        yield
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        raise InputError(f"--out {' '.join(paths)}: cannot write the file ({error.strerror}); check the path") from error
 
 
 def _is_resumable(path: str) -> bool:

@@ -1,23 +1,66 @@
-"""What `xlm-align align` reads: sentence pairs in four forms, and what must be the same for a run to go on."""
+"""Sentence pairs as the commands are given them: two files, TSV, or `source ||| target` lines; and what makes their words."""
 
 from __future__ import annotations
 
+import argparse
 import dataclasses
-import itertools
-from collections import Counter, deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from xlm_align_fairseq.aligner.result import Alignment
-from xlm_align_fairseq.cli.support.streams import StandardInput
+from xlm_align_fairseq.cli.support.streams import StandardInput, open_text
 from xlm_align_fairseq.errors import InputError
-from xlm_align_fairseq.signature import signature
-from xlm_align_fairseq.text.lines import TextFile, read_together
-from xlm_align_fairseq.text.tokenize import describe, split_words, tokenizer
-from xlm_align_fairseq.version import __version__
+from xlm_align_fairseq.text.lines import BARS, TAB, TextFile, read_together, split_pair
+from xlm_align_fairseq.text.tokenize import NAMES, split_words, tokenizer, tokenizer_names
 
-SEPARATOR = " ||| "
-FORMAT = "xlm-align-output.2"
+FLAGS = ("src", "tgt", "tsv", "pairs")
+GIVE = "Give --src and --tgt, --tsv, or --pairs; - is standard input."
+EPILOG = (
+    "Files are UTF-8, plain or packed as .gz, .bz2, .xz or .zst, and read line by line: memory does not grow with their length."
+    " Words are what stands between single spaces, unless --tokenizer says otherwise."
+)
+
+
+def add_text_flags(p: argparse._ActionsContainer, tokenizer_note: str = "") -> None:
+    """Add the flags that say where sentence pairs come from and what their words are.
+
+    Args:
+        p: the group of the texts.
+        tokenizer_note: what else is to be said of ``--tokenizer``.
+    """
+    p.add_argument("--src", metavar="FILE", help="source sentences, one a line")
+    p.add_argument("--tgt", metavar="FILE", help="target sentences, line by line the translations of --src")
+    p.add_argument("--tsv", metavar="FILE", help="source and target with a tab between; more columns are not read")
+    p.add_argument("--pairs", metavar="FILE", help="`source ||| target` lines; - is standard input")
+    p.add_argument(
+        "--tokenizer",
+        default="none",
+        metavar="NAME[,NAME]",
+        help="what makes words of a line, one for both sides or one for each: none takes what stands between single spaces;"
+        f" {', '.join(NAMES[1:])} are sacrebleu's{tokenizer_note} (default: none)",
+    )
+
+
+def add_invalid_flag(p: argparse._ActionsContainer) -> None:
+    """Add the flag about text that is not UTF-8."""
+    p.add_argument("--replace-invalid", action="store_true", help="bytes that are not UTF-8 become U+FFFD, in place of an error")
+
+
+def given_flags(args: argparse.Namespace, alone: str | None = None) -> list[str]:
+    """Return which flags name the text.
+
+    Args:
+        args: parsed flags.
+        alone: a flag that this command takes in place of the others.
+
+    Raises:
+        InputError: they do not go together, or there is none.
+    """
+    given = [flag for flag in dict.fromkeys((*FLAGS, alone)) if flag is not None and getattr(args, flag) is not None]
+    if given not in (["src", "tgt"], ["tsv"], ["pairs"], [alone]):
+        flags = f"--{' --'.join(given)}" if given else "no text"
+        ways = ["--src and --tgt together", "--tsv", "--pairs", *([f"--{alone} alone"] if alone else [])]
+        raise InputError(f"{flags}: allowed are {', '.join(ways[:-1])}, or {ways[-1]}")
+    return given
 
 
 @dataclasses.dataclass
@@ -25,110 +68,72 @@ class Texts:
     """Sentence pairs from files or standard input.
 
     Args:
-        files: two files of a side each, or one with both.
-        separator: between source and target in one file; None for two files.
-        tokenizers: of source and target.
-        num_shards, shard_id: which part of the lines is read.
-
-    Attributes:
-        counted: how many pairs were given the flags that come from reading.
+        files: two of a side each, one with both, or one with the target sentences alone.
+        separator: between source and target in one file, `TAB` or `BARS`.
+        tokenizers: names, of source and target.
     """
 
     files: list[TextFile]
     separator: str | None
     tokenizers: tuple[str, str]
-    num_shards: int
-    shard_id: int
-    counted: Counter = dataclasses.field(default_factory=Counter)
-    _flags: deque = dataclasses.field(default_factory=deque)
-    _range: tuple[int, int | None] = (0, None)
+    _tokenize: list[Callable[[str], str]] = dataclasses.field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self._tokenize = [tokenizer(name) for name in self.tokenizers]
 
     @classmethod
-    def from_flags(cls, args: Any) -> Texts:
+    def from_flags(cls, args: Any, alone: str | None = None) -> Texts:
         """Open what the flags name.
 
-        Raises:
-            InputError: a file, a tokeniser or a shard cannot be used.
-        """
-        if args.src:
-            files, separator = [TextFile(path, replace_invalid=True) for path in (args.src, args.tgt)], None
-        elif args.tsv:
-            files, separator = [_open(args.tsv)], "\t"
-        else:
-            files, separator = [_open(args.pairs or "-")], SEPARATOR
-        names = args.tokenizer.split(",")
-        if len(names) > 2:
-            raise InputError(f"--tokenizer {args.tokenizer}: allowed are one name for both sides, or two with a comma between")
-        if args.num_shards < 1:
-            raise InputError(f"--num-shards {args.num_shards}: allowed are 1 and more")
-        if not 0 <= args.shard_id < args.num_shards:
-            raise InputError(f"--shard-id {args.shard_id} of --num-shards {args.num_shards}: allowed are 0 to one less than that")
-        for name in names:
-            tokenizer(name)
-        return cls(files, separator, (names[0], names[-1]), args.num_shards, args.shard_id)
-
-    def count(self) -> int | None:
-        """Count the pairs of this shard; `None` where the text is no regular file, which can be read but once.
+        Args:
+            args: parsed flags, those of `add_text_flags` and `add_invalid_flag`.
+            alone: see `given_flags`.
 
         Raises:
-            InputError: files of different lengths, or shards of what can be read but once.
+            InputError: flags do not go together, or there is no such tokeniser.
         """
-        if None in [file.size() for file in self.files]:
-            if self.num_shards > 1:
-                raise InputError("--num-shards needs files that can be read twice: write the text to a file first")
-            return None
-        lines = sum(1 for _ in read_together(*self.files))
-        first, last = (lines * k // self.num_shards for k in (self.shard_id, self.shard_id + 1))
-        self._range = first, last
-        return last - first
+        given = given_flags(args, alone)
+        files = [open_text(getattr(args, flag), args.replace_invalid) for flag in given]
+        return cls(files, {"tsv": TAB, "pairs": BARS}.get(given[0]), tokenizer_names(args.tokenizer))
 
-    def pairs(self, skip: int = 0) -> Iterator[tuple[list[str], list[str]]]:
-        """Yield the words of both sides of each pair, from pair `skip` of the shard on."""
-        make = [tokenizer(name) for name in self.tokenizers]
-        first, last = self._range
-        for row in itertools.islice(self._rows(), first + skip, last):
-            sides, flags = self._split(row)
-            self._flags.append(flags)
-            source, target = (split_words(words(side)) for words, side in zip(make, sides, strict=True))
-            yield source, target
+    @property
+    def inputs(self) -> list[str]:
+        """The paths, ``-`` for standard input."""
+        return ["-" if isinstance(file, StandardInput) else str(file.path) for file in self.files]
 
-    def flagged(self, alignment: Alignment) -> Alignment:
-        """Add the flags of reading to the alignment of the next pair."""
-        flags = self._flags.popleft()
-        self.counted.update(flags)
-        return dataclasses.replace(alignment, flags=(*flags, *alignment.flags)) if flags else alignment
+    @property
+    def has_source(self) -> bool:
+        """Whether there are source sentences."""
+        return len(self.files) == 2 or self.separator is not None
 
-    def _rows(self) -> Iterator[tuple[str, ...]]:
-        return read_together(*self.files) if self.separator is None else ((line,) for line in self.files[0])
+    def split(self, lines: Sequence[str], source: str = "") -> tuple[str, str]:
+        """Return the source and the target sentence in the lines that were just read.
 
-    def _split(self, row: tuple[str, ...]) -> tuple[tuple[str, str], tuple[str, ...]]:
-        flags = ("invalid",) if any("\ufffd" in text for text in row) else ()
-        if self.separator is None:
-            return (row[0], row[1]), flags
-        source, separator, target = row[0].partition(self.separator)
-        if self.separator == "\t":
-            target = target.partition("\t")[0]
-        return (source, target), flags if separator else (*flags, "separator")
+        Args:
+            lines: one of each of `files`.
+            source: stands for the source sentence where there is none.
 
+        Raises:
+            InputError: a line lacks the separator.
+        """
+        if self.separator is not None:
+            return split_pair(lines[0], self.separator, self.where)
+        return (source, lines[0]) if len(lines) == 1 else (lines[0], lines[1])
 
-def identity(args: Any, texts: Texts, aligner: Any) -> dict[str, Any]:
-    """Return what must be the same for a run to go on where another stopped; to be asked when `texts` has been counted."""
-    from xlm_align_fairseq.alignment.linking import fingerprint
+    def words(self, source: str, target: str) -> tuple[list[str], list[str]]:
+        """Return the words of a sentence pair, which are what links count."""
+        of_source, of_target = self._tokenize
+        return split_words(of_source(source)), split_words(of_target(target))
 
-    how = {
-        "weights": fingerprint(aligner.weights, aligner.config),
-        **aligner.config.signature_items(),
-        "device": aligner.device.type,
-        "tokenizers": "+".join(describe(name) for name in texts.tokenizers),
-        "output": args.format,
-        "tokenized": bool(args.write_tokenized),
-        "shard": f"{texts.shard_id}-of-{texts.num_shards}",
-        "version": __version__,
-    }
-    read = None not in [file.size() for file in texts.files]
-    inputs = [{"name": file.path.name, "sha256": file.sha256 if read else None} for file in texts.files]
-    return {"format": FORMAT, "signature": signature(how), "inputs": inputs}
+    def sentences(self) -> Iterator[tuple[str, str]]:
+        """Yield source and target of each pair."""
+        return map(self.split, read_together(*self.files))
 
+    def pairs(self) -> Iterator[tuple[list[str], list[str]]]:
+        """Yield the words of both sides of each pair."""
+        return (self.words(*pair) for pair in self.sentences())
 
-def _open(path: str) -> TextFile:
-    return StandardInput(replace_invalid=True) if path == "-" else TextFile(path, replace_invalid=True)
+    @property
+    def where(self) -> str:
+        """`file:line` of the source sentence that was just read, for the text of an error."""
+        return f"{self.files[0].path}:{self.files[0].lines}"
