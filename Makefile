@@ -69,7 +69,7 @@ wheel-test:
 	$(VENV)-wheel/bin/python -m pip install --quiet "xlm-align-fairseq[test,quickstart]" -c constraints.txt
 	$(VENV)-wheel/bin/python -m pip uninstall --quiet --yes torchaudio
 	rm -rf build/wheel-test && mkdir -p build/wheel-test
-	cp -r tests examples scripts pyproject.toml README.md build/wheel-test/
+	cp -r tests examples scripts docs mkdocs.yml pyproject.toml setup.py *.md build/wheel-test/
 	cd build/wheel-test && $(CURDIR)/$(VENV)-wheel/bin/python -m pytest
 
 clean:
