@@ -1,6 +1,12 @@
 # make quickstart   train a real encoder for a few minutes, align before and after, make pictures
 # make test         style, types and the whole suite
-# Both make their own virtual environment first and can be repeated.
+# make lint         style and types alone
+# make docs         the documentation as a site, in build/site
+# make fuzz         100,000 lines, nearly half of them with odd bytes, through `xlm-align align`
+# make wheel-test   the suite against the installed wheel
+# make install      the virtual environment (.venv) that the others use
+# make clean        remove what was built and the outputs of the examples
+# Each makes what it needs first and can be repeated.
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV ?= .venv
@@ -9,11 +15,11 @@ TORCH ?= $(shell sed -n 's/^torch==\(.*\)/torch==\1+cpu/p' constraints.txt)
 TORCH_CPU_INDEX ?= https://download.pytorch.org/whl/cpu
 export OMP_NUM_THREADS ?= $(shell nproc)
 
-.PHONY: quickstart test fuzz lint install wheel-test clean
+.PHONY: help quickstart test fuzz lint docs install wheel-test clean
 .DEFAULT_GOAL := help
 
 help:
-	@sed -n 's/^# //p' Makefile
+	@sed -n '/^$$/q; s/^# //p' Makefile
 
 install: $(VENV)/installed
 
@@ -40,6 +46,14 @@ lint: install
 test: lint
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile
 
+# warnings are errors: a link that leads nowhere, a module that the reference names and that is not there
+docs: $(VENV)/docs-installed
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
+
+$(VENV)/docs-installed: $(VENV)/installed
+	$(BIN)/python -m pip install --quiet -e ".[docs]" -c constraints.txt
+	touch $@
+
 # 50,000 lines through each of two input forms, nearly half of them with odd bytes; the others must have links
 fuzz: install
 	FUZZ_LINES=50000 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -rP tests/integration/test_fuzz.py -k corpus
@@ -55,7 +69,7 @@ wheel-test:
 	$(VENV)-wheel/bin/python -m pip install --quiet "xlm-align-fairseq[test,quickstart]" -c constraints.txt
 	$(VENV)-wheel/bin/python -m pip uninstall --quiet --yes torchaudio
 	rm -rf build/wheel-test && mkdir -p build/wheel-test
-	cp -r tests examples scripts pyproject.toml README.md build/wheel-test/
+	cp -r tests examples scripts docs mkdocs.yml pyproject.toml setup.py *.md build/wheel-test/
 	cd build/wheel-test && $(CURDIR)/$(VENV)-wheel/bin/python -m pytest
 
 clean:

