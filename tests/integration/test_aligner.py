@@ -12,7 +12,8 @@ import torch
 from world import ENVIRONMENT, SHIPPED
 
 from xlm_align_fairseq import Aligner, Alignment
-from xlm_align_fairseq.alignment.config import CHOICES, METHODS
+from xlm_align_fairseq.alignment.config import CHOICES
+from xlm_align_fairseq.alignment.methods import METHODS
 from xlm_align_fairseq.cli.main import main as xlm_align
 from xlm_align_fairseq.convert.open import open_model
 from xlm_align_fairseq.encoder.network import PointerHead

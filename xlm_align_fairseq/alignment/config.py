@@ -6,32 +6,11 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
+from xlm_align_fairseq.alignment.methods import EXTRACTIONS, METHODS, SCALINGS
 from xlm_align_fairseq.alignment.options import option, options
 from xlm_align_fairseq.errors import InputError
 
-_REFERENCE = {"similarity": "dot", "scaling": "reference", "rounds": 2}
-_ARGMAX = {"extraction": "argmax", "symmetrization": "intersection"}
-_FILTER = {"extraction": "filter", "filter_rounds": 2, "alpha": 0.9}
-_SIMALIGN = {"similarity": "cosine", "scaling": "none"}
 METHOD_HELP = "a published method, see docs/aligning.md; flags below change it, and are refused where they change nothing"
-METHODS: dict[str, dict[str, Any]] = {
-    # Chi et al. 2021: optimal transport, links that are the best of their row and column
-    "optimal-transport": {**_REFERENCE, "clamp": 1e-6, **_ARGMAX},
-    # their released code: its training labeller (with iterative filtering), and its aligner
-    "reference-label": {**_REFERENCE, "clamp": 1e-6, **_FILTER},
-    "reference-align": {**_REFERENCE, "clamp": None, **_ARGMAX},
-    # Cuturi 2013: entropic optimal transport with uniform marginals, solved in the log domain
-    "entropic": {"similarity": "cosine", "scaling": "entropic", "temperature": 0.2, "rounds": 8, **_ARGMAX},
-    # Dou & Neubig 2021 (awesome-align): softmax in both directions, cells above a cutoff in both
-    "softmax": {"similarity": "dot", "scaling": "softmax", "temperature": 1.0, "extraction": "cutoff", "cutoff": 1e-3}
-    | {"symmetrization": "intersection"},
-    # Jalili Sabet et al. 2020 (SimAlign): mutual argmax, iterated argmax, maximum-weight matching
-    "argmax": {**_SIMALIGN, **_ARGMAX},
-    "itermax": {**_SIMALIGN, **_FILTER},
-    "matching": {**_SIMALIGN, "extraction": "matching"},
-    # Chi et al. 2021, equation 5: the pointer head that training has taught, in both directions
-    "pointer": {"scaling": "pointer", **_ARGMAX},
-}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,9 +47,7 @@ class AlignerConfig:
     )
     align_layer: int = option(8, "layer of the hidden states that links are made of, 1..n; 0 = embeddings", low=0, high=1000)
     similarity: str = option("dot", "similarity of two hidden states", choices=("dot", "cosine"))
-    scaling: str = option(
-        "reference", "how similarities become a plan", choices=("reference", "entropic", "softmax", "none", "pointer")
-    )
+    scaling: str = option("reference", "how similarities become a plan", choices=SCALINGS)
     temperature: float = option(
         0.05,
         "divides the similarity in entropic and softmax scaling: small ones sharpen",
@@ -80,7 +57,7 @@ class AlignerConfig:
     )
     rounds: int = option(2, "rounds of normalisation in reference and entropic scaling", flag="sinkhorn_rounds", low=1, high=1000)
     clamp: float | None = option(1e-6, "smallest similarity in reference scaling", flag="")
-    extraction: str = option("argmax", "how links are read from the plan", choices=("argmax", "filter", "cutoff", "matching"))
+    extraction: str = option("argmax", "how links are read from the plan", choices=EXTRACTIONS)
     symmetrization: str = option(
         "intersection",
         "how the links of both directions are joined, for argmax and cutoff",
@@ -91,7 +68,7 @@ class AlignerConfig:
     alpha: float = option(
         0.9, "factor of half-linked cells in iterative filtering, {low:g}..{high:g}", flag="filter_alpha", low=0.0, high=1.0
     )
-    also: str = option("", "a second method, to combine its links with the first's", choices=tuple(METHODS), metavar="METHOD")
+    also: str = option("", "a second method, to combine its links with the first's", choices=METHODS, metavar="METHOD")
     combine: str = option("intersection", "how the links of --also are joined with the others", choices=("intersection", "union"))
     threshold: float = option(
         0.0, "least probability of a link, {low:g}..{high:g}: fewer and better links; {low:g} keeps all", low=0.0, high=1.0
@@ -163,16 +140,12 @@ class AlignerConfig:
         unused = {
             "similarity": self.scaling == "pointer",
             "align_layer": self.scaling == "pointer" and not self.also,
-            "temperature": self.scaling not in ("entropic", "softmax"),
-            "rounds": self.scaling not in ("reference", "entropic"),
-            "clamp": self.scaling != "reference",
-            "symmetrization": self.extraction not in ("argmax", "cutoff"),
-            "cutoff": self.extraction != "cutoff",
-            "filter_rounds": self.extraction != "filter",
-            "alpha": self.extraction != "filter",
             "also": not self.also,
             "combine": not self.also,
         }
+        for steps, name in ((SCALINGS, self.scaling), (EXTRACTIONS, self.extraction)):
+            options = {option for step in steps.values() for option in step.options}
+            unused |= {option: option not in steps[name].options for option in options}
         return {key: value for key, value in items.items() if not unused.get(key)}
 
     def refuse_unused(self, changes: Mapping[str, Any], method: str = "--method") -> None:
@@ -202,6 +175,10 @@ def given(flags: Any, method: str = "method") -> dict[str, Any]:
     Args:
         flags: with an attribute for each flag, `None` where it was not given; some flags may be missing.
         method: name of the flag that names a method.
+
+    >>> import types
+    >>> given(types.SimpleNamespace(method="softmax", sinkhorn_temperature=0.1, cutoff=None))
+    {'method': 'softmax', 'temperature': 0.1}
     """
     names = {"method": method, **{name: declared.flag for name, declared in OPTIONS.items() if declared.flag}}
     return {name: value for name, flag in names.items() if (value := getattr(flags, flag, None)) is not None}

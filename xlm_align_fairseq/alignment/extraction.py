@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from xlm_align_fairseq.alignment.sinkhorn import Plan
 from xlm_align_fairseq.links import symmetrize
 
 
@@ -176,3 +177,48 @@ def agreement(rows: Tensor, columns: Tensor, mask: Tensor) -> Tensor:
     both = mutual.flatten(1).sum(1)
     choices = _occupied(mask, 2).flatten(1).sum(1) + _occupied(mask, 1).flatten(1).sum(1)  # every piece makes one
     return both / (choices - both).clamp(min=1)
+
+
+# The extractions of `methods.EXTRACTIONS`: (plan, (B, S, T) bool mask, options) → (B, S, T) bool links.
+
+
+def best_in_both(plan: Plan, mask: Tensor, symmetrization: str) -> Tensor:
+    """Link what `argmax_directions` finds in the plan, joined by `symmetrization`.
+
+    >>> rows = torch.tensor([[[0.6, 0.3], [0.5, 0.1]]])
+    >>> best_in_both(Plan(rows, rows), rows > 0, "forward").nonzero()[:, 1:].tolist()
+    [[0, 0], [1, 0]]
+    """
+    if symmetrization == "intersection":  # the usual case, faster
+        return mutual_argmax(*plan, mask)
+    return join_directions(*argmax_directions(*plan, mask), symmetrization)
+
+
+def above_cutoff(plan: Plan, mask: Tensor, symmetrization: str, cutoff: float) -> Tensor:
+    """Link what `cutoff_directions` finds in the plan, joined by `symmetrization`.
+
+    >>> rows = torch.tensor([[[0.6, 0.4]]])
+    >>> above_cutoff(Plan(rows, rows), rows > 0, "union", 0.5).tolist()
+    [[[True, True]]]
+    """
+    return join_directions(*cutoff_directions(*plan, mask, cutoff), symmetrization)
+
+
+def filtered(plan: Plan, mask: Tensor, filter_rounds: int, alpha: float) -> Tensor:
+    """Do `iterative_filter` on the rows of the plan.
+
+    >>> rows = torch.tensor([[[0.9, 0.5, 0.2], [0.8, 0.1, 0.1], [0.1, 0.2, 0.3]]])
+    >>> filtered(Plan(rows, rows), rows > 0, 2, 0.9).nonzero()[:, 1:].tolist()
+    [[0, 0], [0, 1], [1, 0], [2, 2]]
+    """
+    return iterative_filter(plan.rows, mask, filter_rounds, alpha)
+
+
+def one_to_one(plan: Plan, mask: Tensor) -> Tensor:
+    """Do `matching` on the rows of the plan.
+
+    >>> rows = torch.tensor([[[0.6, 0.5], [0.5, 0.1]]])
+    >>> one_to_one(Plan(rows, rows), rows > 0).nonzero()[:, 1:].tolist()
+    [[0, 1], [1, 0]]
+    """
+    return matching(plan.rows, mask)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
-from xlm_align_fairseq.alignment import extraction, sinkhorn
+from xlm_align_fairseq.alignment import sinkhorn
 from xlm_align_fairseq.alignment.config import AlignerConfig
+from xlm_align_fairseq.alignment.methods import EXTRACTIONS, SCALINGS, Step
 from xlm_align_fairseq.alignment.similarity import similarity
 from xlm_align_fairseq.encoder.fingerprint import weights_fingerprint
 from xlm_align_fairseq.encoder.network import EncoderAndPointer, PointerHead
@@ -72,32 +73,20 @@ def link_probabilities(states: Sides, mask: Tensor) -> Tensor:
 
 
 def _links(states: Sides, mask: Tensor, config: AlignerConfig, pointer: sinkhorn.Plan | None) -> tuple[sinkhorn.Plan, Tensor]:
-    scores = None if config.scaling == "pointer" else similarity(*states, config.similarity)
-    plan = _scale(scores, mask, config, pointer)
-    if config.extraction == "filter":
-        return plan, extraction.iterative_filter(plan.rows, mask, config.filter_rounds, config.alpha)
-    if config.extraction == "matching":
-        return plan, extraction.matching(plan.rows, mask)
-    if config.extraction == "argmax" and config.symmetrization == "intersection":
-        return plan, extraction.mutual_argmax(*plan, mask)
-    if config.extraction == "argmax":
-        return plan, extraction.join_directions(*extraction.argmax_directions(*plan, mask), config.symmetrization)
-    return plan, extraction.join_directions(*extraction.cutoff_directions(*plan, mask, config.cutoff), config.symmetrization)
+    plan = pointer if config.scaling == "pointer" else _scale(similarity(*states, config.similarity), mask, config)
+    if plan is None:
+        raise InputError("the method pointer asks a pointer head, and there is none: give another method, as argmax")
+    return plan, _run(EXTRACTIONS[config.extraction], config, plan, mask)
 
 
-def _scale(scores: Tensor | None, mask: Tensor, config: AlignerConfig, pointer: sinkhorn.Plan | None) -> sinkhorn.Plan:
-    if scores is None:
-        if pointer is None:
-            raise InputError("the method pointer asks a pointer head, and there is none: give another method, as argmax")
-        return pointer
-    if config.scaling == "reference":
-        return sinkhorn.reference_plan(scores, mask, config.rounds, config.clamp)
-    if config.scaling == "entropic":
-        return sinkhorn.entropic_plan(scores, mask, config.rounds, config.temperature)
-    if config.scaling == "softmax":
-        return sinkhorn.softmax_plan(scores, mask, config.temperature)
-    scores = (1 + scores) / 2 if config.similarity == "cosine" else scores  # SimAlign's: filtering scales it, so 0 matters
-    return sinkhorn.Plan(*[torch.where(mask, scores, 0.0)] * 2)
+def _scale(scores: Tensor, mask: Tensor, config: AlignerConfig) -> sinkhorn.Plan:
+    if config.scaling == "none" and config.similarity == "cosine":
+        scores = (1 + scores) / 2  # SimAlign's: filtering scales it, so 0 matters
+    return _run(SCALINGS[config.scaling], config, scores, mask)
+
+
+def _run(step: Step, config: AlignerConfig, *tensors: Any) -> Any:
+    return step.function()(*tensors, **{option: getattr(config, option) for option in step.options})
 
 
 def point(head: PointerHead, states: Sides, mask: Tensor) -> sinkhorn.Plan:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Collection
 from typing import Any
 
 from xlm_align_fairseq.errors import InputError
@@ -27,7 +28,7 @@ class Option:
     default: Any
     help: str
     flag: str
-    choices: tuple[str, ...]
+    choices: Collection[str]
     low: float | None
     high: float | None
     metavar: str
@@ -64,7 +65,7 @@ def option(
     help: str,
     *,
     flag: str | None = None,
-    choices: tuple[str, ...] = (),
+    choices: Collection[str] = (),
     low: float | None = None,
     high: float | None = None,
     metavar: str | None = None,
@@ -80,6 +81,9 @@ def option(
         low, high: least and largest number.
         metavar: where it is not N for whole numbers, X for others and the choices for names.
         trains: whether training offers the flag too.
+
+    >>> option(0.5, "least share, {low:g}..{high:g}", low=0.0, high=1.0).metadata["help"]
+    'least share, 0..1'
     """
     if metavar is None:
         metavar = "" if choices else "N" if isinstance(default, int) else "X"
@@ -88,12 +92,16 @@ def option(
 
 
 def options(cls: type) -> dict[str, Option]:
-    """Return the option of every field of a dataclass whose fields are declared by `option`, in their order."""
-    found = {}
+    """Return the option of every field of a dataclass whose fields are declared by `option`, in their order.
+
+    >>> options(dataclasses.make_dataclass("Sizes", [("window", int, option(64, "pieces", low=4, high=512))]))["window"].spelled
+    '--window'
+    """
+    declared = {}
     for field in dataclasses.fields(cls):
         told = dict(field.metadata)
         if "help" not in told:
             raise TypeError(f"{cls.__name__}.{field.name} has no help text: declare the field by option(default, help, …)")
         told["flag"] = field.name if told["flag"] is None else told["flag"]
-        found[field.name] = Option(field.name, field.default, **told)
-    return found
+        declared[field.name] = Option(field.name, field.default, **told)
+    return declared

@@ -96,6 +96,16 @@ def softmax_directions(forward: Tensor, backward: Tensor, mask: Tensor, temperat
     return Plan(torch.where(mask, rows, 0.0), torch.where(mask, columns, 0.0))
 
 
+def unscaled_plan(similarity: Tensor, mask: Tensor) -> Plan:
+    """Take the similarities as they are, 0 at padding.
+
+    >>> unscaled_plan(torch.tensor([[[0.5, 9.0]]]), torch.tensor([[[True, False]]])).rows.tolist()
+    [[[0.5, 0.0]]]
+    """
+    plan = torch.where(mask, similarity, 0.0)
+    return Plan(plan, plan)
+
+
 def _logsumexp(x: Tensor, dim: int) -> Tensor:
     """Return log Σ exp x along `dim`, kept; not a number where all x are -inf."""
     highest = x.amax(dim, keepdim=True)

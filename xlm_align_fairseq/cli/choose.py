@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
-from xlm_align_fairseq.alignment.config import CHOICES, METHODS, AlignerConfig
+from xlm_align_fairseq.alignment.config import CHOICES, AlignerConfig
+from xlm_align_fairseq.alignment.methods import METHODS
 from xlm_align_fairseq.cli.support.flags import add_compute_flags
 from xlm_align_fairseq.cli.support.model import open_aligner
 
@@ -75,7 +76,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _print(table: dict, encodings: Sequence[str], methods: Sequence[str]) -> None:
+def _print(table: dict, encodings: Iterable[str], methods: Sequence[str]) -> None:
     for encoding in encodings:
         print(f"{encoding:>10}  " + "  ".join(f"{method:>17}" for method in methods))
         for layer in sorted({key[1] for key in table}):

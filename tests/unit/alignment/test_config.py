@@ -6,7 +6,8 @@ from types import SimpleNamespace
 import pytest
 from signatures import parse_signature
 
-from xlm_align_fairseq.alignment.config import CHOICES, METHODS, OPTIONS, AlignerConfig, given
+from xlm_align_fairseq.alignment.config import CHOICES, OPTIONS, AlignerConfig, given
+from xlm_align_fairseq.alignment.methods import METHODS
 from xlm_align_fairseq.alignment.options import options
 from xlm_align_fairseq.errors import InputError
 from xlm_align_fairseq.signature import signature

@@ -2,7 +2,8 @@
 
 import pytest
 
-from xlm_align_fairseq.alignment.config import METHODS, OPTIONS, AlignerConfig, given
+from xlm_align_fairseq.alignment.config import OPTIONS, AlignerConfig, given
+from xlm_align_fairseq.alignment.methods import METHODS
 from xlm_align_fairseq.cli import align, choose, convert, label, new
 from xlm_align_fairseq.errors import InputError
 

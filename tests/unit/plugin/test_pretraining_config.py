@@ -10,7 +10,8 @@ from omegaconf import OmegaConf
 from omegaconf.errors import ValidationError
 
 import xlm_align_fairseq  # noqa: F401  (registers)
-from xlm_align_fairseq.alignment.config import METHODS, OPTIONS, AlignerConfig
+from xlm_align_fairseq.alignment.config import OPTIONS, AlignerConfig
+from xlm_align_fairseq.alignment.methods import METHODS
 from xlm_align_fairseq.errors import InputError
 from xlm_align_fairseq.plugin.pretraining.config import DenoisingWordAlignmentConfig, aligner_changes
 
@@ -38,7 +39,7 @@ def test_every_option_is_a_flag_of_training():
     for option in TRAINED:
         action = actions[option.spelled]
         assert action.help == f"{option.help} (default: that of the cold start)"
-        assert tuple(action.choices or ()) == option.choices
+        assert tuple(action.choices or ()) == tuple(option.choices)
         assert action.default is None
         assert [other.dest for other in parser._actions].count(action.dest) == 1
     assert set(actions["--label-method"].choices) == set(METHODS)
@@ -47,7 +48,7 @@ def test_every_option_is_a_flag_of_training():
 def test_flags_arrive():
     flags, expected = [], {}
     for option in TRAINED:
-        expected[option.name] = option.choices[-1] if option.choices else option.high
+        expected[option.name] = list(option.choices)[-1] if option.choices else option.high
         flags += [option.spelled, str(expected[option.name])]
     changes = aligner_changes(parse(*flags)[1])
     assert changes == expected

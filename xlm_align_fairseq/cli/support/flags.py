@@ -6,7 +6,8 @@ import argparse
 from collections.abc import Callable
 from typing import Any
 
-from xlm_align_fairseq.alignment.config import METHOD_HELP, METHODS, OPTIONS
+from xlm_align_fairseq.alignment.config import METHOD_HELP, OPTIONS
+from xlm_align_fairseq.alignment.methods import METHODS
 
 
 def add_option(add: Callable[..., Any], name: str, note: str = "", default: Any = None) -> None:

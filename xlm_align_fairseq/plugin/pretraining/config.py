@@ -7,7 +7,8 @@ import torch
 from fairseq.dataclass import ChoiceEnum, FairseqDataclass
 from omegaconf import II, MISSING
 
-from xlm_align_fairseq.alignment.config import METHOD_HELP, METHODS, OPTIONS, given
+from xlm_align_fairseq.alignment.config import METHOD_HELP, OPTIONS, given
+from xlm_align_fairseq.alignment.methods import METHODS
 from xlm_align_fairseq.em.em import Schedule
 from xlm_align_fairseq.errors import InputError
 
