@@ -160,7 +160,9 @@ class Aligner:
         return [self.config.replace(align_layer=layer) for layer in range(self.encoder.config.layers + 1)]
 
     def _engine(self) -> ChunkAligner:
-        window = max(1, self.window * 5 // 8)  # shorter than what needs none: what is far off is then no rival
+        window = max(
+            1, self.window * 5 // 8
+        )  # shorter than `self.window`: distant pieces then compete for fewer links (docs/aligning.md)
         vocabulary = self.pieces.vocabulary
         return ChunkAligner(self.encoder, self.pointer, vocabulary, window, self.batch_tokens, self.autocast)
 

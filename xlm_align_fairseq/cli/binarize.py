@@ -15,17 +15,17 @@ def parser() -> argparse.ArgumentParser:
     """Build the parser of ``xlm-align binarize``."""
     from xlm_align_fairseq.bitext.encode import ENCODINGS, JOINT_SPECIALS, Options
 
-    new = argparse.ArgumentParser(
+    command = argparse.ArgumentParser(
         prog="xlm-align binarize",
         description=__doc__,
         epilog="Text files are UTF-8, one sentence a line, plain or packed as .gz, .bz2, .xz or .zst. The table of what was"
         " kept goes to standard error, the path of the manifest to standard output.",
     )
-    add = new.add_argument
+    add = command.add_argument
     add("--model", metavar="DIR", required=True, help="model directory; its dict.txt and sentencepiece model are used")
     add("--out", metavar="DIR", required=True, help="directory to write, the data directory of fairseq-train")
     add("--split", default="train", metavar="NAME", help="train, valid, … (default: %(default)s)")
-    texts = new.add_argument_group(
+    texts = command.add_argument_group(
         "texts", "Give --src and --tgt, --tsv, or --pairs, each with --lang-pair; or --mono. - is standard input."
     )
     texts.add_argument("--lang-pair", metavar="SRC-TGT", help="language codes of letters, digits and _, such as de-en")
@@ -38,14 +38,14 @@ def parser() -> argparse.ArgumentParser:
         " --pieces words",
     )
     add_invalid_flag(texts)
-    how = new.add_argument_group("pieces")
+    how = command.add_argument_group("pieces")
     how.add_argument(
         "--pieces",
         default=Options.pieces,
         choices=ENCODINGS,
         help="running: encode the line as it is; words: encode each word on its own (default: %(default)s)",
     )
-    limits = new.add_argument_group("pairs that are left out, beside those with an empty side")
+    limits = command.add_argument_group("pairs that are left out, beside those with an empty side")
     limits.add_argument(
         "--max-pieces",
         type=int,
@@ -70,7 +70,7 @@ def parser() -> argparse.ArgumentParser:
         " (default: %(default)s)",
     )
     add("--workers", type=int, default=1, metavar="N", help="processes; the output is the same (default: %(default)s)")
-    return new
+    return command
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -18,7 +18,7 @@ def parser() -> argparse.ArgumentParser:
     """Build the parser of ``xlm-align bootstrap``."""
     from xlm_align_fairseq.aligner.statistical import METHOD, METHODS
 
-    new = argparse.ArgumentParser(
+    command = argparse.ArgumentParser(
         prog="xlm-align bootstrap",
         description=__doc__,
         epilog="Text files are UTF-8, one sentence a line, plain or packed as .gz, .bz2, .xz or .zst. The links are 0-based"
@@ -27,11 +27,11 @@ def parser() -> argparse.ArgumentParser:
         " is to be aligned. OMP_NUM_THREADS says how many threads it takes; the links are the same. A table goes to standard"
         ' error. Needs: pip install "xlm-align-fairseq[bootstrap]".',
     )
-    add_output_flags(new)
-    texts = new.add_argument_group("texts", GIVE)
+    add_output_flags(command)
+    texts = command.add_argument_group("texts", GIVE)
     add_text_flags(texts)
     add_invalid_flag(texts)
-    how = new.add_argument_group("links")
+    how = command.add_argument_group("links")
     how.add_argument(
         "--symmetrize",
         default=METHOD,
@@ -39,7 +39,7 @@ def parser() -> argparse.ArgumentParser:
         help="how the links of the two directions become one set, from few and precise to many (default: %(default)s)",
     )
     how.add_argument("--seed", type=int, metavar="N", help="seed of the aligner's sampler (default: its own)")
-    return new
+    return command
 
 
 def main(argv: Sequence[str] | None = None) -> int:

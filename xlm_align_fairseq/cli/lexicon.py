@@ -16,7 +16,7 @@ from xlm_align_fairseq.text.lines import read_together
 
 def parser() -> argparse.ArgumentParser:
     """Build the parser of ``xlm-align lexicon``."""
-    new = argparse.ArgumentParser(
+    command = argparse.ArgumentParser(
         prog="xlm-align lexicon",
         description=__doc__,
         epilog="The lexicon is a TSV file with a header: source, target, count (links between the two), p(target|source)"
@@ -24,8 +24,8 @@ def parser() -> argparse.ArgumentParser:
         " those of the count; most links first, then by source, then by target. Tab, carriage return and backslash in a word"
         r" are written as \t, \r and \\. " + EPILOG,
     )
-    add = new.add_argument
-    group = new.add_argument_group("texts", GIVE)
+    add = command.add_argument
+    group = command.add_argument_group("texts", GIVE)
     add_text_flags(group)
     add_invalid_flag(group)
     add("--lowercase", action="store_true", help="count words in lower case (default: as they are written)")
@@ -36,9 +36,9 @@ def parser() -> argparse.ArgumentParser:
         metavar="N",
         help="leave out entries of fewer than N links; the frequencies of the others stay (default: %(default)s)",
     )
-    add_link_flags(new)
-    add_output_flags(new)
-    return new
+    add_link_flags(command)
+    add_output_flags(command)
+    return command
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -11,13 +11,13 @@ from xlm_align_fairseq.errors import InputError
 
 def parser() -> argparse.ArgumentParser:
     """Build the parser of ``xlm-align new``."""
-    new = argparse.ArgumentParser(
+    command = argparse.ArgumentParser(
         prog="xlm-align new",
         description=__doc__,
         epilog="`spm_train --input TEXT --model_prefix NAME --vocab_size 12000` makes a sentencepiece model. Training starts from"
         " OUT with fairseq-train --arch ARCH --cold-start OUT.",
     )
-    add = new.add_argument
+    add = command.add_argument
     add("sentencepiece", metavar="MODEL", help="sentencepiece model of all languages together")
     add("out", metavar="OUT", help="model directory to write")
     add(
@@ -36,7 +36,7 @@ def parser() -> argparse.ArgumentParser:
     add_option(add, "encoding", "(default: %(default)s)", default="joint")
     add_option(add, "align_layer", "(default: the last)")
     add("--seed", type=int, default=1, metavar="N", help="of the random weights (default: %(default)s)")
-    return new
+    return command
 
 
 def main(argv: Sequence[str] | None = None) -> int:

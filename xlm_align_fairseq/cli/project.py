@@ -26,14 +26,14 @@ def parser() -> argparse.ArgumentParser:
     """Build the parser of ``xlm-align project``."""
     from xlm_align_fairseq.links.projection import MAX_GAP
 
-    new = argparse.ArgumentParser(
+    command = argparse.ArgumentParser(
         prog="xlm-align project",
         description=__doc__ + " Every sentence comes out, with what could be carried; what could not is counted on standard"
         " error.",
         epilog="A span or an element goes to the target words linked with its words, joined over gaps and cut to the longest"
         " piece; see --max-gap. Align the text that --plain-source writes: its words are those that links count. " + EPILOG,
     )
-    kinds = new.add_argument_group("what is carried", "Give --labels or --markup.")
+    kinds = command.add_argument_group("what is carried", "Give --labels or --markup.")
     kinds.add_argument(
         "--labels",
         metavar="FILE",
@@ -61,7 +61,7 @@ def parser() -> argparse.ArgumentParser:
         help="a line of --markup that is not well formed, or a target with what looks like a tag, is an error (default: the"
         " target goes without markup, or with &lt;; both are counted)",
     )
-    where = new.add_argument_group(
+    where = command.add_argument_group(
         "where to",
         "Give --alignments, and --tgt alone or the text that was aligned: --src and --tgt, --tsv, or --pairs, with the source"
         " sentences that --plain-source writes. - is standard input. With --plain-source nothing of it is needed.",
@@ -76,14 +76,14 @@ def parser() -> argparse.ArgumentParser:
         help="most words without a link to a span that may stand between two that have one; beyond it the longest piece is"
         " kept (default: %(default)s)",
     )
-    new.add_argument(
+    command.add_argument(
         "--plain-source",
         action="store_true",
         help="write the source sentences without labels or markup, one a line, for `xlm-align align`, and nothing else",
     )
-    add_invalid_flag(new)
-    add_output_flags(new)
-    return new
+    add_invalid_flag(command)
+    add_output_flags(command)
+    return command
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -165,8 +165,8 @@ def _carry_labels(args: argparse.Namespace, texts: Texts, warnings: list[str]) -
         spans, invalid = read_bio(sentence.labels, str(labels.path), sentence.line)
         repaired += invalid
         projected = project_spans(spans, links, args.max_gap)
-        for span, found in zip(spans, projected, strict=True):
-            lost.add(span.words, found, links)
+        for span, carried in zip(spans, projected, strict=True):
+            lost.add(span.words, carried, links)
         column = write_bio([span for span in projected if span is not None], len(words))
         yield "".join(f"{word}\t{label}\n" for word, label in zip(words, column, strict=True)) + "\n"
     if repaired:
@@ -226,9 +226,9 @@ def _carry_markup(args: argparse.Namespace, texts: Texts, warnings: list[str]) -
                 )
             escaped += 1
         placed = place_elements(elements, links, args.max_gap)
-        for element, found in zip(elements, placed, strict=True):
+        for element, carried in zip(elements, placed, strict=True):
             if element.words:  # a point is never lost
-                lost.add(element.words, found, links)
+                lost.add(element.words, carried, links)
         yield insert_markup(plain, elements, placed, links, args.keep_empty) + "\n"
     if broken:
         warnings.append(
@@ -245,9 +245,9 @@ class _Lost:
     def __init__(self) -> None:
         self.all = self.without_link = self.without_place = 0
 
-    def add(self, words: range, found: object, links: Links) -> None:
+    def add(self, words: range, carried: object, links: Links) -> None:
         self.all += 1
-        if not found:
+        if not carried:
             linked = any(i in words for i, _ in links)
             self.without_place += linked
             self.without_link += not linked

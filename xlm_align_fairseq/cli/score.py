@@ -27,8 +27,8 @@ _COLUMNS = ("hypothesis", "sure", "possible", "hypothesis_sure", "hypothesis_pos
 
 def parser() -> argparse.ArgumentParser:
     """Build the parser of ``xlm-align score``."""
-    new = argparse.ArgumentParser(prog="xlm-align score", description=__doc__)
-    add = new.add_argument
+    command = argparse.ArgumentParser(prog="xlm-align score", description=__doc__)
+    add = command.add_argument
     add("hyp", metavar="HYP", nargs="+", help="alignments to score, Pharaoh lines (0-0 1-2); - is standard input")
     add("--gold", metavar="FILE", required=True, help="gold: rows 'id src tgt [S|P]', or Pharaoh with i-j and ipj")
     add("--gold-one-based", action="store_true", help="a Pharaoh gold file counts words from 1 (rows always do)")
@@ -62,7 +62,7 @@ def parser() -> argparse.ArgumentParser:
         metavar="FILE.svg",
         help='write a plot of precision against recall, SVG; implies --curve. Needs: pip install "xlm-align-fairseq[plot]"',
     )
-    return new
+    return command
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -20,9 +20,9 @@ from xlm_align_fairseq.system.files import PACKED
 
 def parser() -> argparse.ArgumentParser:
     """Build the parser of ``xlm-align show``."""
-    new = argparse.ArgumentParser(prog="xlm-align show", description=__doc__)
-    add = new.add_argument
-    texts = new.add_argument_group("texts", GIVE)
+    command = argparse.ArgumentParser(prog="xlm-align show", description=__doc__)
+    add = command.add_argument
+    texts = command.add_argument_group("texts", GIVE)
     add_text_flags(texts)
     add_invalid_flag(texts)
     add(
@@ -45,7 +45,7 @@ def parser() -> argparse.ArgumentParser:
     add("--sort", choices=["score"], help="order to show in: score is lowest first (default: the order of the files)")
     add("--html", metavar="FILE", help="write a page for the browser (default: text to standard output)")
     add("--title", default="Word alignments", help="heading of the page (default: %(default)s)")
-    return new
+    return command
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -89,7 +89,7 @@ def _examples(args: argparse.Namespace, texts: Texts, names: Sequence[str]) -> l
     sentences, counted_in = list(texts.sentences()), str(texts.files[0].path)
     read = [_read_system(path, args.one_based) for path in args.alignments]
     systems = [links for links, _ in read]
-    probable = {name: found for name, (_, found) in zip(names, read, strict=True) if found is not None}
+    probable = {name: known for name, (_, known) in zip(names, read, strict=True) if known is not None}
     for path, system in zip(args.alignments, systems, strict=True):
         if len(system) != len(sentences):
             raise InputError(
@@ -105,15 +105,15 @@ def _examples(args: argparse.Namespace, texts: Texts, names: Sequence[str]) -> l
     for number in _only(args.only, len(sentences)):
         words = texts.words(*sentences[number - 1])
         links = [system[number - 1] for system in systems]
-        for path, found in zip(args.alignments, links, strict=True):
-            check_range(found, len(words[0]), len(words[1]), f"{path}:{number}")
+        for path, links_of_system in zip(args.alignments, links, strict=True):
+            check_range(links_of_system, len(words[0]), len(words[1]), f"{path}:{number}")
         sentence = gold[number - 1]
         if sentence is not None:
             check_range(sorted(sentence.possible), len(words[0]), len(words[1]), f"{args.gold}: sentence pair {number}")
         by_name = dict(zip(names, links, strict=True))
-        probabilities = {name: found[number - 1] for name, found in probable.items()}
+        probabilities = {name: known[number - 1] for name, known in probable.items()}
         sizes = [sum(1 for word in side if word) for side in words]
-        score = next((sentence_score(found, *sizes) for found in probabilities.values()), None)
+        score = next((sentence_score(links, *sizes) for links in probabilities.values()), None)
         shown.append(Example(words[0], words[1], by_name, sentence, score, pair, number, probabilities))
     return shown
 
@@ -123,8 +123,8 @@ def _read_system(path: str, one_based: bool) -> tuple[list[list[Link]], list[dic
     lines = list(open_text(path))
     if not any(":" in line for line in lines):
         return read_pharaoh(lines, one_based=one_based, name=path), None
-    found = [parse_probabilities(line, one_based=one_based, where=f"{path}:{n}") for n, line in enumerate(lines, 1)]
-    return [sorted(links) for links in found], found
+    probabilities = [parse_probabilities(line, one_based=one_based, where=f"{path}:{n}") for n, line in enumerate(lines, 1)]
+    return [sorted(links) for links in probabilities], probabilities
 
 
 def _by_score(args: argparse.Namespace, examples: list[Example]) -> list[Example]:

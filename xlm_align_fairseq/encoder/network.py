@@ -151,7 +151,7 @@ class Encoder(nn.Module):
             layer: 1..n; 0 = the embeddings; None = the last layer.
 
         Returns:
-            (B, L, C) hidden states; what stands at padding is of no meaning.
+            (B, L, C) hidden states; values at padding are undefined.
 
         Raises:
             ValueError: no such layer, or a sequence longer than the encoder's positions.

@@ -36,7 +36,7 @@ def sequence(*sides: np.ndarray, layout: str = "translation") -> np.ndarray:
 
 
 class Sides(NamedTuple):
-    """Hidden states of both sides at one layer; what stands at padding is of no meaning."""
+    """Hidden states of both sides at one layer; values at padding are undefined."""
 
     source: Tensor  # (B, S, C)
     target: Tensor  # (B, T, C)
@@ -97,7 +97,7 @@ def split_sides(joint: Tensor, src_lengths: Tensor, tgt_lengths: Tensor) -> tupl
         src_lengths, tgt_lengths: (B,).
 
     Returns:
-        (B, S[, C]) and (B, T[, C]), S and T the longest of each side; what stands behind a side's length is of no meaning.
+        (B, S[, C]) and (B, T[, C]), S and T the longest of each side; values beyond a side's length are undefined.
     """
     n_source, n_target = int(src_lengths.max()), int(tgt_lengths.max())
     source = joint[:, 1 : n_source + 1]

@@ -79,9 +79,9 @@ class Output:
         if not self.resume or self._state.exists() or not all(map(os.path.isfile, self.paths)):
             return False
         for path in self.paths:
-            if lines is not None and (found := _complete_lines(path)) != lines:
+            if lines is not None and (written := _complete_lines(path)) != lines:
                 raise InputError(
-                    f"{path} has {found} lines, the text has {lines}: it is of other text; delete it or give another --out"
+                    f"{path} has {written} lines, the text has {lines}: it is of other text; delete it or give another --out"
                 )
         return True
 

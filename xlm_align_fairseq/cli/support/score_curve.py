@@ -21,7 +21,7 @@ def parse_thresholds(given: str) -> list[float]:
     Raises:
         InputError: one is no number within 0..1.
     """
-    found = set()
+    thresholds = set()
     for item in given.split(","):
         try:
             threshold = float(item)
@@ -29,8 +29,8 @@ def parse_thresholds(given: str) -> list[float]:
             threshold = -1.0
         if not 0 <= threshold <= 1:
             raise InputError(f"--thresholds {given}: {item!r}; allowed are numbers 0..1 separated by commas, such as 0.5,0.9")
-        found.add(abs(threshold))  # -0 is 0
-    return sorted(found)
+        thresholds.add(abs(threshold))  # -0 is 0
+    return sorted(thresholds)
 
 
 def rows(links: Sequence[Mapping[Link, float]], gold: Sequence[Gold], thresholds: Sequence[float]) -> dict[str, Any]:

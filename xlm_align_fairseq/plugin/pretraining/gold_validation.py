@@ -33,12 +33,12 @@ class GoldValidation:
         self.teacher_aer: float | None = None
 
     @classmethod
-    def from_flags(cls, specs: str | None, start: Model | None, config: AlignerConfig, autocast: torch.dtype | None):
+    def from_flags(cls, specs: str | None, model: Model | None, config: AlignerConfig, autocast: torch.dtype | None):
         """Read the gold sets that `--valid-gold` names; None where it names none.
 
         Args:
             specs: the flag.
-            start: the model that training starts from; its sentencepiece model splits words.
+            model: the model that training starts from; its sentencepiece model splits words.
             config, autocast: of the class.
 
         Raises:
@@ -47,9 +47,9 @@ class GoldValidation:
         gold_sets = read_gold_sets(filter(None, (specs or "").split(";")))
         if not gold_sets:
             return None
-        if start is None:
+        if model is None:
             raise InputError("--valid-gold needs a sentencepiece model: give --cold-start a directory that has one")
-        return cls(gold_sets, PieceEncoder(start.sentencepiece, start.vocabulary), config, autocast)
+        return cls(gold_sets, PieceEncoder(model.sentencepiece, model.vocabulary), config, autocast)
 
     def run(self, model: EncoderAndPointer, teacher: EncoderAndPointer | None) -> float:
         """Measure the AER of a model and, if other weights label, of these; return the mean AER of what labels."""

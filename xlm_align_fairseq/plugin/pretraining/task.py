@@ -63,8 +63,8 @@ class DenoisingWordAlignmentTask(FairseqTask):
         super().__init__(cfg)
         self.dictionary, self.cold_start, self.aligner_config = dictionary, cold_start, aligner_config
         self.autocast_dtype = AUTOCAST[plain(cfg.autocast)]
-        start = cold_start.model if cold_start else None
-        self.gold_validation = GoldValidation.from_flags(cfg.valid_gold, start, aligner_config, self.autocast_dtype)
+        model = cold_start.model if cold_start else None
+        self.gold_validation = GoldValidation.from_flags(cfg.valid_gold, model, aligner_config, self.autocast_dtype)
         self.schedule = Schedule.parse(cfg.label_schedule)
         self.uses_ema = plain(cfg.label_teacher) == "ema"  # fairseq then hands the average to train_step
         self.training = Training()
@@ -87,8 +87,8 @@ class DenoisingWordAlignmentTask(FairseqTask):
         if restored and not Path(restored).is_file():
             raise InputError(f"--restore-file {restored}: no such file; fairseq would start from random weights")
         dictionary = load_dictionary(Path(cfg.data))
-        start = cfg.cold_start or beside(restored) or beside(cfg.finetune_from_model)
-        cold_start = ColdStart.read(start, Vocabulary(dictionary.symbols[4:]), start == restored) if start else None
+        origin = cfg.cold_start or beside(restored) or beside(cfg.finetune_from_model)
+        cold_start = ColdStart.read(origin, Vocabulary(dictionary.symbols[4:]), origin == restored) if origin else None
         changes = aligner_changes(cfg)
         config = (cold_start.model.aligner if cold_start else AlignerConfig()).replace(**changes)
         if not kwargs.get("from_checkpoint"):  # what a run once accepted opens for ever
