@@ -162,7 +162,7 @@ class Aligner:
     def _engine(self) -> ChunkAligner:
         window = max(
             1, self.window * 5 // 8
-        )  # shorter than `self.window`: distant pieces then compete for fewer links (docs/aligning.md)
+        )  # distant pieces then do not compete (docs/aligning.md)
         vocabulary = self.pieces.vocabulary
         return ChunkAligner(self.encoder, self.pointer, vocabulary, window, self.batch_tokens, self.autocast)
 
