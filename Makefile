@@ -52,6 +52,7 @@ docs: $(VENV)/docs-installed
 
 $(VENV)/docs-installed: $(VENV)/installed
 	$(BIN)/python -m pip install --quiet -e ".[docs]" -c constraints.txt
+	$(BIN)/python -m pip uninstall --quiet --yes torchaudio
 	touch $@
 
 # 50,000 lines through each of two input forms, nearly half of them with odd bytes; the others must have links
@@ -70,7 +71,7 @@ wheel-test:
 	$(VENV)-wheel/bin/python -m pip uninstall --quiet --yes torchaudio
 	rm -rf build/wheel-test && mkdir -p build/wheel-test
 	cp -r tests examples scripts docs mkdocs.yml pyproject.toml setup.py *.md build/wheel-test/
-	cd build/wheel-test && $(CURDIR)/$(VENV)-wheel/bin/python -m pytest
+	cd build/wheel-test && OMP_NUM_THREADS=1 $(CURDIR)/$(VENV)-wheel/bin/python -m pytest -n auto --dist loadfile
 
 clean:
 	rm -rf outputs build dist *.egg-info
