@@ -365,7 +365,9 @@ def section_help(at: Checkout) -> None:
         capture_output=True,
         check=True,
     )
-    (at.out / "help" / "fairseq-train.out").write_bytes(at.normalise(done.stdout))
+    # fairseq logs with a date that tensorboardX is not installed
+    lines = [line for line in done.stdout.splitlines(keepends=True) if not re.match(rb"[0-9-]+ [0-9:]+ \|", line)]
+    (at.out / "help" / "fairseq-train.out").write_bytes(at.normalise(b"".join(lines)))
 
 
 def section_refused(at: Checkout) -> None:
