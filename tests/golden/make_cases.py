@@ -40,7 +40,7 @@ COMMANDS = {
     "score-json": [*GOLD, "inputs/de-en.links", "--json"],
     "score-paired": [*GOLD, "inputs/de-en.links", "inputs/de-en.diagonal", "--json", "--per-sentence", "out/per-sentence.tsv"],
     "score-paired-plain": [*GOLD, "inputs/de-en.links", "inputs/de-en.diagonal", "--samples", "500", "--seed", "7", *DE],
-    "score-curve": [*GOLD, "inputs/de-en.probabilities", "--curve", "--curve-plot", "out/curve.svg"],
+    "score-curve": [*GOLD, "inputs/de-en.probabilities", "--curve"],
     "lexicon": ["lexicon", *DE, "--alignments", "inputs/de-en.links", "--lowercase", "--min-count", "2", "--quiet"],
     "lexicon-probabilities": [
         "lexicon",

@@ -538,7 +538,7 @@ def section_score(at: Checkout) -> None:
             Command("swap", [*gold, "linked/swapped", "--swap", "--src", "text/test.src", "--tgt", "text/test.tgt"]),
             Command("one-based", [*gold, "linked/one-based", "--one-based", "--per-sentence", "out/score/per-sentence.tsv"]),
             Command("human", ["score", "--gold", human[0], "linked/gold"]),
-            Command("curve", [*gold, *curve, "--curve-plot", "out/score/curve.svg"]),
+            Command("curve", [*gold, *curve]),
             Command("curve-json", [*gold, *curve, "--thresholds", "0.2,0.5", "--json"]),
             Command("stdin", [*gold, "-"], "linked/gold", fresh=True),
         ],
