@@ -3,6 +3,7 @@
 import gzip
 import json
 import re
+import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ import torch
 from world import ENVIRONMENT, SHIPPED, run
 
 from xlm_align_fairseq.cli.main import main as xlm_align
+from xlm_align_fairseq.text.lines import LONGEST_SIDE
 
 PROGRAM = Path(sys.executable).with_name("xlm-align")
 GOLD = SHIPPED / "ro-en"
@@ -72,8 +74,10 @@ def test_any_bytes_on_stdin(world):
     assert code == 0
     assert out.endswith(b"\n")
     lines = out.removesuffix(b"\n").split(b"\n")
-    check_range(lines, [*PAIRS[:-1], *((line, b"", False) for line in WITHOUT_SEPARATOR), PAIRS[-1]])
-    assert f"warning: {BLANK + len(WITHOUT_SEPARATOR)} pairs with a blank side: left without links\n" in err
+    pairs = [(source, target, linked and b" ||| " not in target) for source, target, linked in PAIRS]
+    check_range(lines, [*pairs[:-1], *((line, b"", False) for line in WITHOUT_SEPARATOR), pairs[-1]])
+    assert f"warning: {BLANK + len(WITHOUT_SEPARATOR) + 1} pairs with a blank side: left without links\n" in err
+    assert "warning: 1 lines with a third field behind a second |||: left without links\n" in err
     assert "warning: 2 pairs longer than 60 pieces a side: aligned in windows\n" in err
     assert "warning: 1 pairs with U+FFFD, which stands for bytes that are not UTF-8\n" in err
     assert f"warning: {len(WITHOUT_SEPARATOR)} lines without the separator between source and target\n" in err
@@ -97,6 +101,58 @@ def test_any_bytes_in_files_and_no_dependence_on_neighbours(world, tmp_path, cap
     assert "warning: 2 pairs longer than 60 pieces a side: aligned in windows" in said
     assert xlm_align(list(map(str, [*command, "--batch-tokens", "1", "--out", tmp_path / "one by one"]))) == 0
     assert (tmp_path / "one by one").read_bytes() == out
+
+
+FIELDS = [b"Ja . ||| Yes . ||| 0-0 1-1", b"a ||| b ||| ", b"||| a ||| b", b"a ||| b ||| c ||| d"]
+
+
+def test_lines_with_a_third_field_are_counted_and_have_no_links(world):
+    """Neither is the third field part of the target, nor is a line lost."""
+    text = b"".join(line + b"\n" for line in [b"Ja . ||| Yes .", *FIELDS, b"Ja . ||| Yes ."])
+    code, out, err = align(world / "model", text, "--format", "jsonl", "--quiet")
+    assert code == 0
+    first, *broken, last = map(json.loads, out.splitlines())
+    assert first["links"] == last["links"] != []
+    assert [record["links"] for record in broken] == [[]] * len(FIELDS)
+    assert [record["flags"][0] for record in broken] == ["fields"] * len(FIELDS)
+    assert [b" ".join(map(str.encode, record["source"])) for record in broken] == FIELDS  # nothing of the line is lost
+    assert f"warning: {len(FIELDS)} lines with a third field behind a second |||: left without links\n" in err
+
+
+SIDE = LONGEST_SIDE
+TOO_LONG = {
+    "a word": b"x" * 50_000_000,
+    "a million words": b"ab " * 10_000_000,
+    "nothing but spaces": b" " * (SIDE + 1),
+    "astral": "𠀀".encode() * (SIDE + 1),
+    "one character more": b"x" * (SIDE + 1),
+    "many pieces of few characters": "\ufdfa".encode() * (SIDE - 1),  # 18 characters each, once normalised
+}
+
+
+@pytest.mark.parametrize("tokenizer", ["none", "13a"])
+def test_sides_that_are_too_long_give_an_empty_line_in_little_memory(world, tmp_path, tokenizer):
+    """Neither words nor pieces are made of them; those around them are aligned as ever."""
+    ends = [(b"Guten Morgen", b"Good morning")] * 2
+    pairs = [ends[0], *((side, b"short") for side in TOO_LONG.values()), (b"short", TOO_LONG["a word"]), ends[1]]
+    for k, name in enumerate(("source", "target")):
+        (tmp_path / name).write_bytes(b"".join(pair[k] + b"\n" for pair in pairs))
+    flags = ["--src", tmp_path / "source", "--tgt", tmp_path / "target", "--format", "jsonl", "--tokenizer", tokenizer, "--quiet"]
+    _, out, err = align(world / "model", b"", *flags)
+    first, *left_out, last = map(json.loads, out.splitlines())
+    assert first["links"] == last["links"] != []
+    assert first["flags"] == last["flags"] == []
+    assert [(record["links"], record["flags"]) for record in left_out] == [([], ["too_long"])] * (len(TOO_LONG) + 1)
+    assert err == (f"warning: {len(left_out)} pairs longer than 262144 characters or 131072 pieces a side: left without links\n")
+    assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss < 3 << 20  # KiB; 12 GiB were not enough
+
+
+def test_as_long_as_is_allowed(world, tmp_path):
+    line = b" ".join([b"a"] * 20_000)
+    (tmp_path / "text").write_bytes(line + b"\n")
+    _, out, err = align(world / "model", b"", "--src", tmp_path / "text", "--tgt", tmp_path / "text", "--quiet")
+    assert "longer than 262144" not in err
+    assert len(out.split()) > 1000
 
 
 def test_files_of_different_lengths_are_refused_before_the_work(world, tmp_path, capsys):

@@ -8,10 +8,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from xlm_align_fairseq.aligner.engine import ChunkAligner, Encoded
-from xlm_align_fairseq.aligner.result import Alignment
+from xlm_align_fairseq.aligner.result import Alignment, Sentence
 from xlm_align_fairseq.alignment.config import AlignerConfig
 from xlm_align_fairseq.convert.open import open_model
 from xlm_align_fairseq.encoder.network import Encoder, EncoderAndPointer, PointerHead
@@ -24,11 +25,12 @@ from xlm_align_fairseq.model.record import load_encoder, load_heads
 from xlm_align_fairseq.system.device import default_batch_tokens, open_device
 from xlm_align_fairseq.system.memory import release_freed_memory
 from xlm_align_fairseq.system.parallel import prefetch
+from xlm_align_fairseq.text.lines import LONGEST_SIDE
 from xlm_align_fairseq.text.tokenize import split_words
 
 CHUNK_PAIRS = 4096  # pairs that are read, sorted by length and aligned together
 CHUNK_BYTES = 1 << 28  # of hidden states that are held at once
-Sentence = str | Sequence[str]
+LONGEST_PIECES = 1 << 17  # of a side; beyond, hidden states take gigabytes
 
 
 @dataclasses.dataclass
@@ -160,9 +162,7 @@ class Aligner:
         return [self.config.replace(align_layer=layer) for layer in range(self.encoder.config.layers + 1)]
 
     def _engine(self) -> ChunkAligner:
-        window = max(
-            1, self.window * 5 // 8
-        )  # distant pieces then do not compete (docs/aligning.md)
+        window = max(1, self.window * 5 // 8)  # distant pieces then do not compete (docs/aligning.md)
         vocabulary = self.pieces.vocabulary
         return ChunkAligner(self.encoder, self.pointer, vocabulary, window, self.batch_tokens, self.autocast)
 
@@ -181,7 +181,7 @@ class Aligner:
         n_pieces = 0
         for source, target in pairs:
             chunk.append(self._encode(source, target))
-            n_pieces += len(chunk[-1].src_ids) + len(chunk[-1].tgt_ids)
+            n_pieces += max(len(chunk[-1].src_ids), len(chunk[-1].source)) + max(len(chunk[-1].tgt_ids), len(chunk[-1].target))
             if len(chunk) == CHUNK_PAIRS or n_pieces >= room:
                 yield chunk
                 chunk, n_pieces = [], 0
@@ -189,8 +189,12 @@ class Aligner:
             yield chunk
 
     def _encode(self, source: Sentence, target: Sentence) -> Encoded:
+        if max(map(_characters, (source, target))) > LONGEST_SIDE:
+            return _left_out(source, target)
         source, target = map(_words, (source, target))
         (src_ids, src_words), (tgt_ids, tgt_words) = self.pieces.words(source), self.pieces.words(target)
+        if max(len(src_ids), len(tgt_ids)) > LONGEST_PIECES:
+            return _left_out(source, target)
         flags = {
             "blank": not len(src_ids) or not len(tgt_ids),
             "unknown": bool((src_ids == UNK).any() or (tgt_ids == UNK).any()),
@@ -199,6 +203,17 @@ class Aligner:
         if flags["blank"]:
             flags["windows"] = False
         return Encoded(source, target, src_ids, tgt_ids, src_words, tgt_words, tuple(flag for flag in flags if flags[flag]))
+
+
+def _characters(side: Sentence) -> int:
+    """Return the length of a side as a string, single spaces between words."""
+    return len(side) if isinstance(side, str) else sum(map(len, side)) + len(side) - 1
+
+
+def _left_out(source: Sentence, target: Sentence) -> Encoded:
+    nothing = np.zeros(0, np.int64)
+    words = [[] if isinstance(side, str) else list(side) for side in (source, target)]
+    return Encoded(words[0], words[1], nothing, nothing, nothing, nothing, ("too_long",))
 
 
 def _words(side: Sentence) -> list[str]:

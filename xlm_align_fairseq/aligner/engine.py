@@ -84,7 +84,7 @@ class ChunkAligner:
     def align(self, chunk: Sequence[Encoded], variants: Sequence[AlignerConfig], details: bool = False) -> list[list[Alignment]]:
         """Align a chunk; for each pair its alignments, one for each variant."""
         long = [n for n, pair in enumerate(chunk) if "windows" in pair.flags]
-        short = [n for n, pair in enumerate(chunk) if not {"windows", "blank"} & set(pair.flags)]
+        short = [n for n, pair in enumerate(chunk) if not {"windows", "blank", "too_long"} & set(pair.flags)]
         extra = {n: self._nothing_compared(pair) for n, pair in enumerate(chunk)} if details else {}
         piece_links = self._links(chunk, [Job(n, _whole(chunk[n])) for n in short], variants, extra)
         for layer, numbers in self._by_layer(variants).items() if long else ():

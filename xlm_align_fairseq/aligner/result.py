@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from xlm_align_fairseq.links.confidence import sentence_score
 from xlm_align_fairseq.links.pharaoh import Link, format_pharaoh, format_probabilities
+
+Sentence = str | Sequence[str]  # words, with single spaces between or one by one
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,11 +37,13 @@ class Alignment:
     """The word links of one sentence pair.
 
     Args:
-        source, target: words, as they were given or as the tokeniser made them; links count in these lists.
+        source, target: words, as they were given or as the tokeniser made them; links count in these lists. A string that is too
+            long is not cut into words.
         probabilities: link → probability, sorted by link. See docs/aligning.md for what it means.
         flags: what a reader should know: `blank` (a side has no piece: no links), `unknown` (a piece was read as `<unk>`),
-            `windows` (longer than the encoder reads at once), `invalid` (bytes that were not UTF-8), `separator` (the line had
-            no separator between source and target).
+            `windows` (longer than the encoder reads at once), `too_long` (longer than anything that is aligned: no links),
+            `invalid` (bytes that were not UTF-8), `separator` (the line had no separator between source and target), `fields` (it
+            had a third field: no links).
         details: on request.
 
     >>> alignment = Alignment(["ein", "Haus"], ["a", "house"], {(0, 0): 0.75, (1, 1): 0.5})

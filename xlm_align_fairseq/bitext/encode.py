@@ -14,11 +14,12 @@ from xlm_align_fairseq.bitext.indexed import best_dtype
 from xlm_align_fairseq.encoder.vocabulary import EOS, JOINT_SPECIALS, UNK, Vocabulary
 from xlm_align_fairseq.errors import InputError
 from xlm_align_fairseq.links.pharaoh import Link, check_range, parse_pharaoh
+from xlm_align_fairseq.text.lines import LONGEST_SIDE
 from xlm_align_fairseq.text.tokenize import split_words, tokenizer, tokenizer_names
 
 ENCODINGS = ("running", "words")
 PAIR_REASONS = ("empty_source", "empty_target", "too_long", "mismatched_lengths")  # in the order they are looked for
-MONO_REASONS = ("empty",)  # monolingual text is cut into blocks: nothing is too long
+MONO_REASONS = ("empty",)  # monolingual text is cut into blocks: nothing but what is beyond `LONGEST_SIDE` is too long
 CHUNK_ROWS, CHUNK_CHARACTERS = 2000, 1 << 20  # a chunk ends at whichever it reaches first
 ALWAYS_MATCHED = 10  # pieces: lengths of a longer side up to here are never mismatched
 
@@ -135,12 +136,17 @@ class ChunkEncoder:
         """Encode a chunk; every item of text ends with `</s>`.
 
         Raises:
-            InputError: a line of links cannot be read or has a link out of range, whether its pair is kept or not.
+            InputError: a line of links cannot be read or has a link out of range, whether its pair is kept or not; only where a
+                side is longer than anything that is cut into words, it may be out of range.
         """
         kept: list[list[np.ndarray]] = [[] for _ in chunk.rows[0]]
         dropped: Counter[str] = Counter()
         word_links = 0
         for number, row in enumerate(chunk.rows, chunk.first):
+            if max(map(len, row[:2])) > LONGEST_SIDE:
+                parse_pharaoh(row[2] if len(row) == 3 else "", where=f"{self.alignments}:{number}")
+                dropped["too_long"] += 1
+                continue
             sides = map(self._encode, row[:2], self.tokenize)  # one of them for monolingual rows
             ids, words, n_words = zip(*sides, strict=True)
             links: list[Link] = []

@@ -106,17 +106,23 @@ def _align(args) -> int:
 WARNINGS = {
     "blank": "pairs with a blank side: left without links",
     "windows": "pairs longer than {window} pieces a side: aligned in windows",
+    "too_long": "pairs longer than {characters} characters or {pieces} pieces a side: left without links",
     "unknown": "pairs with pieces that the vocabulary lacks, read as <unk> (many: is the model trimmed?)",
     "invalid": "pairs with U+FFFD, which stands for bytes that are not UTF-8",
     "separator": "lines without the separator between source and target",
+    "fields": "lines with a third field behind a second |||: left without links",
 }
 
 
 def report(flagged, window: int) -> None:
     """Print how many pairs have each flag, and what it means."""
+    from xlm_align_fairseq.aligner.aligner import LONGEST_PIECES
+    from xlm_align_fairseq.text.lines import LONGEST_SIDE
+
+    limits = {"window": window, "characters": LONGEST_SIDE, "pieces": LONGEST_PIECES}
     for flag, text in WARNINGS.items():
         if flagged[flag]:
-            print(f"warning: {flagged[flag]} {text.format(window=window)}", file=sys.stderr)
+            print(f"warning: {flagged[flag]} {text.format(**limits)}", file=sys.stderr)
 
 
 def _score(args) -> int:
@@ -126,6 +132,8 @@ def _score(args) -> int:
     from xlm_align_fairseq.version import __version__
 
     gold_set = GoldSet.read(args.src, args.tgt, args.gold, one_based=args.gold_one_based or None)
+    for warning in gold_set.warnings:
+        print(f"warning: {warning}", file=sys.stderr)
     aligner = open_aligner(args, given(args))
     if args.all_layers:
         layers = dict(enumerate(aligner.score_variants(gold_set, aligner.layers())))

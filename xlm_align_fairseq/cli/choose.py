@@ -50,6 +50,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     from xlm_align_fairseq.model.directory import write_aligner
 
     gold_sets = read_gold_sets(args.gold_set)
+    for warning in (warning for gold_set in gold_sets for warning in gold_set.warnings):
+        print(f"warning: {warning}", file=sys.stderr)
     aligner = open_aligner(args, {})
     encodings = CHOICES["encoding"] if args.encoding == "both" else (args.encoding,)
     if "pointer" in args.methods and aligner.pointer is None:

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from xlm_align_fairseq.errors import InputError
-from xlm_align_fairseq.links.gold import Gold, read_gold
+from xlm_align_fairseq.links.gold import Gold, load_gold, null_warning
 from xlm_align_fairseq.links.pharaoh import check_range
 from xlm_align_fairseq.text.lines import read_lines
 from xlm_align_fairseq.text.tokenize import split_words
@@ -16,12 +16,13 @@ from xlm_align_fairseq.text.tokenize import split_words
 
 @dataclasses.dataclass(frozen=True)
 class GoldSet:
-    """Sentences (one string each, words between single spaces) and the gold of each pair."""
+    """Sentences (one string each, words between single spaces), the gold of each pair, and what is to be said of the file."""
 
     name: str
     source: list[str]
     target: list[str]
     gold: list[Gold]
+    warnings: tuple[str, ...] = ()
 
     @classmethod
     def read(cls, source_file: str, target_file: str, gold_file: str, *, one_based: bool | None = None) -> GoldSet:
@@ -40,13 +41,14 @@ class GoldSet:
         source, target = read_lines(source_file), read_lines(target_file)
         if len(source) != len(target):
             raise InputError(f"{source_file} has {len(source)} lines, {target_file} has {len(target)}: they must be parallel")
-        gold = read_gold(gold_file, one_based=one_based, n_lines=len(source))
+        read = load_gold(gold_file, one_based=one_based, n_lines=len(source))
+        gold = list(read.sentences)
         if len(gold) != len(source):
             raise InputError(f"{gold_file} has alignments for {len(gold)} pairs, {source_file} has {len(source)} lines")
         for number, (src, tgt, links) in enumerate(zip(source, target, gold, strict=True), 1):
             check_range(links.possible, len(split_words(src)), len(split_words(tgt)), f"{gold_file}, pair {number}")
         name = "-".join(Path(file).suffix.lstrip(".") or Path(file).name for file in (source_file, target_file))
-        return cls(name, source, target, gold)
+        return cls(name, source, target, gold, tuple(null_warning(gold_file, read.null_rows)))
 
     def pairs(self) -> list[tuple[str, str]]:
         """Return the sentence pairs."""

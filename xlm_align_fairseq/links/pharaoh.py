@@ -2,8 +2,8 @@
 
 A *link* is a 0-based pair ``(source word, target word)``; the *links* of a sentence pair are a sorted list without
 repetition; *alignments* are a file with the links of one sentence pair on each line, as ``0-0 1-2``, or with the
-probability of each link, as ``0-0:0.9871 1-2:0.6034``. Files are UTF-8 and ``"\\n"``
-is the only line separator.
+probability of each link, as ``0-0:0.9871 1-2:0.6034``; ``.5`` and ``1e-05``, as other tools write them, are read too. Files are
+UTF-8 and ``"\\n"`` is the only line separator.
 """
 
 import os
@@ -16,7 +16,18 @@ from xlm_align_fairseq.text.lines import PathLike, read_lines
 Link = tuple[int, int]
 
 # Nine digits are more words than any sentence has, and keep int() clear of its limit on very long numbers.
-_TOKEN = re.compile(r"([0-9]{1,9})([-p])([0-9]{1,9})(?::(0(?:\.[0-9]{1,17})?|1(?:\.0{1,17})?))?")
+NUMBER = r"(?:[0-9]{1,9}(?:\.[0-9]{0,40})?|\.[0-9]{1,40})(?:[eE][-+]?[0-9]{1,4})?"
+_TOKEN = re.compile(rf"([0-9]{{1,9}})([-p])([0-9]{{1,9}})(?::({NUMBER}))?")
+_HINTS = {  # of what other tools write
+    re.compile(pattern): hint
+    for pattern, hint in {
+        r"[0-9]+p[0-9]+(:.*)?": "p marks a possible link, which gold alone has",
+        r"[0-9]+-[0-9]+[/:]?[SP]": "gold has sure links as i-j and possible ones as ipj",
+        r"[0-9]+-[0-9]+[-/=\[(|].*": "a probability stands behind a colon",
+        r"[0-9]+[:/,][0-9]+": "- stands between source and target word",
+        r"[0-9]+-[0-9]+:[-+0-9.eE]+|(?i:[0-9]+-[0-9]+:[-+]?(nan|inf.*))": "a probability is a number 0 to 1",
+    }.items()
+}
 
 
 def parse_pharaoh(line: str, *, one_based: bool = False, where: str = "") -> list[Link]:
@@ -124,13 +135,15 @@ def parse_tokens(line: str, one_based: bool, where: str, marks: str, allowed: st
         if not token:  # aligners write double or trailing spaces
             continue
         match = _TOKEN.fullmatch(token)
-        if match is None or match[2] not in marks:
+        probability = float(match[4]) if match and match[4] else None
+        if match is None or match[2] not in marks or (probability is not None and probability > 1):
+            hint = next((f": {hint}" for pattern, hint in _HINTS.items() if pattern.fullmatch(token)), "")
             raise InputError(
                 f"{at}{token[:40]!r} is not a link; allowed are {allowed}, separated by spaces, lines ending in"
-                " '\\n' alone; correct the line"
+                f" '\\n' alone; correct the line{hint}"
             )
         i, j = int(match[1]) - base, int(match[3]) - base
         if i < 0 or j < 0:
             raise InputError(f"{at}link {token!r} counts from 0, but a 1-based file was announced; check the base")
-        links.append(((i, j), match[2], float(match[4]) if match[4] else None))
+        links.append(((i, j), match[2], probability))
     return links

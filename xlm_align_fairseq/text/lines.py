@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bz2
+import codecs
 import contextlib
 import gzip
 import hashlib
@@ -11,7 +12,7 @@ import lzma
 import os
 import stat
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -23,6 +24,9 @@ from xlm_align_fairseq.system.files import PACKED
 PathLike = str | os.PathLike[str]
 OPENERS = dict(zip(PACKED, (gzip.open, bz2.open, lzma.open, zstd.open), strict=True))
 TAB, BARS = "\t", " ||| "  # between source and target in one file
+LONGEST_LINE = 1 << 26  # bytes that are read of a line; a few times as many are then in memory
+LONGEST_SIDE = 1 << 18  # characters of a sentence, beyond any; what makes pieces of text takes some 250 bytes for each
+_MARK, _UTF16 = codecs.BOM_UTF8, (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 class TextFile:
@@ -63,7 +67,7 @@ class TextFile:
         """Yield the lines.
 
         Raises:
-            InputError: the file cannot be read or unpacked, or a line is not UTF-8.
+            InputError: the file cannot be read or unpacked, or a line is not UTF-8 or too long.
         """
         self.lines = 0
         with _reporting(self.path), open(self.path, "rb", buffering=0) as file:
@@ -71,11 +75,31 @@ class TextFile:
             stored = io.BufferedReader(self._raw, 1 << 17)
             opener: Any = OPENERS.get(self.path.suffix)
             stream: IO[bytes] = opener(stored, "rb") if opener else stored
-            while line := stream.readline():
-                self.lines += 1
-                yield self._decode(line.removesuffix(b"\n"))
+            yield from self._decoded(stream.readline)
             while stored.read(1 << 17):  # what follows the last compressed block belongs to the hash
                 pass
+
+    def _decoded(self, readline: Callable[[int], bytes]) -> Iterator[str]:
+        """Yield the lines of a stream, each as soon as it is there, and count them."""
+        while line := readline(LONGEST_LINE + 1):
+            self.lines += 1
+            complete = line.endswith(b"\n") or len(line) <= LONGEST_LINE
+            if not complete and not self.replace_invalid:
+                raise InputError(
+                    f"{self.path}:{self.lines}: a line of more than {LONGEST_LINE} bytes; lines end in '\\n' alone, check what"
+                    " ends those of this file"
+                )
+            if self.lines == 1:
+                line = self._without_mark(line)
+            yield self._decode(line.removesuffix(b"\n"))
+            while not complete:
+                rest = readline(LONGEST_LINE)
+                complete = not rest or rest.endswith(b"\n")
+
+    def _without_mark(self, line: bytes) -> bytes:
+        if line.startswith(_UTF16) and not self.replace_invalid:
+            raise InputError(f"{self.path}: the file begins as UTF-16 does; convert it to UTF-8: iconv -f UTF-16 -t UTF-8")
+        return line.removeprefix(_MARK)
 
     def _decode(self, line: bytes) -> str:
         try:
@@ -144,25 +168,41 @@ def split_pair(line: str, separator: str, where: str) -> tuple[str, str]:
 
     Args:
         line: the line.
-        separator: `TAB`, of which columns after the second are not read, or `BARS`, where the target is all of the rest.
+        separator: `TAB`, of which columns after the second are not read, or `BARS`, which stands in the line once: a word `|||`
+            more and nobody knows what is what.
         where: `file:line`, begins the message of an error.
 
     Raises:
-        InputError: the separator is not there.
+        InputError: the separator is not there, or `BARS` more than once.
     """
     if pair := find_pair(line, separator):
         return pair
     if separator == TAB:
         raise InputError(f"{where}: no tab; allowed are source and target with a tab between, more columns are not read")
+    if has_more_fields(line, separator):
+        raise InputError(
+            f"{where}: {line.split(' ').count(BARS.strip())} times |||, which is more than two fields; allowed is `source |||"
+            " target`: leave out the other fields, and give links in a file of their own"
+        )
     raise InputError(f"{where}: no{separator}between source and target; allowed is `source ||| target`, a space on either side")
 
 
 def find_pair(line: str, separator: str) -> tuple[str, str] | None:
-    """Return source and target of a line as `split_pair` does, or `None` where the separator is not there."""
+    """Return source and target of a line as `split_pair` does, or `None` where that is an error."""
     source, found, target = line.partition(separator)
-    if not found:
+    if not found or has_more_fields(line, separator):
         return None
     return source, target.partition(TAB)[0] if separator == TAB else target
+
+
+def has_more_fields(line: str, separator: str) -> bool:
+    """Tell whether a line has fields after source and target, so that it cannot be read.
+
+    >>> has_more_fields("Ja . ||| Yes . ||| 0-0 1-1", BARS), has_more_fields("Ja . ||| Yes .", BARS)
+    (True, False)
+    """
+    source, found, target = line.partition(separator)
+    return found == BARS and any(BARS in f" {side} " for side in (source, target))
 
 
 class _HashingFile(io.RawIOBase):

@@ -1,7 +1,12 @@
-"""Word tokenisers by name: `none`, and those of sacrebleu that need no download."""
+"""Word tokenisers by name: `none`, and those of sacrebleu that need no download.
+
+sacrebleu's `zh` makes a word of every ideograph, but not of those beyond U+FFFF and of some that Unicode has had since 2005; ours
+makes one of each, with the variation selector that may follow it.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +15,12 @@ from xlm_align_fairseq.errors import InputError
 NAMES = ("none", "13a", "intl", "zh", "char", "ja-mecab", "ko-mecab")
 DOWNLOADING = ("spm", "flores101", "flores200", "spBLEU-1K")  # sacrebleu's too; they make pieces, not words
 EXTRAS = {"ja-mecab": "ja", "ko-mecab": "ko"}
+# CJK Unified Ideographs, extension A and compatibility; planes 2 and 3 have the other extensions and nothing else.
+_IDEOGRAPH = "[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]"
+_VARIANT = "[\ufe00-\ufe0f\U000e0100-\U000e01ef]"
+_IDEOGRAPHS, _VARIANTS, _CUT_VARIANTS = map(
+    re.compile, (f"{_IDEOGRAPH}{_VARIANT}?", f"{_IDEOGRAPH}{_VARIANT}", f"({_IDEOGRAPH}) ({_VARIANT})")
+)
 
 
 def tokenizer(name: str) -> Callable[[str], str]:
@@ -29,7 +40,7 @@ def tokenizer(name: str) -> Callable[[str], str]:
     """
     if name == "none":
         return _unchanged
-    make = _sacrebleu(name)
+    make = _every_ideograph(_sacrebleu(name)) if name == "zh" else _sacrebleu(name)
     return lambda line: " ".join(word for word in make(line).split(" ") if word)
 
 
@@ -52,7 +63,7 @@ def tokenizer_names(given: str) -> tuple[str, str]:
 
 
 def describe(given: str) -> str:
-    """Return what a signature says about tokenisers: sacrebleu's own signature of each and sacrebleu's version.
+    """Return what a signature says about tokenisers: sacrebleu's own signature of each, what is added, sacrebleu's version.
 
     Args:
         given: one name, or two with a comma between; said once if they are the same.
@@ -74,7 +85,18 @@ def _describe(name: str) -> str:
         return name
     from sacrebleu import __version__ as version
 
-    return f"{_sacrebleu(name).signature()}-sacrebleu-{version}"
+    added = ".ideographs" if name == "zh" else ""
+    return f"{_sacrebleu(name).signature()}{added}-sacrebleu-{version}"
+
+
+def _every_ideograph(make: Callable[[str], str]) -> Callable[[str], str]:
+    """Let a tokeniser find spaces around every ideograph, and leave it its variation selector."""
+
+    def words(line: str) -> str:
+        made = make(_IDEOGRAPHS.sub(r" \g<0> ", line))
+        return _CUT_VARIANTS.sub(r"\1\2", re.sub(" +", " ", made)) if _VARIANTS.search(line) else made
+
+    return words
 
 
 def _sacrebleu(name: str) -> Any:

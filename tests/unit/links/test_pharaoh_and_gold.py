@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from xlm_align_fairseq.errors import InputError
-from xlm_align_fairseq.links.gold import Gold, format_gold, load_gold, read_gold
+from xlm_align_fairseq.links.gold import Gold, GoldList, format_gold, load_gold, null_warning, read_gold
+from xlm_align_fairseq.links.gold_set import GoldSet
 from xlm_align_fairseq.links.pharaoh import (
     check_range,
     format_pharaoh,
@@ -123,6 +124,46 @@ def test_lines_that_are_refused(token):
     assert str(error.value).startswith(f"hyp:7: {token!r} is not a link; allowed are links like 3-4")
 
 
+@given(st.floats(0, 1), st.sampled_from(["{!r}", "{:g}", "{:e}", "{:E}", "{:.3f}", "{:.17g}"]))
+def test_probabilities_of_other_tools_are_read(probability, form):
+    text = form.format(probability)
+    assert parse_probabilities(f"0-0:{text}") == {(0, 0): float(text)}
+    if "e" not in text.lower():
+        short = text.removeprefix("0") if "." in text else f"{text}."
+        assert parse_probabilities(f"0-0:{short}") == {(0, 0): float(text)}
+
+
+@pytest.mark.parametrize(("text", "probability"), [("1e-05", 1e-5), (".5", 0.5), ("1.", 1.0), ("1.0e+0", 1.0), ("0", 0.0)])
+def test_probabilities_by_hand(text, probability):
+    assert parse_probabilities(f"0-0:{text}") == {(0, 0): probability}
+    assert parse_pharaoh(f"0-0:{text}") == [(0, 0)]
+
+
+@pytest.mark.parametrize(
+    ("token", "hint"),
+    [
+        ("1p1", "p marks a possible link, which gold alone has"),
+        ("1-1/S", "gold has sure links as i-j and possible ones as ipj"),
+        ("1-1:P", "gold has sure links as i-j and possible ones as ipj"),
+        ("1-1/0.5", "a probability stands behind a colon"),
+        ("1-1-0.5", "a probability stands behind a colon"),
+        ("1:1", "- stands between source and target word"),
+        ("1-1:1.0001", "a probability is a number 0 to 1"),
+        ("1-1:1e5", "a probability is a number 0 to 1"),
+        ("1-1:-1e-9", "a probability is a number 0 to 1"),
+        ("1-1:inf", "a probability is a number 0 to 1"),
+        ("1-1:.", "a probability is a number 0 to 1"),
+    ],
+)
+def test_what_other_tools_write_is_named(token, hint):
+    with pytest.raises(InputError) as error:
+        parse_probabilities(f"0-0:1 {token}", where="hyp:7")
+    assert str(error.value) == (
+        f"hyp:7: {token!r} is not a link; allowed are links like 3-4:0.98, separated by spaces, lines ending in '\\n' alone;"
+        f" correct the line: {hint}"
+    )
+
+
 def test_only_one_line_end_is_tolerated():
     with pytest.raises(InputError, match=r"^'0-0\\n' is not a link"):
         parse_pharaoh("0-0\n\n")
@@ -195,6 +236,16 @@ def test_gold_round_trips_through_pharaoh(tmp_path_factory, golds, one_based):
     assert load_gold(path, one_based=one_based).form == "pharaoh"
 
 
+@given(st.lists(GOLDS, max_size=5))
+def test_a_gold_list_is_a_list(golds):
+    held = GoldList([[(link, link in one.sure) for link in one.possible] for one in golds])
+    assert held == golds
+    assert [len(held), *held[1:]] == [len(golds), *golds[1:]]
+    assert list(reversed(held)) == golds[::-1]
+    with pytest.raises(IndexError):
+        held[len(golds)]
+
+
 def test_format_gold_marks_possible_links():
     assert format_gold(gold([(10, 0)], [(2, 1)])) == "2p1 10-0"
 
@@ -237,7 +288,53 @@ def test_ids_that_do_not_fit_are_refused(write, content, n_lines):
     assert f"do not fit the {n_lines} lines in test.de; allowed are" in text
 
 
-@pytest.mark.parametrize("row", ["1 0 1 S", "1 1 0", "1 1", "1 1 1 X", "1 1 1 S 0.5", "1 1 1 S\r", "x 1 1", "1 -1 1", " "])
+ROWS = st.lists(st.tuples(st.integers(1, 4), st.integers(0, 3), st.integers(0, 3), st.sampled_from(["", " S", " P"])), min_size=1)
+
+
+@given(ROWS, st.sampled_from(["", " 1", " 0.5", "\t.25", " 1e-05 "]))
+def test_rows_of_null_are_counted_and_a_confidence_is_read_over(tmp_path_factory, rows, confidence):
+    rows = [row for row in rows if row[1] or row[2]] or [(1, 1, 1, "")]
+    path = tmp_path_factory.mktemp("gold") / "gold"
+    path.write_text("".join(f"{n} {i} {j}{label}{confidence}\n" for n, i, j, label in rows))
+    read = load_gold(path)
+    assert read.null_rows == sum(not (i and j) for _, i, j, _ in rows)
+    path.write_text("".join(f"{n} {i} {j}{label}\n" for n, i, j, label in rows))
+    assert load_gold(path) == read
+    ids = list(dict.fromkeys(n for n, *_ in rows))
+    assert read.sentences == [
+        gold(
+            [(i - 1, j - 1) for n, i, j, label in rows if n == number and i and j and label != " P"],
+            [(i - 1, j - 1) for n, i, j, label in rows if n == number and i and j],
+        )
+        for number in ids
+    ]
+
+
+def test_a_sentence_of_null_rows_alone_is_there_without_links(write):
+    read = load_gold(write("1 1 1\n2 0 1 S 0.9\n2 3 0 P\n3 1 1\n"), n_lines=3)
+    assert (read.sentences, read.null_rows, read.ids) == ([gold([(0, 0)]), gold(), gold([(0, 0)])], 2, "order")
+    assert null_warning("g", read.null_rows) == [
+        "2 rows of g link a word with nothing (position 0, NULL) and were left out; if the file counts words from 0, add 1"
+    ]
+    assert null_warning("g", 0) == []
+
+
+def test_a_gold_set_says_what_is_wrong_with_its_file(tmp_path):
+    for name, content in {"t.de": "a\nb\n", "t.en": "a\nb\n", "gold": "1 1 1\n1 0 1\n2 1 1\n"}.items():
+        (tmp_path / name).write_text(content)
+    gold_set = GoldSet.read(*(str(tmp_path / name) for name in ("t.de", "t.en", "gold")))
+    assert [len(sentence.sure) for sentence in gold_set.gold] == [1, 1]
+    assert gold_set.warnings == tuple(null_warning(str(tmp_path / "gold"), 1))
+
+
+@pytest.mark.parametrize("content", ["\ufeff1 1 2 S\n", "\ufeff0-1\n"])
+def test_a_byte_order_mark_does_not_hide_the_form_of_gold(write, content):
+    assert read_gold(write(content)) == [gold([(0, 1)])]
+
+
+@pytest.mark.parametrize(
+    "row", ["1 0 0 S", "1 1", "1 1 1 X", "1 1 1 S 1.5", "1 1 1 S 0.5 x", "1 1 1 2", "1 1 1 S\r", "x 1 1", "1 -1 1", " "]
+)
 def test_rows_that_are_refused(write, row):
     path = write(f"1 1 1 S\n{row}\n")
     with pytest.raises(InputError) as error:

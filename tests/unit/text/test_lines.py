@@ -1,6 +1,7 @@
 """Tests of reading text: what ends a line, what is unpacked, what is refused with which words."""
 
 import bz2
+import codecs
 import gzip
 import hashlib
 import lzma
@@ -14,7 +15,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from xlm_align_fairseq.errors import InputError
-from xlm_align_fairseq.text.lines import BARS, TAB, TextFile, as_text, read_bitext, read_together
+from xlm_align_fairseq.text import lines
+from xlm_align_fairseq.text.lines import BARS, TAB, TextFile, as_text, find_pair, has_more_fields, read_bitext, read_together
 
 ODD = "a\u2028b\u00a0c\x0bd\x0ce\x1cf\x85g\rh"  # str.splitlines would cut it at each of these but one
 
@@ -26,7 +28,7 @@ def file(tmp_path, data, name="x.txt"):
 
 
 @pytest.mark.parametrize(
-    ("text", "lines"),
+    ("text", "read"),
     [
         ("", []),
         ("\n", [""]),
@@ -37,17 +39,17 @@ def file(tmp_path, data, name="x.txt"):
         (ODD, [ODD]),
     ],
 )
-def test_only_newline_ends_a_line(tmp_path, text, lines):
-    read = TextFile(file(tmp_path, text))
-    assert list(read) == lines
-    assert read.lines == len(lines)
+def test_only_newline_ends_a_line(tmp_path, text, read):
+    found = TextFile(file(tmp_path, text))
+    assert list(found) == read
+    assert found.lines == len(read)
 
 
 @settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.text(st.characters(exclude_characters="\n", exclude_categories=["Cs"]))))
-def test_lines_come_back(tmp_path, lines):
-    path = file(tmp_path, "".join(f"{line}\n" for line in lines))
-    assert list(TextFile(path)) == lines
+def test_lines_come_back(tmp_path, written):
+    path = file(tmp_path, "".join(f"{line}\n" for line in ["", *written]))  # at the beginning U+FEFF would be a mark
+    assert list(TextFile(path)) == ["", *written]
 
 
 @pytest.mark.parametrize(
@@ -133,8 +135,8 @@ def test_tsv(tmp_path):
 
 
 def test_bars(tmp_path):
-    text = TextFile(file(tmp_path, f"{ODD} ||| b\tc\n ||| \na ||| b ||| c\na |||b ||| c\n"))
-    assert list(read_bitext([text], BARS)) == [(ODD, "b\tc"), ("", ""), ("a", "b ||| c"), ("a |||b", "c")]
+    text = TextFile(file(tmp_path, f"{ODD} ||| b\tc\n ||| \na |||b ||| c||| d\n"))
+    assert list(read_bitext([text], BARS)) == [(ODD, "b\tc"), ("", ""), ("a |||b", "c||| d")]
     for line in ("a|||b", "||| b", "a |||", ""):
         path = file(tmp_path, f"a ||| b\n{line}\n")
         with pytest.raises(InputError) as error:
@@ -142,6 +144,85 @@ def test_bars(tmp_path):
         assert str(error.value) == (
             f"{path}:2: no ||| between source and target; allowed is `source ||| target`, a space on either side"
         )
+
+
+@pytest.mark.parametrize(
+    ("line", "bars"),
+    [
+        ("a ||| b ||| 0-0", 2),
+        ("a ||| b ||| ", 2),
+        ("a ||| b |||", 2),
+        ("||| a ||| b", 2),
+        ("a ||| ||| b", 2),
+        (" ||| a ||| b ||| c", 3),
+    ],
+)
+def test_more_fields_than_two_are_refused(tmp_path, line, bars):
+    """Whatever is in the third: what is source and what is target cannot be told from `|||` that stands there twice."""
+    path = file(tmp_path, f"a ||| b\n{line}\n")
+    with pytest.raises(InputError) as error:
+        list(read_bitext([TextFile(path)], BARS))
+    assert str(error.value) == (
+        f"{path}:2: {bars} times |||, which is more than two fields; allowed is `source ||| target`: leave out the other fields,"
+        " and give links in a file of their own"
+    )
+
+
+@given(st.lists(st.sampled_from(["|||", "a", "", "||", "||||", "\t"])))
+def test_a_pair_of_bars_is_cut_where_it_stands_once_and_nowhere_else(words):
+    line = " ".join(words)
+    pair = find_pair(line, BARS)
+    if pair is not None:
+        assert " ||| ".join(pair) == line
+        assert words.count("|||") == 1
+    elif words.count("|||") == 1:
+        assert BARS not in line  # it begins or ends the line
+    assert has_more_fields(line, BARS) == (words.count("|||") > 1 and BARS in line)
+    assert not has_more_fields(line, TAB)
+
+
+# a byte order mark
+
+
+@pytest.mark.parametrize("ending", ["", ".gz"])
+@pytest.mark.parametrize("replace_invalid", [False, True])
+def test_a_byte_order_mark_is_no_part_of_the_first_line(tmp_path, ending, replace_invalid):
+    data = codecs.BOM_UTF8 + "\ufeffa\n\ufeffb\n".encode()  # a second one is text
+    path = file(tmp_path, gzip.compress(data) if ending else data, f"x{ending}")
+    text = TextFile(path, replace_invalid=replace_invalid)
+    assert list(text) == list(text) == ["\ufeffa", "\ufeffb"]
+    assert text.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert list(TextFile(file(tmp_path, codecs.BOM_UTF8))) == [""]
+
+
+@pytest.mark.parametrize("code", ["utf-16-le", "utf-16-be"])
+def test_utf16_is_named(tmp_path, code):
+    path = file(tmp_path, "\ufeffein Haus\nzwei\n".encode(code))
+    with pytest.raises(InputError) as error:
+        list(TextFile(path))
+    assert str(error.value) == f"{path}: the file begins as UTF-16 does; convert it to UTF-8: iconv -f UTF-16 -t UTF-8"
+
+
+# lines without end
+
+
+@pytest.mark.parametrize("end", [b"", b"\n", b"\nnext\n", b"\nnext"])
+def test_of_a_line_without_end_the_beginning_is_read(tmp_path, monkeypatch, end):
+    monkeypatch.setattr(lines, "LONGEST_LINE", 10)
+    for length, cut in ((9, False), (10, False), (11, True), (12, True), (25, True)):
+        data = b"ok\n" + b"x" * length + end
+        path = file(tmp_path, data)
+        text = TextFile(path, replace_invalid=True)
+        assert list(text) == ["ok", "x" * min(length, 11), *(["next"] if b"next" in end else [])]
+        assert text.sha256 == hashlib.sha256(data).hexdigest()
+        if cut:
+            with pytest.raises(InputError) as error:
+                list(TextFile(path))
+            assert str(error.value) == (
+                f"{path}:2: a line of more than 10 bytes; lines end in '\\n' alone, check what ends those of this file"
+            )
+        else:
+            assert list(TextFile(path)) == list(text)
 
 
 def test_other_files_beside_the_pairs(tmp_path):

@@ -8,11 +8,11 @@ from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from xlm_align_fairseq.aligner.result import Alignment
+from xlm_align_fairseq.aligner.result import Alignment, Sentence
 from xlm_align_fairseq.cli.support.streams import count_lines
 from xlm_align_fairseq.cli.support.texts import Texts
 from xlm_align_fairseq.errors import InputError
-from xlm_align_fairseq.text.lines import find_pair, read_together
+from xlm_align_fairseq.text.lines import LONGEST_SIDE, find_pair, has_more_fields, read_together
 
 
 @dataclasses.dataclass
@@ -63,13 +63,13 @@ class Shard:
         self._range = first, last
         return last - first
 
-    def pairs(self, skip: int = 0) -> Iterator[tuple[list[str], list[str]]]:
-        """Yield the words of both sides of each pair, from pair `skip` of the shard on."""
+    def pairs(self, skip: int = 0) -> Iterator[tuple[Sentence, Sentence]]:
+        """Yield the words of both sides of each pair, from pair `skip` of the shard on; too long a text as it is."""
         first, last = self._range
         for lines in itertools.islice(read_together(*self.texts.files), first + skip, last):
             pair, flags = self._split(lines)
             self._flags.append(flags)
-            yield self.texts.words(*pair)
+            yield pair if max(map(len, pair)) > LONGEST_SIDE else self.texts.words(*pair)
 
     def flagged(self, alignment: Alignment) -> Alignment:
         """Add the flags of reading to the alignment of the next pair."""
@@ -83,4 +83,4 @@ class Shard:
             return self.texts.split(lines), flags
         if pair := find_pair(lines[0], self.texts.separator):
             return pair, flags
-        return (lines[0], ""), (*flags, "separator")
+        return (lines[0], ""), (*flags, "fields" if has_more_fields(lines[0], self.texts.separator) else "separator")

@@ -32,11 +32,13 @@ class StandardInput(TextFile):
 
     def __iter__(self) -> Iterator[str]:
         """Yield the lines."""
-        for line in sys.stdin.buffer:  # each as it comes, for those who talk with us through two pipes
-            self.lines += 1
-            self._hash.update(line)
-            self._bytes += len(line)
-            yield self._decode(line.removesuffix(b"\n"))
+        yield from self._decoded(self._readline)  # each as it comes, for those who talk with us through two pipes
+
+    def _readline(self, most: int) -> bytes:
+        line = sys.stdin.buffer.readline(most)
+        self._hash.update(line)
+        self._bytes += len(line)
+        return line
 
 
 def open_text(path: str, replace_invalid: bool = False) -> TextFile:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from statistics import fmean
 
 import torch
@@ -15,6 +16,8 @@ from xlm_align_fairseq.links.gold_set import GoldSet, read_gold_sets
 from xlm_align_fairseq.links.metrics import Counts
 from xlm_align_fairseq.model.record import Model
 from xlm_align_fairseq.system.device import default_batch_tokens
+
+logger = logging.getLogger(__name__)
 
 
 class GoldValidation:
@@ -47,6 +50,8 @@ class GoldValidation:
         gold_sets = read_gold_sets(filter(None, (specs or "").split(";")))
         if not gold_sets:
             return None
+        for warning in (warning for gold_set in gold_sets for warning in gold_set.warnings):
+            logger.warning(warning)
         if model is None:
             raise InputError("--valid-gold needs a sentencepiece model: give --cold-start a directory that has one")
         return cls(gold_sets, PieceEncoder(model.sentencepiece, model.vocabulary), config, autocast)
