@@ -132,7 +132,7 @@ def manifest_with_links(directory: Path, split: str) -> Path | None:
     """
     for path in sorted(directory.glob(f"manifest.{glob.escape(split)}.*.json")):
         try:
-            if "links" in json.loads(path.read_text(encoding="utf-8")):
+            if "links" in json.loads(path.read_text(encoding="utf-8-sig")):
                 return path
         except (ValueError, TypeError) as error:
             raise InputError(f"{path} is no manifest of `xlm-align binarize` ({error}): binarise this text again") from error

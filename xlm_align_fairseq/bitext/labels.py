@@ -142,7 +142,7 @@ def read_manifest(directory: Path, split: str) -> dict[str, Any]:
     if not path.is_file():
         return {}
     try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
+        manifest = json.loads(path.read_text(encoding="utf-8-sig"))
         if (manifest["format"], manifest["version"]) != (FORMAT, VERSION):
             raise ValueError(f"it says {manifest['format']} {manifest['version']}")
     except (ValueError, KeyError, TypeError) as error:

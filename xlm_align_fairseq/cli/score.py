@@ -1,26 +1,29 @@
 """Score alignments against gold: AER, precision, recall, F1, bootstrap intervals, paired tests, curves over thresholds."""
 
 import argparse
+import itertools
 import json
-from collections.abc import Sequence
+import sys
+from array import array
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from xlm_align_fairseq.cli.support import score_curve
 from xlm_align_fairseq.cli.support.streams import open_text
 from xlm_align_fairseq.cli.support.writing import check_files, reporting
 from xlm_align_fairseq.errors import InputError
-from xlm_align_fairseq.links.gold import GoldFile, load_gold
-from xlm_align_fairseq.links.pharaoh import Link, check_range, parse_pharaoh, parse_probabilities
+from xlm_align_fairseq.links.gold import GoldFile, load_gold, null_warning
+from xlm_align_fairseq.links.pharaoh import check_range, parse_pharaoh, parse_probabilities
 from xlm_align_fairseq.pictures.plot import require_matplotlib
 from xlm_align_fairseq.signature import signature
-from xlm_align_fairseq.text.lines import read_lines
+from xlm_align_fairseq.text.lines import TextFile
 from xlm_align_fairseq.text.tokenize import split_words
 from xlm_align_fairseq.version import __version__
 
 if TYPE_CHECKING:
-    from xlm_align_fairseq.links.metrics import Counts
+    from xlm_align_fairseq.links.curve import MarkedLinks
+    from xlm_align_fairseq.links.metrics import CountTable
 
 _COLUMNS = ("hypothesis", "sure", "possible", "hypothesis_sure", "hypothesis_possible")
 
@@ -86,80 +89,99 @@ def main(argv: Sequence[str] | None = None) -> int:
     outputs = ("--per-sentence", args.per_sentence), ("--curve-plot", args.curve_plot)
     check_files([*args.hyp, args.gold, args.src, args.tgt], *outputs)
 
-    systems = [_read_hypothesis(name, args) for name in args.hyp]
-    names = ["<stdin>" if name == "-" else name for name in args.hyp]
-    lengths = [(name, len(system)) for name, system in zip(names, systems, strict=True)]
-    sizes: list[tuple[int, int]] = []
-    if args.src is not None:
-        source, target = read_lines(args.src), read_lines(args.tgt)
-        lengths = [(args.src, len(source)), (args.tgt, len(target)), *lengths]
-    _check_lengths(lengths)
-    gold = load_gold(args.gold, one_based=args.gold_one_based or None, n_lines=lengths[0][1], counted_in=lengths[0][0])
+    texts = [_Counted(open_text(name)) for name in (args.src, args.tgt, *args.hyp) if name is not None]
+    _check_lengths(texts)
+    n_lines, counted_in = texts[0].n_lines, texts[0].name
+    gold = load_gold(args.gold, one_based=args.gold_one_based or None, n_lines=n_lines, counted_in=counted_in)
     if not any(sentence.possible for sentence in gold.sentences):
         raise InputError(f"{args.gold}: no gold links in {len(gold.sentences)} sentence pairs; nothing to score against")
+    for warning in null_warning(args.gold, gold.null_rows):
+        print(f"warning: {warning}", file=sys.stderr)
+    sizes = None
     if args.src is not None:
-        sizes = [(len(split_words(s)), len(split_words(t))) for s, t in zip(source, target, strict=True)]
-        for n, (sentence, size) in enumerate(zip(gold.sentences, sizes, strict=True), 1):
+        sizes = _sizes(*texts[:2])
+        for n, (sentence, size) in enumerate(zip(gold.sentences, sizes(), strict=True), 1):
             check_range(sorted(sentence.possible), *size, f"{args.gold}: sentence pair {n}")
-        for name, system in zip(names, systems, strict=True):
-            for n, (links, size) in enumerate(zip(system, sizes, strict=True), 1):
-                check_range(links, *size, f"{name}:{n}")
 
-    from xlm_align_fairseq.links.metrics import count  # numpy only once the input is known to be good
-
-    counts = [[count(*pair) for pair in zip(system, gold.sentences, strict=True)] for system in systems]
+    hypotheses = texts[-len(args.hyp) :]
+    names = [text.name for text in hypotheses]
+    read = [_count(text, gold, sizes, args) for text in hypotheses]
+    counts, marked = [table for table, _ in read], [links for _, links in read]
     report = _report(names, counts, gold, args)
     if args.curve:
-        for entry, system in zip(report["systems"], systems, strict=True):
-            entry.update(score_curve.rows(system, gold.sentences, thresholds))
+        for entry, links in zip(report["systems"], marked, strict=True):
+            entry.update(score_curve.rows(links, thresholds))
     if args.per_sentence is not None:
         _write("--per-sentence", args.per_sentence, _sentences(names, counts, report["signature"]))
     if args.curve_plot is not None:
-        _write("--curve-plot", args.curve_plot, score_curve.plot(names, systems, gold.sentences, thresholds))
+        _write("--curve-plot", args.curve_plot, [score_curve.plot(names, marked, thresholds)])
     print(json.dumps(report, indent=2, ensure_ascii=False) if args.json else _tables(report))
     return 0
 
 
-def _read_hypothesis(name: str, args: argparse.Namespace) -> list[dict[Link, float]]:
-    """Read the links of each sentence pair, with their probabilities if a curve is asked for, else 1."""
-    shown = "<stdin>" if name == "-" else name
-    lines = list(open_text(name))
-    system = []
-    for n, line in enumerate(lines, 1):
-        where = f"{shown}:{n}"
+class _Counted:
+    """A file whose lines are counted before they are read once more; of a pipe, which is there once, they are held."""
+
+    def __init__(self, text: TextFile) -> None:
+        self.name = str(text.path)
+        self.lines: Iterable[str] = text if text.size() is not None else list(text)
+        self.n_lines = sum(1 for _ in self.lines)
+
+
+def _sizes(source: _Counted, target: _Counted) -> Callable[[], Iterator[tuple[int, int]]]:
+    """Count the words of each sentence pair; the function returned yields them."""
+    sides = [array("i", (len(split_words(line)) for line in side.lines)) for side in (source, target)]
+    return lambda: zip(*sides, strict=True)
+
+
+def _count(
+    text: _Counted, gold: GoldFile, sizes: Callable[[], Iterator[tuple[int, int]]] | None, args: argparse.Namespace
+) -> tuple["CountTable", "MarkedLinks"]:
+    """Read the links of each sentence pair and keep their counts and, if a curve is asked for, their probabilities."""
+    from xlm_align_fairseq.links.curve import MarkedLinks  # numpy only once gold and the numbers of lines are known to be good
+    from xlm_align_fairseq.links.metrics import CountTable, count
+
+    table, marked = CountTable(), MarkedLinks()
+    size = sizes() if sizes else itertools.repeat(None, text.n_lines)
+    for n, (line, sentence, words) in enumerate(zip(text.lines, gold.sentences, size, strict=True), 1):
+        where = f"{text.name}:{n}"
         if args.curve:
             links = parse_probabilities(line, one_based=args.one_based, where=where)
         else:
             links = dict.fromkeys(parse_pharaoh(line, one_based=args.one_based, where=where), 1.0)
-        system.append(dict(sorted(((j, i), p) for (i, j), p in links.items())) if args.swap else links)
-    return system
+        if args.swap:
+            links = dict(sorted(((j, i), p) for (i, j), p in links.items()))
+        if words is not None:
+            check_range(links, *words, where)
+        table.append(count(links, sentence))
+        if args.curve:
+            marked.add(links, sentence)
+    return table, marked
 
 
-def _check_lengths(lengths: Sequence[tuple[str, int]]) -> None:
-    first, n_first = lengths[0]
-    for other, n_other in lengths[1:]:
-        if n_other != n_first:
+def _check_lengths(texts: Sequence[_Counted]) -> None:
+    for other in texts[1:]:
+        if other.n_lines != texts[0].n_lines:
             raise InputError(
-                f"{other}: {n_other} lines, but {n_first} lines in {first}; line n of every file is sentence pair n,"
-                " check that the files belong together and are complete"
+                f"{other.name}: {other.n_lines} lines, but {texts[0].n_lines} lines in {texts[0].name}; line n of every file is"
+                " sentence pair n, check that the files belong together and are complete"
             )
 
 
-def _report(
-    names: Sequence[str], counts: Sequence[Sequence["Counts"]], gold: GoldFile, args: argparse.Namespace
-) -> dict[str, Any]:
+def _report(names: Sequence[str], counts: Sequence["CountTable"], gold: GoldFile, args: argparse.Namespace) -> dict[str, Any]:
     """Gather what is printed: percent throughout, differences in points of AER."""
-    from xlm_align_fairseq.links.metrics import Counts, paired_resampling, resampled_interval
+    from xlm_align_fairseq.links.metrics import Resampled
 
     draws = {"samples": args.samples, "seed": args.seed}
+    resampled = Resampled(counts, **draws)
     systems, paired = [], []
-    for name, system in zip(names, counts, strict=True):
-        total = sum(system, Counts())
+    for k, (name, system) in enumerate(zip(names, counts, strict=True)):
+        total = system.total()
         measures = {key: 100 * getattr(total, key) for key in ("aer", "precision", "recall", "f1")}
-        interval = [100 * bound for bound in resampled_interval(system, **draws)]
+        interval = [100 * bound for bound in resampled.interval(k)]
         systems.append({"name": name, **measures, "aer_interval": interval, "counts": asdict(total)})
-    for name, system in list(zip(names, counts, strict=True))[1:]:
-        test = paired_resampling(counts[0], system, **draws)
+    for k, name in enumerate(names[1:], 1):
+        test = resampled.paired(k)
         interval = [100 * test.low, 100 * test.high]
         paired.append({"name": name, "difference": 100 * test.difference, "interval": interval, "p_value": test.p_value})
     label = {
@@ -177,7 +199,7 @@ def _report(
         "format": "xlm-align-score.1",
         "signature": signature(label),
         "sentences": len(gold.sentences),
-        "sentences_without_gold": sum(not sentence.possible for sentence in gold.sentences),
+        "sentences_without_gold": int((counts[0].rows[:, 2] == 0).sum()),
         "systems": systems,
         "paired": paired,
     }
@@ -212,18 +234,17 @@ def _tables(report: dict[str, Any]) -> str:
     return "\n".join([*lines, "", report["signature"]])
 
 
-def _sentences(names: Sequence[str], counts: Sequence[Sequence["Counts"]], label: str) -> str:
+def _sentences(names: Sequence[str], counts: Sequence["CountTable"], label: str) -> Iterator[str]:
     """List the counts of each sentence pair: comment lines with the signature and the systems, a header, rows."""
-    lines = [f"# xlm-align-per-sentence.1 {label}"]
-    lines += [f"# system {k} is {name!r}" for k, name in enumerate(names, 1)]
-    lines.append("\t".join(["system", "sentence", *_COLUMNS, "aer"]))
+    yield f"# xlm-align-per-sentence.1 {label}\n"
+    yield from (f"# system {k} is {name!r}\n" for k, name in enumerate(names, 1))
+    yield "\t".join(["system", "sentence", *_COLUMNS, "aer"]) + "\n"
     for k, system in enumerate(counts, 1):
         for n, sentence in enumerate(system, 1):
             cells = [k, n, *(getattr(sentence, column) for column in _COLUMNS), f"{100 * sentence.aer:.2f}"]
-            lines.append("\t".join(map(str, cells)))
-    return "".join(f"{line}\n" for line in lines)
+            yield "\t".join(map(str, cells)) + "\n"
 
 
-def _write(flag: str, path: str, text: str) -> None:
-    with reporting(f"{flag} {path}"):
-        Path(path).write_bytes(text.encode())
+def _write(flag: str, path: str, text: Iterable[str]) -> None:
+    with reporting(f"{flag} {path}"), open(path, "wb") as file:
+        file.writelines(piece.encode() for piece in text)

@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import re
 import shutil
 import sys
 from collections.abc import Sequence
@@ -12,10 +13,12 @@ from xlm_align_fairseq.cli.support.texts import GIVE, Texts, add_invalid_flag, a
 from xlm_align_fairseq.cli.support.writing import check_files, reporting
 from xlm_align_fairseq.errors import InputError
 from xlm_align_fairseq.links.confidence import sentence_score
-from xlm_align_fairseq.links.gold import Gold, load_gold
+from xlm_align_fairseq.links.gold import Gold, load_gold, null_warning
 from xlm_align_fairseq.links.pharaoh import Link, check_range, parse_probabilities, read_pharaoh
 from xlm_align_fairseq.pictures.picture import LEGEND, Cell, Example, render_page, render_terminal
 from xlm_align_fairseq.system.files import PACKED
+
+LARGE_PAGE = 20_000_000  # bytes
 
 
 def parser() -> argparse.ArgumentParser:
@@ -39,7 +42,7 @@ def parser() -> argparse.ArgumentParser:
     add("--gold-one-based", action="store_true", help="a Pharaoh gold file counts words from 1 (rows always do)")
     add("--names", metavar="NAME[,...]", help="names of the systems (default: the names of their files)")
     add("--pair", metavar="NAME", help="name of the language pair (default: de-en for files x.de and y.en)")
-    add("--only", metavar="N[,...]", help="numbers of the sentence pairs to show, from 1 (default: all)")
+    add("--only", metavar="N[-M][,...]", help="numbers of the sentence pairs to show, from 1, as 7 or 1-1000 (default: all)")
     add("--min-score", type=_share, metavar="X", help="show only sentence pairs with this score or more, 0..1")
     add("--max-score", type=_share, metavar="X", help="show only sentence pairs with this score or less, 0..1")
     add("--sort", choices=["score"], help="order to show in: score is lowest first (default: the order of the files)")
@@ -61,8 +64,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     examples = _by_score(args, _examples(args, texts, names))
     if args.html is not None:
         page = render_page(args.title, examples, _notes(examples, names))
+        data = page.encode()
         with reporting(f"--html {args.html}", "page"):
-            Path(args.html).write_bytes(page.encode())
+            Path(args.html).write_bytes(data)
+        if len(data) > LARGE_PAGE:
+            print(
+                f"warning: {args.html} has {len(examples)} sentence pairs in {len(data) / 1e6:.0f} MB, which a browser opens"
+                " slowly or not at all; show fewer, as by --only 1-1000 or --max-score 0.5",
+                file=sys.stderr,
+            )
         return 0
     colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
     width = shutil.get_terminal_size((100, 24)).columns
@@ -99,7 +109,10 @@ def _examples(args: argparse.Namespace, texts: Texts, names: Sequence[str]) -> l
     gold: list[Gold | None] = [None] * len(sentences)
     if args.gold is not None:
         one_based = args.gold_one_based or None
-        gold = list(load_gold(args.gold, one_based=one_based, n_lines=len(sentences), counted_in=counted_in).sentences)
+        read_gold = load_gold(args.gold, one_based=one_based, n_lines=len(sentences), counted_in=counted_in)
+        gold = list(read_gold.sentences)
+        for warning in null_warning(args.gold, read_gold.null_rows):
+            print(f"warning: {warning}", file=sys.stderr)
     pair = args.pair if args.pair is not None else _pair(texts.inputs)
     shown = []
     for number in _only(args.only, len(sentences)):
@@ -162,13 +175,16 @@ def _share(text: str) -> float:
 def _only(given: str | None, n_lines: int) -> list[int]:
     if given is None:
         return list(range(1, n_lines + 1))
-    numbers = []
+    numbers: list[int] = []
     for item in given.split(","):
-        if not (item.isascii() and item.isdigit() and len(item) < 10 and 1 <= int(item) <= n_lines):
+        match = re.fullmatch("([0-9]{1,9})(?:-([0-9]{1,9}))?", item)
+        first, last = (int(match[1]), int(match[2] or match[1])) if match else (0, 0)
+        if not 1 <= first <= last <= n_lines:
             raise InputError(
-                f"--only {given}: {item!r} is not the number of a sentence pair; allowed are 1..{n_lines}, separated by commas"
+                f"--only {given}: {item!r} is not the number of a sentence pair; allowed are 1..{n_lines}, separated by commas,"
+                " and a range as 1-3"
             )
-        numbers.append(int(item))
+        numbers += range(first, last + 1)
     return list(dict.fromkeys(numbers))
 
 

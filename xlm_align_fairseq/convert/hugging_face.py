@@ -255,7 +255,7 @@ def _save(path: Path, tensors: Mapping[str, Tensor]) -> None:
 
 def _json(path: Path) -> dict[str, Any]:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise InputError(f"{path}: cannot read the file ({error.strerror}); a Hugging Face directory has it") from error
     except ValueError as error:

@@ -40,7 +40,7 @@ def read(directory: Path) -> tuple[bytes, Vocabulary]:
     if not path.is_file():
         raise InputError(f"{directory} has neither {SENTENCEPIECE} nor {TOKENIZER}: download it again, with its tokenizer")
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8-sig"))
         pieces = [(piece, float(score)) for piece, score in content["model"]["vocab"]]
         normaliser = content.get("normalizer")
     except (ValueError, KeyError, TypeError) as error:

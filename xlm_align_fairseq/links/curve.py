@@ -4,7 +4,8 @@ A threshold t keeps the links with probability >= t. The links of all sentence p
 keeps is then one cumulative sum from the top, so that the cost is O(N log N) for N links and any number of thresholds.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from array import array
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +14,54 @@ from xlm_align_fairseq.errors import InputError
 from xlm_align_fairseq.links.gold import Gold
 from xlm_align_fairseq.links.metrics import Counts
 from xlm_align_fairseq.links.pharaoh import Link
+
+_SURE, _POSSIBLE = 1, 2
+
+
+class MarkedLinks:
+    """Hold of each link of many sentence pairs its probability and whether gold has it, in 9 bytes."""
+
+    def __init__(self) -> None:
+        self._probabilities, self._marks = array("d"), bytearray()
+        self._sure = self._possible = self._sentences = 0
+
+    def add(self, links: Mapping[Link, float], gold: Gold) -> None:
+        """Add the links of the next sentence pair, with their probabilities, 0..1."""
+        self._probabilities.extend(links.values())
+        self._marks.extend(_SURE * (link in gold.sure) + _POSSIBLE * (link in gold.possible) for link in links)
+        self._sure += len(gold.sure)
+        self._possible += len(gold.possible)
+        self._sentences += 1
+
+    def curve(self, thresholds: Sequence[float]) -> list[tuple[float, Counts]]:
+        """Count, for each threshold, the links with at least that probability against gold, as `curve` does."""
+        for threshold in thresholds:
+            if not 0 <= threshold <= 1:
+                raise InputError(f"threshold {threshold}; allowed is 0..1, the least probability of a link that is kept")
+        probabilities = np.array(self._probabilities, dtype=np.float64)  # (N,)
+        order = np.argsort(probabilities, kind="stable")
+        marks = np.frombuffer(bytes(self._marks), dtype=np.uint8)[order]
+        first = np.searchsorted(probabilities[order], np.asarray(thresholds, dtype=np.float64), side="left")
+        kept = [self._rest(marks & mark > 0, first) for mark in (_SURE, _POSSIBLE)]
+        return [
+            (threshold, Counts(len(marks) - n, self._sure, self._possible, a_sure, a_possible, self._sentences))
+            for threshold, n, a_sure, a_possible in zip(thresholds, first.tolist(), *kept, strict=True)
+        ]
+
+    def spread(self, most: int = 500) -> list[float]:
+        """Choose thresholds as `spread_thresholds` does."""
+        probabilities = np.sort(np.array(self._probabilities, dtype=np.float64))
+        distinct: npt.NDArray[np.float64] = np.unique(probabilities)
+        if len(distinct) > most:
+            distinct = np.unique(probabilities[np.linspace(0, len(probabilities) - 1, most).round().astype(np.int64)])
+        return [float(threshold) for threshold in distinct]
+
+    @staticmethod
+    def _rest(marked: npt.NDArray[np.bool_], first: npt.NDArray[np.int64]) -> list[int]:
+        """Count what is marked from each of some places on."""
+        before = np.concatenate([[0], np.cumsum(marked, dtype=np.int64)])
+        found: list[int] = (before[-1] - before[first]).tolist()
+        return found
 
 
 def curve(links: Sequence[Mapping[Link, float]], gold: Sequence[Gold], thresholds: Sequence[float]) -> list[tuple[float, Counts]]:
@@ -32,20 +81,10 @@ def curve(links: Sequence[Mapping[Link, float]], gold: Sequence[Gold], threshold
     """
     if len(links) != len(gold):
         raise InputError(f"{len(links)} sentence pairs with links, but {len(gold)} with gold; give both of each pair")
-    for threshold in thresholds:
-        if not 0 <= threshold <= 1:
-            raise InputError(f"threshold {threshold}; allowed is 0..1, the least probability of a link that is kept")
-    marked = np.array(list(_marked(links, gold)), dtype=np.float64).reshape(-1, 3)  # (N, 3)
-    marked = marked[np.argsort(marked[:, 0], kind="stable")]
-    kept = np.zeros((len(marked) + 1, 3), dtype=np.int64)  # row k: |A|, |A & S|, |A & P| without the k least probable links
-    kept[:-1, 0] = np.arange(len(marked), 0, -1)
-    kept[:-1, 1:] = np.cumsum(marked[::-1, 1:], axis=0)[::-1]
-    rows = kept[np.searchsorted(marked[:, 0], np.asarray(thresholds, dtype=np.float64), side="left")]
-    sure, possible = sum(len(one.sure) for one in gold), sum(len(one.possible) for one in gold)
-    return [
-        (threshold, Counts(a, sure, possible, a_sure, a_possible, len(gold)))
-        for threshold, (a, a_sure, a_possible) in zip(thresholds, rows.tolist(), strict=True)
-    ]
+    marked = MarkedLinks()
+    for one, right in zip(links, gold, strict=True):
+        marked.add(one, right)
+    return marked.curve(thresholds)
 
 
 def spread_thresholds(links: Sequence[Mapping[Link, float]], most: int = 500) -> list[float]:
@@ -64,14 +103,8 @@ def spread_thresholds(links: Sequence[Mapping[Link, float]], most: int = 500) ->
     >>> spread_thresholds([{(0, 0): 0.5, (1, 1): 0.25}, {(0, 0): 0.5}])
     [0.25, 0.5]
     """
-    probabilities = np.sort(np.array([probability for one in links for probability in one.values()], dtype=np.float64))
-    distinct: npt.NDArray[np.float64] = np.unique(probabilities)
-    if len(distinct) > most:
-        distinct = np.unique(probabilities[np.linspace(0, len(probabilities) - 1, most).round().astype(np.int64)])
-    return [float(threshold) for threshold in distinct]
-
-
-def _marked(links: Sequence[Mapping[Link, float]], gold: Sequence[Gold]) -> Iterator[tuple[float, bool, bool]]:
-    for one, right in zip(links, gold, strict=True):
-        for link, probability in one.items():
-            yield probability, link in right.sure, link in right.possible
+    nothing = Gold(frozenset(), frozenset())
+    marked = MarkedLinks()
+    for one in links:
+        marked.add(one, nothing)
+    return marked.spread(most)

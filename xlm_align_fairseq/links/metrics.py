@@ -13,8 +13,10 @@ Noreen, "Computer-Intensive Methods for Testing Hypotheses", 1989, and Riezler &
 Automatic Evaluation and Significance Testing for MT", 2005 (p-value).
 """
 
+from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import astuple, dataclass
+from typing import overload
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +26,7 @@ from xlm_align_fairseq.links.gold import Gold
 from xlm_align_fairseq.links.pharaoh import Link
 
 Floats = npt.NDArray[np.float64]
+Integers = npt.NDArray[np.int64]
 
 _CELLS = 1 << 22  # weights held at once, samples x sentences: 32 MiB as int64
 
@@ -81,6 +84,45 @@ class Counts:
         return 2 * self.precision * self.recall / total if total else 0.0
 
 
+class CountTable(Sequence[Counts]):
+    """Hold the counts of many sentence pairs in 24 bytes each.
+
+    Args:
+        counts: those that are there from the beginning.
+    """
+
+    def __init__(self, counts: Iterable[Counts] = ()) -> None:
+        self._flat = array("i")
+        for one in counts:
+            self.append(one)
+
+    def append(self, c: Counts) -> None:
+        """Add the counts of the next sentence pair."""
+        self._flat.extend((c.hypothesis, c.sure, c.possible, c.hypothesis_sure, c.hypothesis_possible, c.sentences))
+
+    @property
+    def rows(self) -> Integers:
+        """(N, 6), a row for each sentence pair, its columns in the order of `Counts`."""
+        return np.array(self._flat, dtype=np.int64).reshape(-1, 6)
+
+    def total(self) -> Counts:
+        """Return the counts of all together."""
+        return Counts(*self.rows.sum(0).tolist())
+
+    def __len__(self) -> int:
+        return len(self._flat) // 6
+
+    @overload
+    def __getitem__(self, n: int) -> Counts: ...
+    @overload
+    def __getitem__(self, n: slice) -> list[Counts]: ...
+    def __getitem__(self, n: int | slice) -> Counts | list[Counts]:
+        if isinstance(n, slice):
+            return [self[k] for k in range(*n.indices(len(self)))]
+        n = range(len(self))[n]
+        return Counts(*self._flat[6 * n : 6 * n + 6])
+
+
 @dataclass(frozen=True)
 class Paired:
     """Hold a paired comparison: AER of b minus AER of a (fractions), its 95 % interval, and a two-sided p-value."""
@@ -108,8 +150,7 @@ def resampled_interval(counts: Sequence[Counts], *, samples: int = 1000, seed: i
     Raises:
         InputError: no sentence pairs, fewer than one sample, or a negative seed.
     """
-    rates = np.concatenate([_aer(drawn) for drawn in _draw(_matrix(counts), samples, seed)])
-    return _interval(rates)
+    return Resampled([counts], samples=samples, seed=seed).interval(0)
 
 
 def paired_resampling(
@@ -135,27 +176,55 @@ def paired_resampling(
     Raises:
         InputError: as `resampled_interval`, or the two systems were not counted against the same gold.
     """
-    if len(counts_a) != len(counts_b):
-        raise InputError(
-            f"{len(counts_a)} sentence pairs against {len(counts_b)}; a paired test needs the same ones in both systems"
-        )
-    for n, (a, b) in enumerate(zip(counts_a, counts_b, strict=True), 1):
-        if (a.sure, a.possible, a.sentences) != (b.sure, b.possible, b.sentences):
-            raise InputError(f"sentence pair {n}: {a} against {b}; a paired test needs the same gold in both systems")
-    both = np.concatenate([_matrix(counts_a), _matrix(counts_b)], axis=1)
-    differences = np.concatenate([_aer(drawn[:, 2:]) - _aer(drawn[:, :2]) for drawn in _draw(both, samples, seed)])
-    total_a, total_b = sum(counts_a, Counts()), sum(counts_b, Counts())
-    difference = total_b.aer - total_a.aer
-    low, high = _interval(differences)
-    extreme = int(np.count_nonzero(np.abs(differences - differences.mean()) >= abs(difference)))
-    p_value = (1 + extreme) / (1 + len(differences)) if len(counts_a) > 1 else 1.0
-    return Paired(difference, low, high, p_value)
+    return Resampled([counts_a, counts_b], samples=samples, seed=seed).paired(1)
 
 
-def _matrix(counts: Sequence[Counts]) -> Floats:
+class Resampled:
+    """Draw the sentence pairs again for several systems at once: what `resampled_interval` and `paired_resampling` find.
+
+    Args:
+        systems: counts of each sentence pair for each system; the first is what the others are compared with.
+        samples, seed: as for `resampled_interval`.
+
+    Raises:
+        InputError: as `resampled_interval`, or a system was not counted against the same gold as the first.
+    """
+
+    def __init__(self, systems: Sequence[Sequence[Counts]], *, samples: int = 1000, seed: int = 12345) -> None:
+        tables = [system if isinstance(system, CountTable) else CountTable(system) for system in systems]
+        for table in tables[1:]:
+            _check_gold(tables[0], table)
+        self._n_rows = len(tables[0])
+        self._totals = [table.total().aer for table in tables]
+        matrix = np.concatenate([_matrix(table.rows) for table in tables], axis=1)
+        drawn = np.concatenate(list(_draw(matrix, samples, seed)))
+        self._rates = [_aer(drawn[:, 2 * k : 2 * k + 2]) for k in range(len(tables))]
+
+    def interval(self, k: int) -> tuple[float, float]:
+        """Return the 95 % percentile interval of the corpus AER of system k, from 0."""
+        return _interval(self._rates[k])
+
+    def paired(self, k: int) -> Paired:
+        """Compare system k with the first."""
+        differences = self._rates[k] - self._rates[0]
+        difference = self._totals[k] - self._totals[0]
+        extreme = int(np.count_nonzero(np.abs(differences - differences.mean()) >= abs(difference)))
+        p_value = (1 + extreme) / (1 + len(differences)) if self._n_rows > 1 else 1.0
+        return Paired(difference, *_interval(differences), p_value)
+
+
+def _check_gold(a: CountTable, b: CountTable) -> None:
+    if len(a) != len(b):
+        raise InputError(f"{len(a)} sentence pairs against {len(b)}; a paired test needs the same ones in both systems")
+    asked = [1, 2, 5]  # sure, possible, sentences
+    for n in np.flatnonzero((a.rows[:, asked] != b.rows[:, asked]).any(1))[:1].tolist():
+        raise InputError(f"sentence pair {n + 1}: {a[n]} against {b[n]}; a paired test needs the same gold in both systems")
+
+
+def _matrix(rows: Integers) -> Floats:
     """Return (N, 2): what AER has above and below its fraction bar, as exact whole numbers in float64."""
-    pairs = [(c.hypothesis + c.sure - c.hypothesis_sure - c.hypothesis_possible, c.hypothesis + c.sure) for c in counts]
-    return np.array(pairs, dtype=np.float64).reshape(-1, 2)
+    size = rows[:, 0] + rows[:, 1]
+    return np.stack([size - rows[:, 3] - rows[:, 4], size], axis=1).astype(np.float64)
 
 
 def _aer(drawn: Floats) -> Floats:

@@ -93,7 +93,7 @@ def read_aligner(directory: Path) -> AlignerConfig:
     if not path.is_file():
         raise InputError(f"{path} is missing: a model directory made by `xlm-align convert` or by training has it")
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
+        record = json.loads(path.read_text(encoding="utf-8-sig"))
     except ValueError as error:
         raise InputError(f"{path} is not JSON: {error}") from error
     version = record.pop("version", None) if isinstance(record, dict) else None

@@ -5,6 +5,8 @@ import json
 import os
 import subprocess
 import sys
+import threading
+import tracemalloc
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
@@ -13,6 +15,7 @@ from signatures import parse_signature
 
 from xlm_align_fairseq.cli import score
 from xlm_align_fairseq.errors import InputError
+from xlm_align_fairseq.links.gold import null_warning
 from xlm_align_fairseq.version import __version__
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -123,6 +126,55 @@ def test_standard_input_is_a_hypothesis(capsys, monkeypatch):
     report = run_json(capsys, "--gold", "gold", "perfect", "-")
     assert [system["name"] for system in report["systems"]] == ["perfect", "<stdin>"]
     assert report["systems"][1]["aer"] == pytest.approx(50)
+
+
+@pytest.mark.parametrize("flags", [[], ["--curve"], ["--src", "src", "--tgt", "tgt"]])
+def test_every_text_may_be_a_pipe(capsys, files, flags):
+    """A pipe can be read but once, and lines are counted before they are read."""
+    argv = ["--gold", "gold", "sure", *flags]
+    expected = run_json(capsys, *argv)
+    names = [name for name in ("sure", "src", "tgt") if name in argv]
+    writers = []
+    for name in names:
+        os.mkfifo(files / f"{name}.pipe")
+        writers.append(threading.Thread(target=(files / f"{name}.pipe").write_bytes, args=(FILES[name].encode(),)))
+        writers[-1].start()
+    found = run_json(capsys, *(f"{name}.pipe" if name in names else name for name in argv))
+    for writer in writers:
+        writer.join()
+    assert found == {**expected, "systems": [{**expected["systems"][0], "name": "sure.pipe"}]}
+
+
+@pytest.mark.parametrize("flags", [[], ["--curve"]])
+@pytest.mark.parametrize("form", ["rows", "pharaoh"])
+def test_memory_grows_by_the_counts_and_the_gold(capsys, files, flags, form):
+    """9 bytes a link of gold, some 100 a sentence, and with a curve 9 a link more; not objects for each link."""
+    links, peaks = 20, {}
+    for n_lines in (10, 500, 2500):  # with the first, what is imported
+        line = " ".join(f"{k}-{k}:0.{k + 10}" for k in range(links))
+        (files / "many").write_text(f"{line}\n" * n_lines)
+        rows = "".join(f"{{}} {k} {k}\n" for k in range(1, links + 1))
+        pharaoh = " ".join(f"{k}-{k}" for k in range(links))
+        gold = f"{pharaoh}\n" * n_lines if form == "pharaoh" else "".join(rows.format(*[n] * links) for n in range(n_lines))
+        (files / "gold").write_text(gold)
+        tracemalloc.start()
+        assert score.main(["many", "--gold", "gold", "--samples", "1", *flags]) == 0
+        peaks[n_lines] = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+    per_line = (peaks[2500] - peaks[500]) / 2000
+    assert per_line < (1000 if form == "rows" else 500) + (1000 if flags else 0)  # it was 7800, and 10900 with a curve
+    assert "AER" in capsys.readouterr().out
+
+
+def test_rows_of_null_are_said(capsys, files):
+    (files / "gold").write_text(FILES["gold"] + "2 0 1 S\n2 2 0 P 0.5\n")
+    plain = run_json(capsys, "--gold", "gold", "hyp")
+    assert score.main(["--gold", "gold", "hyp", "--json"]) == 0
+    out, err = capsys.readouterr()
+    assert json.loads(out) == plain
+    assert err == "warning: " + null_warning("gold", 2)[0] + "\n"
+    (files / "gold").write_text(FILES["gold"])
+    assert run_json(capsys, "--gold", "gold", "hyp") == plain
 
 
 def test_per_sentence_rows_add_up_to_the_corpus(capsys, files):

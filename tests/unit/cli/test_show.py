@@ -110,6 +110,37 @@ def test_only_keeps_order_and_numbers():
     assert data["notes"][1][1] == 2  # the table is about what is shown
 
 
+@pytest.mark.parametrize(("only", "numbers"), [("1-3", [1, 2, 3]), ("3,1-2", [3, 1, 2]), ("2-2", [2]), ("1-2,2-3", [1, 2, 3])])
+def test_only_takes_ranges(only, numbers):
+    _, data = page(*BOTH, "--only", only)
+    assert [e["number"] for e in data["examples"]] == numbers
+
+
+def test_a_page_too_large_for_a_browser_is_said(capsys, monkeypatch):
+    page(*BOTH)
+    assert capsys.readouterr().err == ""
+    size = Path("out.html").stat().st_size
+    monkeypatch.setattr(show, "LARGE_PAGE", size)
+    page(*BOTH)
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr(show, "LARGE_PAGE", size - 1)
+    page(*BOTH)
+    assert capsys.readouterr().err == (
+        "warning: out.html has 3 sentence pairs in 0 MB, which a browser opens slowly or not at all; show fewer, as by --only"
+        " 1-1000 or --max-score 0.5\n"
+    )
+
+
+def test_rows_of_null_are_said(capsys):
+    Path("rows").write_text("1 1 1\n1 0 2\n2 1 1\n3 0 1\n")
+    Path("test.de").write_text("ein Haus\nja\nso\n", encoding="utf-8")
+    Path("test.en").write_text("a house\nyes\nso\n", encoding="utf-8")
+    Path("links").write_text("0-0\n0-0\n\n")
+    _, data = page(*TEXTS, "--alignments", "links", "--gold", "rows")
+    assert [e["sure"] for e in data["examples"]] == [[[0, 0]], [[0, 0]], []]
+    assert capsys.readouterr().err.startswith("warning: 2 rows of rows link a word with nothing (position 0, NULL)")
+
+
 def test_files_that_count_from_one():
     common = [*TEXTS, "--names", "x"]
     plain = page(*common, "--alignments", "one", "--gold", "gold")
@@ -217,6 +248,8 @@ def test_name_of_the_pair_of_packed_files():
         ([*BOTH, "--only", "4"], "--only 4: '4' is not the number of a sentence pair; allowed are 1..3"),
         ([*BOTH, "--only", "1,"], "--only 1,: '' is not the number of a sentence pair"),
         ([*BOTH, "--only", "0"], "'0' is not the number"),
+        ([*BOTH, "--only", "2-1"], "'2-1' is not the number"),
+        ([*BOTH, "--only", "2-4"], "'2-4' is not the number of a sentence pair; allowed are 1..3, separated by commas, and a"),
         ([*TEXTS, "--alignments", "half"], "half:2: link 0-0 (0-based) has no probability; allowed are links like"),
         ([*BOTH, "--min-score", "0"], "--min-score needs scores, but no --alignments file has probabilities; give one with"),
         ([*BOTH, "--sort", "score"], "--sort needs scores, but no --alignments file has probabilities"),

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from xlm_align_fairseq.errors import InputError
 from xlm_align_fairseq.links import metrics
 from xlm_align_fairseq.links.gold import Gold
-from xlm_align_fairseq.links.metrics import Counts, Paired, count, paired_resampling, resampled_interval
+from xlm_align_fairseq.links.metrics import Counts, CountTable, Paired, Resampled, count, paired_resampling, resampled_interval
 
 LINKS = st.frozensets(st.tuples(st.integers(0, 4), st.integers(0, 4)), max_size=10)
 PAIRS = st.lists(st.tuples(LINKS, LINKS, LINKS), min_size=1, max_size=6)
@@ -96,6 +96,26 @@ def test_counts_do_not_add_to_other_things():
         Counts() + 1
     with pytest.raises(TypeError):
         1 + Counts()
+
+
+@given(PAIRS)
+def test_a_table_of_counts_is_a_list_of_counts(pairs):
+    counts = counted(pairs)
+    table = CountTable(counts)
+    assert list(table) == counts
+    assert [len(table), table[-1], *table[1:]] == [len(counts), counts[-1], *counts[1:]]
+    assert table.total() == sum(counts, Counts())
+    assert all(type(number) is int for number in vars(table.total()).values())  # JSON knows no other
+    with pytest.raises(IndexError):
+        table[len(counts)]
+
+
+def test_systems_that_are_drawn_together_are_as_each_for_itself():
+    systems = [corpus(seed, quality=quality) for seed, quality in enumerate((0.8, 0.7, 0.9))]
+    together = Resampled([systems[0], CountTable(systems[1]), systems[2]], samples=50, seed=3)
+    for k, system in enumerate(systems):
+        assert together.interval(k) == resampled_interval(system, samples=50, seed=3)
+        assert together.paired(k) == paired_resampling(systems[0], system, samples=50, seed=3)
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -5,11 +5,10 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from xlm_align_fairseq.errors import InputError
-from xlm_align_fairseq.links.gold import Gold
-from xlm_align_fairseq.links.pharaoh import Link
 from xlm_align_fairseq.pictures.plot import Curve, Mark, line_plot
 
 if TYPE_CHECKING:
+    from xlm_align_fairseq.links.curve import MarkedLinks
     from xlm_align_fairseq.links.metrics import Counts
 
 THRESHOLDS = "0,0.1,0.2,0.3,0.4,0.5,0.6,0.7,0.8,0.9,0.95,0.99"
@@ -33,11 +32,9 @@ def parse_thresholds(given: str) -> list[float]:
     return sorted(thresholds)
 
 
-def rows(links: Sequence[Mapping[Link, float]], gold: Sequence[Gold], thresholds: Sequence[float]) -> dict[str, Any]:
+def rows(links: "MarkedLinks", thresholds: Sequence[float]) -> dict[str, Any]:
     """Return what a report says of one system at each threshold, in percent, and the first with the lowest AER."""
-    from xlm_align_fairseq.links.curve import curve
-
-    points = curve(links, gold, thresholds)
+    points = links.curve(thresholds)
     measures = ("precision", "recall", "f1", "aer")
     listed = [
         {"threshold": threshold, "links": counts.hypothesis, **{key: 100 * getattr(counts, key) for key in measures}}
@@ -61,20 +58,16 @@ def tables(systems: Sequence[Mapping[str, Any]]) -> list[str]:
     return lines
 
 
-def plot(
-    names: Sequence[str], systems: Sequence[Sequence[Mapping[Link, float]]], gold: Sequence[Gold], thresholds: Sequence[float]
-) -> str:
+def plot(names: Sequence[str], systems: Sequence["MarkedLinks"], thresholds: Sequence[float]) -> str:
     """Draw precision against recall, a curve for each system through all its probabilities, marked at the thresholds.
 
     Thresholds that keep no link have no precision and are left out.
     """
-    from xlm_align_fairseq.links.curve import curve, spread_thresholds
-
     curves = []
     for name, links in zip(names, systems, strict=True):
-        line = curve(links, gold, sorted({*spread_thresholds(links), *thresholds}))
+        line = links.curve(sorted({*links.spread(), *thresholds}))
         points = [(100 * counts.recall, 100 * counts.precision) for _, counts in line if counts.hypothesis]
-        curves.append(Curve(name, points, _marks(curve(links, gold, thresholds))))
+        curves.append(Curve(name, points, _marks(links.curve(thresholds))))
     return line_plot(
         curves,
         "recall %",
