@@ -37,9 +37,10 @@ def parser() -> argparse.ArgumentParser:
     kinds.add_argument(
         "--labels",
         metavar="FILE",
-        help="source words and their BIO labels: one word a line, columns separated by a tab or a single space, the word first;"
-        " every sentence ends with a blank line, and one without words is just that. The output has the target words in the"
-        " same form, word<TAB>label",
+        help="source words and their labels (BIO, IOB1, BIOES or BILOU): one word a line, columns separated by a tab or a single"
+        " space, the word first; every sentence ends with a blank line, and one without words is just that. Lines that are # or"
+        " begin with '# ' before a sentence are comments; -DOCSTART- lines and CoNLL-U are read, too. The output has the target"
+        " words, word<TAB>label in BIO",
     )
     kinds.add_argument("--column", type=int, metavar="N", help="column of --labels with the label, from 1 (default: the last)")
     kinds.add_argument(
@@ -108,7 +109,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         raise InputError(f"--max-gap {args.max_gap}: allowed are 0 and more")
     check_min_probability(args.min_probability)
     warnings: list[str] = []
-    carry = _plain(args) if args.plain_source else _carried(args, warnings)
+    carry = _plain(args, warnings) if args.plain_source else _carried(args, warnings)
     write_output(args.out, carry, [args.labels, args.markup, *text, args.alignments])
     for warning in warnings:
         print(f"warning: {warning}", file=sys.stderr)
@@ -127,21 +128,23 @@ def _carried(args: argparse.Namespace, warnings: list[str]) -> Iterator[str]:
     return _carry_markup(args, texts, warnings)
 
 
-def _plain(args: argparse.Namespace) -> Iterator[str]:
+def _plain(args: argparse.Namespace, warnings: list[str]) -> Iterator[str]:
     from xlm_align_fairseq.links.markup import remove_markup
-    from xlm_align_fairseq.text.conll import read_conll
+    from xlm_align_fairseq.text.conll import PassedOver, read_conll
 
     if args.labels is not None:
-        for sentence in read_conll(open_text(args.labels, args.replace_invalid), args.column):
+        passed_over = PassedOver()
+        for sentence in read_conll(open_text(args.labels, args.replace_invalid), args.column, passed_over):
             yield " ".join(sentence.words) + "\n"
+        warnings += passed_over.report()
     else:
         for line in open_text(args.markup, args.replace_invalid):
             yield remove_markup(line) + "\n"
 
 
 def _carry_labels(args: argparse.Namespace, texts: Texts, warnings: list[str]) -> Iterator[str]:
-    from xlm_align_fairseq.links.projection import project_spans, read_bio, write_bio
-    from xlm_align_fairseq.text.conll import read_conll
+    from xlm_align_fairseq.links.projection import LabelReader, project_spans, write_bio
+    from xlm_align_fairseq.text.conll import PassedOver, read_conll
 
     labels, alignments = open_text(args.labels, args.replace_invalid), open_text(args.alignments)
     target = texts.files[-1]
@@ -150,8 +153,9 @@ def _carry_labels(args: argparse.Namespace, texts: Texts, warnings: list[str]) -
         sentences = sum(1 for _ in read_conll(labels, args.column))
         if sentences != total:
             raise _unequal(labels, sentences, target, total)
-    lost, repaired = _Lost(), 0
-    pairs = enumerate(itertools.zip_longest(read_conll(labels, args.column), read_together(*texts.files, alignments)))
+    lost, passed_over, reader = _Lost(), PassedOver(), LabelReader(str(labels.path))
+    sentences_read = read_conll(labels, args.column, passed_over)
+    pairs = enumerate(itertools.zip_longest(sentences_read, read_together(*texts.files, alignments)))
     for n, (sentence, row) in progress(pairs, total, args.quiet):
         if sentence is None or row is None:
             longer = n + 1 + sum(1 for _ in pairs)
@@ -162,16 +166,13 @@ def _carry_labels(args: argparse.Namespace, texts: Texts, warnings: list[str]) -
         if any("\t" in word for word in words):
             raise InputError(f"{target.path}:{target.lines}: a word has a tab within, which ends it in the output; remove it")
         links = links_of(alignments, links_line, args.min_probability, len(sentence.words), len(words))
-        spans, invalid = read_bio(sentence.labels, str(labels.path), sentence.line)
-        repaired += invalid
+        spans = reader.spans(sentence.labels, sentence.lines)
         projected = project_spans(spans, links, args.max_gap)
         for span, carried in zip(spans, projected, strict=True):
             lost.add(span.words, carried, links)
         column = write_bio([span for span in projected if span is not None], len(words))
         yield "".join(f"{word}\t{label}\n" for word, label in zip(words, column, strict=True)) + "\n"
-    if repaired:
-        warnings.append(f"{repaired} labels I-X continue no span of X and were read as the beginning of one")
-    warnings += lost.report("spans", "left out")
+    warnings += passed_over.report() + reader.report() + lost.report("spans", "left out")
 
 
 def _unequal(labels: TextFile, sentences: int, target: TextFile, lines: int) -> InputError:

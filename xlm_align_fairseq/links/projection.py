@@ -21,6 +21,8 @@ from xlm_align_fairseq.links.pharaoh import Link
 Links = Mapping[Link, float | None]  # of a sentence pair, with their probabilities where they have some
 Claim = tuple[int, float]  # of a span to a target word: links between the two, the highest probability among them
 MAX_GAP = 1
+_SCHEMES = {"BIOES": ("E", "S"), "BILOU": ("L", "U")}  # and what they have besides BIO: the end of a span, a span of one word
+_CONTINUING = ("I", "E", "L")
 
 
 @dataclass(frozen=True)
@@ -31,43 +33,110 @@ class Span:
     label: str
 
 
-def read_bio(labels: Sequence[str], name: str = "<labels>", line: int = 1) -> tuple[list[Span], int]:
-    """Return the spans of BIO labels (IOB2).
+class LabelReader:
+    """Read the labels of a file, sentence by sentence: BIO (IOB2), IOB1, BIOES or BILOU, whichever it has.
+
+    ``B-X`` begins a span of X, ``I-X`` continues it or, where there is none to continue, begins one (as IOB1 has it), ``E-X`` and
+    ``L-X`` continue and end it, ``S-X`` and ``U-X`` are a span of one word, ``O`` is outside of any.
 
     Args:
-        labels: ``B-X`` begins a span of X, ``I-X`` continues it, ``O`` is outside of any.
+        name: the file, for the text of an error.
+
+    Attributes:
+        repaired: how many labels that should continue a span began one.
+        not_ended: how many spans of BIOES and BILOU have no label for their end.
+    """
+
+    def __init__(self, name: str = "<labels>") -> None:
+        self.name = name
+        self.repaired = self.not_ended = 0
+        self._scheme, self._seen = "", ""  # BIOES or BILOU, and where it was first seen
+        self._iob1 = True  # no B-X but where it parts two spans of X
+
+    def spans(self, labels: Sequence[str], lines: Sequence[int] | int = 1) -> list[Span]:
+        """Return the spans of a sentence, in order.
+
+        Args:
+            labels: of its words.
+            lines: of its words, or that of the first.
+
+        Raises:
+            InputError: a label is of none of the schemes, or not of that of the labels before.
+        """
+        spans: list[Span] = []
+        is_open = False  # whether the last span may go on
+        for n, label in enumerate(labels):
+            mark, dash, kind = label.partition("-")
+            if label != "O":
+                self._check(mark if dash and kind else "", label, lines + n if isinstance(lines, int) else lines[n])
+            last = spans[-1] if spans and spans[-1].words.stop == n and spans[-1].label == kind else None
+            goes_on = mark in _CONTINUING and is_open and last is not None
+            self.not_ended += is_open and not goes_on
+            if label == "O":
+                is_open = False
+                continue
+            if goes_on and last is not None:
+                spans[-1] = Span(range(last.words.start, n + 1), kind)
+            else:
+                self.repaired += mark in _CONTINUING
+                self._iob1 &= mark != "B" or last is not None
+                spans.append(Span(range(n, n + 1), kind))
+            is_open = mark in ("B", "I")
+        self.not_ended += is_open
+        return spans
+
+    def report(self) -> list[str]:
+        """Say of which scheme the labels were, if not of BIO, and what is wrong with them."""
+        said = [f"the labels are {self._scheme}, the output is BIO"] if self._scheme else []
+        if self.repaired:
+            marks = f"I-X or {_SCHEMES[self._scheme][0]}-X" if self._scheme else "I-X"
+            iob1 = ", as in IOB1" if self._iob1 and not self._scheme else ""
+            said.append(f"{self.repaired} labels {marks} continue no span of X and were read as the beginning of one{iob1}")
+        if self._scheme and self.not_ended:
+            said.append(f"{self.not_ended} spans have no {_SCHEMES[self._scheme][0]}-X at their end")
+        return said
+
+    def _check(self, mark: str, label: str, line: int) -> None:
+        """Refuse a label that is of none of the schemes, or of another than those before."""
+        if mark in ("B", "I"):
+            return
+        scheme = next((scheme for scheme, marks in _SCHEMES.items() if mark in marks), None)
+        if scheme is None:
+            raise InputError(
+                f"{self.name}:{line}: {label[:40]!r} is not a BIO label; allowed are B-X, I-X and O, for any X, with E-X and S-X"
+                " (BIOES) or with L-X and U-X (BILOU); convert the labels, or say by --column which column has them"
+            )
+        if self._scheme not in ("", scheme):
+            raise InputError(
+                f"{self.name}:{line}: {label[:40]!r} is of {scheme}, but {self._seen} of {self._scheme}; allowed is one scheme"
+                " in a file; convert the labels"
+            )
+        if not self._scheme:
+            self._scheme, self._seen = scheme, f"{label[:40]!r} in line {line}"
+
+
+def read_bio(labels: Sequence[str], name: str = "<labels>", line: int = 1) -> tuple[list[Span], int]:
+    """Return the spans of the labels of one sentence; see `LabelReader`.
+
+    Args:
+        labels: of its words.
         name, line: the file of the labels and the line of the first, for the text of an error.
 
     Returns:
         The spans in order, and how many of them begin with an ``I-X`` that continues no span of X; as IOB1 has them.
 
     Raises:
-        InputError: a label is none of these.
+        InputError: a label is of none of the schemes, or two of different ones.
 
     >>> read_bio(["B-PER", "I-PER", "O", "I-LOC"])
     ([Span(words=range(0, 2), label='PER'), Span(words=range(3, 4), label='LOC')], 1)
     """
-    spans: list[Span] = []
-    repaired = 0
-    for n, label in enumerate(labels):
-        mark, dash, kind = label.partition("-")
-        if label == "O":
-            continue
-        if mark not in ("B", "I") or not dash or not kind:
-            raise InputError(
-                f"{name}:{line + n}: {label[:40]!r} is not a BIO label; allowed are B-X, I-X and O, for any X; convert the"
-                " labels, or say by --column which column has them"
-            )
-        if mark == "I" and spans and spans[-1].words.stop == n and spans[-1].label == kind:
-            spans[-1] = Span(range(spans[-1].words.start, n + 1), kind)
-            continue
-        repaired += mark == "I"
-        spans.append(Span(range(n, n + 1), kind))
-    return spans, repaired
+    reader = LabelReader(name)
+    return reader.spans(labels, line), reader.repaired
 
 
 def write_bio(spans: Iterable[Span], n_words: int) -> list[str]:
-    """Return the BIO labels of `n_words` words; the spans do not overlap. The reverse of `read_bio`."""
+    """Return the BIO (IOB2) labels of `n_words` words; the spans do not overlap. The reverse of `read_bio`."""
     labels = ["O"] * n_words
     for span in spans:
         for n in span.words:

@@ -25,7 +25,7 @@ FILES = {
     "markup": "I have <b>two <i>cats</i></b> .<br/>\n\na <b>b\n<s>no</s> <b>link</b>\n",
     "markup.tgt": "tengo dos gatos .\n\nA B\nlien\n",
     "markup.align": "1-0 2-1 3-2 4-3\n\n0-0 1-1\n1-0\n",
-    "broken": "Berlin\tB-LOC\n\n\nBonn\tE-LOC\n\n",
+    "broken": "Berlin\tB-LOC\n\n\nBonn\tM-LOC\n\n",
     "tab.tgt": "In\tBerlin\n\nBonn\n",
     "short": "\n",
     "wide": "5-0\n\n\n",
@@ -59,6 +59,46 @@ def test_labels(capsys):
     done = run(capsys, *LABELS)
     assert done.out == PROJECTED
     assert done.err == "warning: 1 labels I-X continue no span of X and were read as the beginning of one\n"
+
+
+def test_forms_of_labelled_words_give_what_their_words_give(capsys):
+    """Comments, -DOCSTART- lines, other columns, other schemes, ids: the output is that of the plain file, and all is counted."""
+    words = ["In", "Berlin", ",", "Angela", "Merkel", "in", "Bonn"]
+    bio, bioes = (
+        ["O", "B-LOC", "O", *person, "O", mark] for person, mark in ((["B-PER", "I-PER"], "B-LOC"), (["B-PER", "E-PER"], "S-LOC"))
+    )
+    bioes[1] = "S-LOC"
+    write(tgt="In Berlin , Angela Merkel in Bonn\n", align=" ".join(f"{n}-{n}" for n in range(7)) + "\n")
+
+    def carried(lines, *flags):
+        write(form="".join(f"{line}\n" for line in lines))
+        done = run(capsys, "--labels", "form", "--tgt", "tgt", "--alignments", "align", *flags)
+        assert run(capsys, "--labels", "form", "--plain-source", *flags).out == " ".join(words) + "\n"
+        return done
+
+    expected = carried([f"{word} {label}" for word, label in zip(words, bio, strict=True)])
+    assert expected.out == "".join(f"{word}\t{label}\n" for word, label in zip(words, bio, strict=True)) + "\n"
+    assert expected.err == ""
+    rows = [f"{word} {label} " for word, label in zip(words, bioes, strict=True)]
+    done = carried(["-DOCSTART- O", "", "# sample O", "#", *rows, ""])
+    assert done.out == expected.out
+    assert done.err == (
+        "warning: 2 comment lines, 1 -DOCSTART- lines were passed over\nwarning: the labels are BIOES, the output is BIO\n"
+    )
+    rows = [f"{n}\t{word}\t{label}\t-" for n, (word, label) in enumerate(zip(words, bio, strict=True), 1)]
+    rows[4:4] = ["5-6\tMerkelin\tO\t-", "5.1\tx\tO\t-"]
+    done = carried(["# text = In Berlin\t…", *rows], "--column", "3")
+    assert done.out == expected.out
+    assert done.err == (
+        "warning: the labels are in a file of the form of CoNLL-U: words are in its second column\n"
+        "warning: 1 comment lines, 1 multiword tokens, 1 empty nodes were passed over\n"
+    )
+
+
+def test_the_line_of_a_label_is_its_own(capsys):
+    write(form="# a\n# b\n1\tx\tO\n2-3\tyz\tO\n2\ty\tX\n3\tz\tO\n", tgt="a\n", align="\n")
+    assert main.main(["project", "--labels", "form", "--tgt", "tgt", "--alignments", "align", "--quiet"]) == 2
+    assert "error: form:5: 'X' is not a BIO label; allowed are B-X, I-X and O, for any X, with E-X" in capsys.readouterr().err
 
 
 def test_what_was_written_is_read_again(capsys):
@@ -197,7 +237,7 @@ def test_sentences_in_are_sentences_out(tmp_path_factory, data):
         ([*LABELS, "--alignments", "short"], "short: 1 lines, but 3 lines in ner.tgt"),
         ([*LABELS, "--alignments", "wide"], "wide:1: link 5-0 (0-based) is out of range: 5 source words and 5 target words"),
         ([*LABELS, "--column", "1", "--alignments", "empty"], "ner:1: 'Frau' is not a BIO label"),
-        ([*LABELS, "--labels", "broken", "--alignments", "empty"], "broken:4: 'E-LOC' is not a BIO label; allowed are B-X, I-X"),
+        ([*LABELS, "--labels", "broken", "--alignments", "empty"], "broken:4: 'M-LOC' is not a BIO label; allowed are B-X, I-X"),
         ([*LABELS, "--tgt", "tab.tgt"], "tab.tgt:1: a word has a tab within"),
         ([*LABELS, "--column", "3"], "ner:1: 'Frau\\tO' has 2 column(s), 3 are needed"),
         ([*LABELS, "--column", "0"], "--column 0: allowed are 1 and more"),

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from xlm_align_fairseq.errors import InputError
-from xlm_align_fairseq.links.projection import Span, longest_piece, project_spans, read_bio, write_bio
+from xlm_align_fairseq.links.projection import LabelReader, Span, longest_piece, project_spans, read_bio, write_bio
 
 LABELS = st.lists(st.sampled_from(["O", "O", "B-X", "I-X", "B-Y", "I-Y"]), max_size=8)
 
@@ -116,13 +116,78 @@ def test_written_labels_are_read_back(source):
     assert repaired == sum(a != b for a, b in zip(source, write_bio(spans, len(source)), strict=True))
 
 
-@pytest.mark.parametrize("label", ["X", "B", "B-", "E-X", "", "o", "B_X", "-X"])
+@given(
+    st.lists(st.tuples(st.sampled_from("XY"), st.integers(1, 3), st.integers(0, 2)), max_size=4), st.sampled_from(["ES", "LU"])
+)
+def test_the_other_schemes_are_read_as_what_they_say(drawn, marks):
+    """Spans (type, words, words outside after them) are written in each scheme and read back, over two sentences."""
+    end, single = marks
+    bio, iob1, other, spans, last = [], [], [], [], None
+    for kind, length, outside in drawn:
+        inside = [f"I-{kind}"] * (length - 1)
+        spans.append(Span(range(len(bio), len(bio) + length), kind))
+        bio += [f"B-{kind}", *inside]
+        iob1 += [f"B-{kind}" if last == kind else f"I-{kind}", *inside]
+        other += [f"{single}-{kind}"] if length == 1 else [f"B-{kind}", *inside[1:], f"{end}-{kind}"]
+        for labels in (bio, iob1, other):
+            labels += ["O"] * outside
+        last = None if outside else kind
+    for labels in (bio, iob1, other):
+        reader = LabelReader()
+        assert reader.spans(labels) == spans
+        assert reader.spans(labels, range(7, 7 + len(labels))) == spans
+        if labels is not iob1:
+            assert reader.repaired == 0
+    scheme = {"ES": "BIOES", "LU": "BILOU"}[marks]
+    assert reader.report() == ([f"the labels are {scheme}, the output is BIO"] if spans else [])
+
+
+@pytest.mark.parametrize(
+    ("labels", "report"),
+    [
+        ("I-X I-X B-X O I-Y", ["2 labels I-X continue no span of X and were read as the beginning of one, as in IOB1"]),
+        ("B-Y O I-X", ["1 labels I-X continue no span of X and were read as the beginning of one"]),
+        ("B-X I-X O B-X B-X", []),
+        (
+            "B-X O S-X I-X E-Y",
+            [
+                "the labels are BIOES, the output is BIO",
+                "2 labels I-X or E-X continue no span of X and were read as the beginning of one",
+                "2 spans have no E-X at their end",
+            ],
+        ),
+        ("B-X L-X B-Y", ["the labels are BILOU, the output is BIO", "1 spans have no L-X at their end"]),
+    ],
+)
+def test_the_scheme_and_its_faults_are_said(labels, report):
+    reader = LabelReader()
+    reader.spans(labels.split())
+    assert reader.report() == report
+
+
+def test_an_end_ends_a_span():
+    spans, repaired = read_bio(["B-X", "E-X", "I-X", "S-X", "E-X"])
+    assert [(span.words.start, span.words.stop) for span in spans] == [(0, 2), (2, 3), (3, 4), (4, 5)]
+    assert repaired == 2
+
+
+def test_two_schemes_in_a_file_are_refused():
+    reader = LabelReader("ner")
+    reader.spans(["O", "S-X"], [3, 5])
+    with pytest.raises(InputError) as error:
+        reader.spans(["B-X", "L-X"], [8, 9])
+    assert str(error.value) == (
+        "ner:9: 'L-X' is of BILOU, but 'S-X' in line 5 of BIOES; allowed is one scheme in a file; convert the labels"
+    )
+
+
+@pytest.mark.parametrize("label", ["X", "B", "B-", "M-X", "ES-X", "PER-B", "", "o", "B_X", "-X"])
 def test_labels_that_are_refused(label):
     with pytest.raises(InputError) as error:
         read_bio(["O", label], "ner", 7)
     assert str(error.value) == (
-        f"ner:8: {label!r} is not a BIO label; allowed are B-X, I-X and O, for any X; convert the labels, or say by --column"
-        " which column has them"
+        f"ner:8: {label!r} is not a BIO label; allowed are B-X, I-X and O, for any X, with E-X and S-X (BIOES) or with L-X and"
+        " U-X (BILOU); convert the labels, or say by --column which column has them"
     )
 
 

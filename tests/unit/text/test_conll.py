@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from xlm_align_fairseq.errors import InputError
-from xlm_align_fairseq.text.conll import read_conll
+from xlm_align_fairseq.text.conll import PassedOver, read_conll
 from xlm_align_fairseq.text.lines import TextFile
 
 CELL = st.text(st.characters(codec="utf-8", exclude_characters=" \t\n"), min_size=1, max_size=3)
@@ -50,6 +50,119 @@ def test_every_sentence_comes_back(tmp_path_factory, sentences):
     text = "".join("".join(f"{word}\t{label}\n" for word, label in sentence) + "\n" for sentence in sentences)
     path.write_bytes(text.encode())
     assert [list(zip(s.words, s.labels, strict=True)) for s in read_conll(TextFile(path))] == sentences
+
+
+# what is no word
+
+PLAIN = [[("Anna", "B-PER"), ("wohnt", "O")], [("#", "O"), ("1", "O"), ("#", "B-X")], [], [("Bonn", "B-LOC")]]
+NO_WORDS = ["# sample O", "# sent_id = 1", "#", "# ", "# a b c O", "-DOCSTART- -X- O O", "-DOCSTART-\tO", "-DOCSTART-"]
+
+
+def plain(separator, more=""):
+    return ["".join(f"{w}{separator}{more and more + separator}{t}\n" for w, t in sentence) + "\n" for sentence in PLAIN]
+
+
+def words_of(sentences):
+    return [list(zip(words, labels, strict=True)) for words, labels, _ in sentences]
+
+
+@given(st.lists(st.lists(st.sampled_from(NO_WORDS), max_size=3), min_size=4, max_size=4), st.sampled_from("\t "), st.booleans())
+def test_comments_and_docstart_change_nothing(tmp_path_factory, no_words, separator, blank):
+    """Before any sentence, also with a blank line of their own; the words `#`, in each place of a sentence, stay."""
+    path = tmp_path_factory.mktemp("ner") / "ner"
+    text = ""
+    for block, sentence in zip(no_words, plain(separator), strict=True):
+        if sentence == "\n" and not blank:
+            block = []  # a block of nothing but comments is no sentence: this one without words would be theirs
+        text += "".join(f"{line}\n" for line in block) + ("\n" if block and (blank or sentence == "\n") else "") + sentence
+    path.write_text(text)
+    passed_over = PassedOver()
+    sentences = list(read_conll(TextFile(path), passed_over=passed_over))
+    assert words_of((s.words, s.labels, s.line) for s in sentences) == PLAIN
+    assert passed_over.lines.total() + sum(len(s.words) for s in sentences) == sum(1 for line in text.split("\n") if line)
+    for sentence in sentences:
+        assert [text.split("\n")[n - 1].split(separator)[0] for n in sentence.lines] == sentence.words
+
+
+@pytest.mark.parametrize("more", ["", "NN", "NN\tx\ty"])
+def test_the_word_of_a_hash_stays_in_all_columns(read, more):
+    text = "".join(plain("\t", more))
+    assert words_of(read(text)) == PLAIN
+    assert words_of(read(text.replace("\t", " "))) == PLAIN
+
+
+@pytest.mark.parametrize("end", ["", " ", "  ", "\t", " \t "])
+def test_spaces_at_the_end_of_a_line_are_nothing(read, end):
+    for separator in "\t ":
+        assert words_of(read("".join(plain(separator)).replace("\n", f"{end}\n"))) == PLAIN
+
+
+def conllu(sentences, columns, ids=True):
+    text = ""
+    for number, sentence in enumerate(sentences, 1):
+        text += f"# sent_id = {number}\n#text\tx\n"
+        for n, (word, label) in enumerate(sentence, 1):
+            if n % 2:
+                text += f"{n}-{n + 1}\tboth{label}\tB-X" + "\t_" * (columns - 3) + "\n"
+            text += f"{n}\t{word}\t{label}" + "\t_" * (columns - 3) + "\n" + f"{n}.1\tempty\tB-X" + "\t_" * (columns - 3) + "\n"
+        text += "\n"
+    return text
+
+
+@pytest.mark.parametrize("columns", [3, 5, 10])
+def test_conllu(tmp_path, columns):
+    sentences = [sentence for sentence in PLAIN if sentence]
+    (tmp_path / "ner").write_text(conllu(sentences, columns))
+    passed_over = PassedOver()
+    found = list(read_conll(TextFile(tmp_path / "ner"), 3, passed_over))
+    assert [list(zip(s.words, s.labels, strict=True)) for s in found] == sentences
+    assert passed_over.conllu
+    assert passed_over.report() == [
+        "the labels are in a file of the form of CoNLL-U: words are in its second column",
+        "6 comment lines, 4 multiword tokens, 6 empty nodes were passed over",
+    ]
+
+
+@pytest.mark.parametrize("text", ["1\tCD\tO\n\n", "1\tCD\tO\n2\tCD\tO\n\n", "# a\n1\tO\n", "# a\n\n1\tCD\tO\n", "# a\n1 CD O\n"])
+def test_numbers_are_words_where_nothing_says_that_they_are_ids(read, text):
+    assert read(text)[0][0][0] == "1"
+
+
+def test_ten_columns_with_ids_need_no_comment(read):
+    row = "\t_" * 8
+    assert words_of(read(f"1\tein{row}\n2\tHaus{row}\n\n"))[0][1][0] == "Haus"
+
+
+@pytest.mark.parametrize(
+    ("content", "line"),
+    [
+        ("a\tO\n# b\nc\tO\n", "'# b'"),
+        ("a O\n# b c\nd O\n", "'# b c'"),
+        ("a\tO\n#\n", "'#'"),
+        ("a O\n-DOCSTART- O\n", "'-DOCSTART- O'"),
+    ],
+)
+def test_what_is_no_word_within_a_sentence_is_refused(read, content, line):
+    with pytest.raises(InputError, match=rf"ner:2: {line} within a sentence; .+: correct the line, or put a blank line before"):
+        read(content)
+
+
+def test_ids_that_do_not_count_are_refused(read):
+    with pytest.raises(InputError) as error:
+        read("# x\n1\ta\tO\n2\tb\tO\n\n1\tc\tO\n3\td\tO\n")
+    assert "ner:6: '3' is not the id 2; the ids of the first sentence, in the first column, count 1, 2 and so on, as" in str(
+        error.value
+    )
+
+
+@pytest.mark.parametrize("content", ["# O\n\n", "# O", "#\tO\n"])
+def test_a_file_of_nothing_but_a_hash(read, content):
+    assert words_of(read(content)) == [[("#", "O")]]
+
+
+@pytest.mark.parametrize("content", ["# comment\n", "# a b O\n\n", "-DOCSTART- O\n\n", "#\n\n"])
+def test_a_file_of_nothing_but_comments_has_no_sentence(read, content):
+    assert read(content) == []
 
 
 @pytest.mark.parametrize(
