@@ -81,6 +81,7 @@ class Vocabulary:
             raise InputError(f"{path}: cannot read the dictionary ({error.strerror}); check the path") from error
         except UnicodeDecodeError as error:
             raise InputError(f"{path}: the dictionary is not UTF-8 (byte {error.start})") from error
+        refuse_mark(path, lines[0])
         pieces: dict[str, None] = {}
         for n, line in enumerate(lines[:-1] if lines[-1] == "" else lines, 1):
             piece, _, count = line.rstrip().rpartition(" ")
@@ -114,6 +115,20 @@ class Vocabulary:
             processor.id_to_piece(i)
             for i in range(processor.get_piece_size())
             if not (processor.is_control(i) or processor.is_unknown(i))
+        )
+
+
+def refuse_mark(path: Path | str, first: str) -> None:
+    """Refuse a dictionary that begins with a byte order mark, which fairseq takes for a part of the first piece.
+
+    Args:
+        path: of the dictionary.
+        first: its first line or piece.
+    """
+    if first.startswith("\ufeff"):
+        raise InputError(
+            f"{path} begins with a byte order mark, which fairseq reads as a part of the first piece; save it as UTF-8 without"
+            " one, or copy it again from where it came"
         )
 
 

@@ -1,9 +1,10 @@
 from .confidence import sentence_score
-from .gold import Gold, GoldFile, format_gold, load_gold, read_gold
+from .curve import MarkedLinks
+from .gold import Gold, GoldFile, GoldList, format_gold, load_gold, read_gold
 from .gold_set import GoldSet, read_gold_set, read_gold_sets
 from .lexicon import Lexicon, format_tsv
 from .markup import Element, insert_markup, place_elements, read_markup, remove_markup
-from .metrics import Counts, Paired, count, paired_resampling, resampled_interval
+from .metrics import Counts, CountTable, Paired, Resampled, count, paired_resampling, resampled_interval
 from .pharaoh import (
     Link,
     check_range,
@@ -14,18 +15,23 @@ from .pharaoh import (
     read_pharaoh,
     swap,
 )
-from .projection import Span, project_spans, read_bio, write_bio
+from .projection import LabelReader, Span, project_spans, read_bio, write_bio
 from .symmetrize import grow_diag, grow_diag_final, grow_diag_final_and, intersection, union
 
 __all__ = [
+    "CountTable",
     "Counts",
     "Element",
     "Gold",
     "GoldFile",
+    "GoldList",
     "GoldSet",
+    "LabelReader",
     "Lexicon",
     "Link",
+    "MarkedLinks",
     "Paired",
+    "Resampled",
     "Span",
     "check_range",
     "count",

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from fairseq.data import Dictionary
 
-from xlm_align_fairseq.encoder.vocabulary import FILE_NAME, MASK
+from xlm_align_fairseq.encoder.vocabulary import FILE_NAME, MASK, refuse_mark
 from xlm_align_fairseq.errors import InputError
 
 
@@ -12,7 +12,7 @@ def load_dictionary(data: Path) -> Dictionary:
     """Read the dictionary of a data directory: `dict.txt`, or the `dict.LANG.txt` that fairseq-preprocess writes.
 
     Raises:
-        InputError: no such directory, no dictionary in it, or several that differ.
+        InputError: no such directory, no dictionary in it, or several that differ; or one begins with a byte order mark.
     """
     if not data.is_dir():
         raise InputError(f"{data}: no such directory of binarised bitext; `xlm-align binarize` makes one")
@@ -20,6 +20,8 @@ def load_dictionary(data: Path) -> Dictionary:
     if not files:
         raise InputError(f"{data} has no dict.txt and no dict.LANG.txt: make it with fairseq-preprocess or `xlm-align binarize`")
     dictionaries = [Dictionary.load(str(file)) for file in files]
+    for file, dictionary in zip(files, dictionaries, strict=True):
+        refuse_mark(file, "".join(dictionary.symbols[dictionary.nspecial :][:1]))
     for file, other in zip(files[1:], dictionaries[1:], strict=True):
         if other.symbols != dictionaries[0].symbols:
             raise InputError(

@@ -27,7 +27,7 @@ from xlm_align_fairseq.encoder.vocabulary import Vocabulary, open_sentencepiece
 from xlm_align_fairseq.errors import InputError
 from xlm_align_fairseq.plugin.pretraining.dataset import BitextDataset, StreamConfig
 from xlm_align_fairseq.plugin.pretraining.mono import MonoBlocks
-from xlm_align_fairseq.text.lines import BARS
+from xlm_align_fairseq.text.lines import BARS, LONGEST_SIDE
 
 ODD = "eins\u2028zwei\u00a0drei\x85vier\rfünf"  # one line
 ALL, WORDS = Options(max_ratio=1e6), Options(pieces="words", max_ratio=1e6)  # made-up pairs differ in length
@@ -444,6 +444,18 @@ def test_nothing_left_is_an_error(files, corpus, tmp_path):
     with pytest.raises(InputError, match="nothing to keep"):
         run(files, corpus(de=[], en=[]), tmp_path / "out")
     assert contents(tmp_path / "out") == {}
+
+
+@pytest.mark.parametrize("options", [ALL, WORDS, Options(max_pieces=1 << 30, max_positions=1 << 30, max_ratio=1e9)])
+def test_a_line_that_is_too_long_for_any_options_is_left_out_and_counted(files, corpus, tmp_path, options):
+    """Pieces are not made of it: that takes some 250 bytes a character."""
+    long = "x" * (LONGEST_SIDE + 1)
+    paths = corpus(de=["a", long, "b", "a"], en=["a", "b", long, "b"], links=["0-0", "0-0", "", "0-0"])
+    alignments = paths["links"] if options is WORDS else None
+    done = run(files, paths, tmp_path / "out", options=options, alignments=alignments)
+    assert (done.manifest["lines"], done.manifest["kept"], done.manifest["dropped"]["too_long"]) == (4, 2, 2)
+    mono = binarize_mono(files, paths["en"], tmp_path / "mono", options=Options())
+    assert (mono.manifest["lines"], mono.manifest["kept"], mono.manifest["dropped"]) == (4, 3, {"empty": 0, "too_long": 1})
 
 
 @pytest.mark.parametrize("workers", [1, 2])

@@ -41,6 +41,7 @@ def test_write_and_read(tmp_path):
         ("a 1\n\nb 1\n", r"dict.txt:2: '' is not a dictionary line"),
         ("a 1\nb 1\na 2\n", r"dict.txt:3: the piece 'a' is there already"),
         ("a 1\n<unk> 1\n", r"dict.txt:2: the piece '<unk>' is there already"),
+        ("\ufeffa 1\n", r"dict.txt begins with a byte order mark, which fairseq reads as a part of the first piece; save it"),
     ],
 )
 def test_refused_dictionaries(tmp_path, text, message):

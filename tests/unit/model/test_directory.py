@@ -1,3 +1,4 @@
+import codecs
 import json
 import shutil
 import subprocess
@@ -39,6 +40,14 @@ def test_written_and_opened(tmp_path, make_model, architecture, heads, batch):
         assert lm_head.weight is encoder.embed_tokens.weight
         assert lm_head(hidden).shape == (*batch.shape, len(model.vocabulary))
         assert pointer(hidden, hidden).shape == (3, 9, 9)
+
+
+def test_a_byte_order_mark_is_no_part_of_json(tmp_path, make_model):
+    write_model(tmp_path, make_model())
+    expected = read_aligner(tmp_path)
+    path = tmp_path / ALIGNER
+    path.write_bytes(codecs.BOM_UTF8 + path.read_bytes())
+    assert read_aligner(tmp_path) == expected
 
 
 def test_the_file_is_plain_data(tmp_path, make_model):

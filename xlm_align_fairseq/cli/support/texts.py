@@ -30,13 +30,13 @@ def add_text_flags(p: argparse._ActionsContainer, tokenizer_note: str = "") -> N
     p.add_argument("--src", metavar="FILE", help="source sentences, one a line")
     p.add_argument("--tgt", metavar="FILE", help="target sentences, line by line the translations of --src")
     p.add_argument("--tsv", metavar="FILE", help="source and target with a tab between; more columns are not read")
-    p.add_argument("--pairs", metavar="FILE", help="`source ||| target` lines; - is standard input")
+    p.add_argument("--pairs", metavar="FILE", help="`source ||| target` lines, with ||| once; - is standard input")
     p.add_argument(
         "--tokenizer",
         default="none",
         metavar="NAME[,NAME]",
         help="what makes words of a line, one for both sides or one for each: none takes what stands between single spaces;"
-        f" {', '.join(NAMES[1:])} are sacrebleu's{tokenizer_note} (default: none)",
+        f" {', '.join(NAMES[1:])} are sacrebleu's, zh with every ideograph a word{tokenizer_note} (default: none)",
     )
 
 
