@@ -45,6 +45,18 @@ def test_shipped_gold(aligner, row, pair):
     assert aer(aligner, SHIPPED / pair, pair, **way) == pytest.approx(row[pair], abs=0.05)
 
 
+def test_words_are_not_linked_by_the_marks_of_their_beginning(aligner):
+    pair = (
+        "Die amerikanische Regierung hat die Vorschläge abgelehnt .",
+        "The American government rejected the proposals .",
+    )
+    aligner.config = AlignerConfig.named("entropic", encoding="separate", align_layer=6)
+    assert ("amerikanische", "rejected") not in aligner.align(*pair).word_pairs
+    assert ("amerikanische", "American") in aligner.align(*pair).word_pairs
+    aligner.config = aligner.config.replace(marks="link")
+    assert ("amerikanische", "rejected") in aligner.align(*pair).word_pairs
+
+
 @pytest.mark.skipif(not SHARED.is_dir(), reason="shared/data/gold is not beside the repository")
 @pytest.mark.parametrize(("encoding", "align_layer", "expected"), [("separate", 6, 32.4), ("joint", 7, 40.1)])
 def test_the_published_test_set(aligner, encoding, align_layer, expected):

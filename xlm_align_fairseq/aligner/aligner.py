@@ -16,6 +16,7 @@ from xlm_align_fairseq.alignment.config import AlignerConfig
 from xlm_align_fairseq.convert.open import open_model
 from xlm_align_fairseq.encoder.network import Encoder, EncoderAndPointer, PointerHead
 from xlm_align_fairseq.encoder.pieces import PieceEncoder
+from xlm_align_fairseq.encoder.sequences import WordMarks
 from xlm_align_fairseq.encoder.vocabulary import JOINT_SPECIALS, UNK
 from xlm_align_fairseq.errors import InputError
 from xlm_align_fairseq.links.gold_set import GoldSet
@@ -111,7 +112,7 @@ class Aligner:
     @property
     def weights(self) -> EncoderAndPointer:
         """What links are made with: the weights alone."""
-        return EncoderAndPointer(self.encoder, self.pointer)
+        return EncoderAndPointer(self.encoder, self.pointer, WordMarks.of(self.pieces.vocabulary.pieces))
 
     @property
     def window(self) -> int:
@@ -160,9 +161,7 @@ class Aligner:
         return [self.config.replace(align_layer=layer) for layer in range(self.encoder.config.layers + 1)]
 
     def _engine(self) -> ChunkAligner:
-        window = max(
-            1, self.window * 5 // 8
-        )  # distant pieces then do not compete (docs/aligning.md)
+        window = max(1, self.window * 5 // 8)  # distant pieces then do not compete (docs/aligning.md)
         vocabulary = self.pieces.vocabulary
         return ChunkAligner(self.encoder, self.pointer, vocabulary, window, self.batch_tokens, self.autocast)
 
@@ -198,7 +197,10 @@ class Aligner:
         }
         if flags["blank"]:
             flags["windows"] = False
-        return Encoded(source, target, src_ids, tgt_ids, src_words, tgt_words, tuple(flag for flag in flags if flags[flag]))
+        lone = self.pieces.vocabulary.lone_marks
+        marks = lone(src_ids, src_words), lone(tgt_ids, tgt_words)
+        raised = tuple(flag for flag in flags if flags[flag])
+        return Encoded(source, target, src_ids, tgt_ids, src_words, tgt_words, *marks, raised)
 
 
 def _words(side: Sentence) -> list[str]:

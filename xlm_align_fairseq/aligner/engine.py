@@ -40,6 +40,8 @@ class Encoded(NamedTuple):
     tgt_ids: np.ndarray  # (T,)
     src_words: np.ndarray  # (S,)
     tgt_words: np.ndarray  # (T,)
+    src_marks: np.ndarray  # (S,) bool, True for pieces that are the mark of a word's beginning alone
+    tgt_marks: np.ndarray  # (T,)
     flags: tuple[str, ...]
 
 
@@ -152,7 +154,9 @@ class ChunkAligner:
                 part.append(_found(labels, jobs, batch))
                 if extra:
                     _add_similarity(extra, [jobs[n] for n in batch], sides, config)
-        return [_concatenated(part) for part in parts]
+        links = [_concatenated(part) for part in parts]
+        skip = [config.marks == "skip" for config in variants]
+        return [_without_marks(chunk, found) if skipped else found for found, skipped in zip(links, skip, strict=True)]
 
     def _nothing_compared(self, pair: Encoded) -> Details:
         source, target = ([self.vocabulary.pieces[n] for n in ids.tolist()] for ids in (pair.src_ids, pair.tgt_ids))
@@ -214,6 +218,20 @@ def _found(labels: Labels, jobs: Sequence[Job], batch: np.ndarray) -> PieceLinks
     return PieceLinks(*(column[inside] for column in (pair[row], batch[row], source, target, probability)))
 
 
+def _without_marks(chunk: Sequence[Encoded], links: PieceLinks) -> PieceLinks:
+    """Leave out the links of pieces that are the mark of a word's beginning alone."""
+    source = _of_pieces(chunk, "src_marks", links.pair, links.source)
+    target = _of_pieces(chunk, "tgt_marks", links.pair, links.target)
+    return PieceLinks(*(column[~(source | target)] for column in links))
+
+
+def _of_pieces(chunk: Sequence[Encoded], field: str, pair: np.ndarray, piece: np.ndarray) -> np.ndarray:
+    """Look up what a field of `Encoded` says of pieces, given by the number of their pair and their place in it."""
+    columns = [getattr(encoded, field) for encoded in chunk]
+    begins = np.cumsum([0, *map(len, columns)])
+    return np.concatenate(columns)[begins[pair] + piece]
+
+
 def _one_window_a_target(links: PieceLinks) -> PieceLinks:
     """Leave each target piece the links of one window: that of its most probable link, of equals the first.
 
@@ -237,12 +255,9 @@ def _concatenated(parts: Sequence[PieceLinks]) -> PieceLinks:
 
 def _alignments(chunk: Sequence[Encoded], piece_links: PieceLinks, extra: Mapping[int, Details]) -> list[Alignment]:
     """Turn the piece links of a chunk into word links."""
-    words = []
-    for side, piece in (("src_words", piece_links.source), ("tgt_words", piece_links.target)):
-        columns = [getattr(pair, side) for pair in chunk]
-        begins = np.cumsum([0, *map(len, columns)])
-        words.append(np.concatenate(columns)[begins[piece_links.pair] + piece])
-    links = word_links(piece_links.pair, words[0], words[1], piece_links.probability)
+    source = _of_pieces(chunk, "src_words", piece_links.pair, piece_links.source)
+    target = _of_pieces(chunk, "tgt_words", piece_links.pair, piece_links.target)
+    links = word_links(piece_links.pair, source, target, piece_links.probability)
     ends = np.searchsorted(links.pair, np.arange(len(chunk) + 1)).tolist()
     pairs = list(zip(links.source.tolist(), links.target.tolist(), strict=True))
     probabilities = links.probability.tolist()

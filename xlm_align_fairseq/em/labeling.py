@@ -21,7 +21,15 @@ from xlm_align_fairseq.encoder.sequences import PieceBatch, Sides, encode_sides
 @torch.no_grad()
 def label(teacher: EncoderAndPointer, pieces: PieceBatch, config: AlignerConfig) -> Labels:
     """Self-label B pairs from the unmasked input, with nothing computed above the layers that the configuration reads."""
+    if config.marks == "skip" and teacher.marks is None:
+        raise ValueError("labels without links of lone marks need to know where words begin: give `marks` with the encoder")
+    labels = _label(teacher, pieces, config)
+    if config.marks == "link":
+        return labels
+    return labels._replace(links=labels.links & pieces.cell_mask(without=teacher.marks))
 
+
+def _label(teacher: EncoderAndPointer, pieces: PieceBatch, config: AlignerConfig) -> Labels:
     def sides(layer: int) -> Sides:
         return encode_sides(lambda tokens: teacher.encoder(tokens, layer), pieces, config.encoding)
 
@@ -29,7 +37,8 @@ def label(teacher: EncoderAndPointer, pieces: PieceBatch, config: AlignerConfig)
     if not config.needs_pointer() or teacher.pointer is None:
         return extract(sides(config.align_layer), mask, config)
     states = {layer: sides(layer) for layer in config.wanted_layers(last)}
-    return extract(states[config.similarity_layer(last)], mask, config, point(teacher.pointer, states[last], mask))
+    pointer = point(teacher.pointer, states[last], mask)
+    return extract(states[config.similarity_layer(last)], mask, config, pointer)
 
 
 def pair_batch(pairs: Mapping[str, Tensor]) -> PieceBatch:
