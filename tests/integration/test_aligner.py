@@ -2,6 +2,7 @@
 
 import functools
 import itertools
+import json
 import subprocess
 import sys
 from collections import Counter
@@ -259,6 +260,39 @@ def test_a_method_that_the_model_cannot_do(world):
 def test_options_that_are_refused(world, options, message):
     with pytest.raises(InputError, match=message):
         Aligner.load(world / "model", **options)
+
+
+# states that are not finite
+
+
+@pytest.mark.parametrize("encoding", ["separate", "joint"])
+def test_pairs_with_states_that_are_not_finite_are_flagged_and_have_no_links(world, encoding):
+    """One piece has a damaged embedding: the pairs that read it, whole or in windows, and no others."""
+    aligner = Aligner.load(world / "model", changes={"encoding": encoding})
+    long = [" ".join(side) for side in zip(*PAIRS[:12], strict=True)]
+    pairs = [*PAIRS[:20], tuple(long), ("Haus", "house")]
+    before = list(aligner.align_corpus(pairs))
+    piece = int(aligner.pieces.words(PAIRS[3][1].split(" "))[0][0])
+    with torch.no_grad():
+        aligner.encoder.embed_tokens.weight[piece, 5] = float("nan")
+    reads = [any(piece in aligner.pieces.words(side.split(" "))[0] for side in pair) for pair in pairs]
+    assert 0 < sum(reads[:20]) < 20
+    aligner.flagged.clear()
+    for bad, sound, alignment in zip(reads, before, aligner.align_corpus(pairs), strict=True):
+        assert ("not-finite" in alignment.flags) == bad
+        assert alignment.probabilities == ({} if bad else sound.probabilities)
+        assert json.loads(alignment.format("jsonl"), parse_constant=pytest.fail)["score"] == round(alignment.score, 4)
+    assert aligner.flagged["not-finite"] == sum(reads)
+
+
+def test_labels_of_states_that_are_not_finite_are_refused(world):
+    aligner = Aligner.load(world / "model")
+    with torch.no_grad():
+        aligner.encoder.layers[0].fc1.bias[3] = float("inf")
+    ids = torch.tensor([aligner.pieces.words(["Haus"])[0].tolist()])
+    batch = PieceBatch(ids, ids, *[torch.tensor([ids.size(1)])] * 2)
+    with pytest.raises(InputError, match=r"the hidden states of layer 1 are not finite, so no links can be made of them"):
+        label(aligner.weights, batch, aligner.config)
 
 
 # marks of a word's beginning

@@ -169,7 +169,7 @@ class Aligner:
         engine = self._engine()
         for chunk in prefetch(self._chunks(pairs, len(engine.wanted_layers(variants)))):
             for alignments in engine.align(chunk, variants):
-                self.flagged.update(alignments[0].flags)
+                self.flagged.update(set().union(*(alignment.flags for alignment in alignments)))
                 yield alignments
             release_freed_memory()
 

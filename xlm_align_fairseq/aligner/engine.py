@@ -88,14 +88,15 @@ class ChunkAligner:
         long = [n for n, pair in enumerate(chunk) if "windows" in pair.flags]
         short = [n for n, pair in enumerate(chunk) if not {"windows", "blank"} & set(pair.flags)]
         extra = {n: self._nothing_compared(pair) for n, pair in enumerate(chunk)} if details else {}
-        piece_links = self._links(chunk, [Job(n, _whole(chunk[n])) for n in short], variants, extra)
+        piece_links, spoiled = self._links(chunk, [Job(n, _whole(chunk[n])) for n in short], variants, extra)
         for layer, numbers in self._by_layer(variants).items() if long else ():
             planned = zip(long, self._plan([chunk[n] for n in long], layer), strict=True)
             jobs = [Job(n, window) for n, windows in planned for window in windows]
-            in_windows = self._links(chunk, jobs, [variants[k] for k in numbers], extra)
-            for k, links in zip(numbers, in_windows, strict=True):
+            in_windows, not_finite = self._links(chunk, jobs, [variants[k] for k in numbers], extra)
+            for k, links, pairs in zip(numbers, in_windows, not_finite, strict=True):
                 piece_links[k] = _concatenated([piece_links[k], _one_window_a_target(links)])
-        ways = [_alignments(chunk, way, extra) for way in piece_links]
+                spoiled[k] |= pairs
+        ways = [_alignments(chunk, *way, extra) for way in zip(piece_links, spoiled, strict=True)]
         return [list(alignments) for alignments in zip(*ways, strict=True)]
 
     def _by_layer(self, variants: Sequence[AlignerConfig]) -> dict[int, list[int]]:
@@ -124,8 +125,12 @@ class ChunkAligner:
 
     def _links(
         self, chunk: Sequence[Encoded], jobs: Sequence[Job], variants: Sequence[AlignerConfig], extra: Mapping[int, Details]
-    ) -> list[PieceLinks]:
-        """Encode all jobs, then read the links of each variant from the states; add the similarities to the details."""
+    ) -> tuple[list[PieceLinks], list[set[int]]]:
+        """Encode all jobs, then read the links of each variant from the states; add the similarities to the details.
+
+        Returns:
+            For each variant the links, and the pairs whose hidden states are not finite.
+        """
         source = [chunk[pair].src_ids[w.source_begin : w.source_end] for pair, w in jobs]
         target = [chunk[pair].tgt_ids[w.target_begin : w.target_end] for pair, w in jobs]
         joint = variants[0].encoding == "joint"
@@ -156,7 +161,14 @@ class ChunkAligner:
                     _add_similarity(extra, [jobs[n] for n in batch], sides, config)
         links = [_concatenated(part) for part in parts]
         skip = [config.marks == "skip" for config in variants]
-        return [_without_marks(chunk, found) if skipped else found for found, skipped in zip(links, skip, strict=True)]
+        links = [_without_marks(chunk, found) if skipped else found for found, skipped in zip(links, skip, strict=True)]
+        finite = {layer: states.finite(layer).reshape(len(jobs), -1).all(1) for layer in states.layers}
+        spoiled: list[set[int]] = []
+        for config in variants:
+            read = [finite[layer] for layer in config.wanted_layers(self.encoder.config.layers) if layer in finite]
+            sound = np.logical_and.reduce(read).tolist() if read else [True] * len(jobs)
+            spoiled.append({pair for (pair, _), finite_states in zip(jobs, sound, strict=True) if not finite_states})
+        return links, spoiled
 
     def _nothing_compared(self, pair: Encoded) -> Details:
         source, target = ([self.vocabulary.pieces[n] for n in ids.tolist()] for ids in (pair.src_ids, pair.tgt_ids))
@@ -253,8 +265,13 @@ def _concatenated(parts: Sequence[PieceLinks]) -> PieceLinks:
     return PieceLinks(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
 
 
-def _alignments(chunk: Sequence[Encoded], piece_links: PieceLinks, extra: Mapping[int, Details]) -> list[Alignment]:
-    """Turn the piece links of a chunk into word links."""
+def _alignments(
+    chunk: Sequence[Encoded], piece_links: PieceLinks, spoiled: set[int], extra: Mapping[int, Details]
+) -> list[Alignment]:
+    """Turn the piece links of a chunk into word links; pairs whose hidden states are not finite have none, and a flag."""
+    if spoiled:
+        sound = ~np.isin(piece_links.pair, list(spoiled))
+        piece_links = PieceLinks(*(column[sound] for column in piece_links))
     source = _of_pieces(chunk, "src_words", piece_links.pair, piece_links.source)
     target = _of_pieces(chunk, "tgt_words", piece_links.pair, piece_links.target)
     links = word_links(piece_links.pair, source, target, piece_links.probability)
@@ -266,7 +283,7 @@ def _alignments(chunk: Sequence[Encoded], piece_links: PieceLinks, extra: Mappin
             pair.source,
             pair.target,
             dict(zip(pairs[begin:end], probabilities[begin:end], strict=True)),
-            pair.flags,
+            (*pair.flags, "not-finite") if n in spoiled else pair.flags,
             extra.get(n),
         )
         for n, (pair, begin, end) in enumerate(zip(chunk, ends, ends[1:], strict=False))

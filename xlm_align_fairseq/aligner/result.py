@@ -38,8 +38,8 @@ class Alignment:
         source, target: words, as they were given or as the tokeniser made them; links count in these lists.
         probabilities: link → probability, sorted by link. See docs/aligning.md for what it means.
         flags: what a reader should know: `blank` (a side has no piece: no links), `unknown` (a piece was read as `<unk>`),
-            `windows` (longer than the encoder reads at once), `invalid` (bytes that were not UTF-8), `separator` (the line had
-            no separator between source and target).
+            `windows` (longer than the encoder reads at once), `not-finite` (a hidden state is no number: no links), `invalid`
+            (bytes that were not UTF-8), `separator` (the line had no separator between source and target).
         details: on request.
 
     >>> alignment = Alignment(["ein", "Haus"], ["a", "house"], {(0, 0): 0.75, (1, 1): 0.5})
@@ -90,7 +90,7 @@ def _jsonl(alignment: Alignment) -> str:
         "score": round(alignment.score, 4),
         "flags": list(alignment.flags),
     }
-    return json.dumps(record, ensure_ascii=False, separators=(",", ":"))
+    return json.dumps(record, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
 # name → line of an alignment

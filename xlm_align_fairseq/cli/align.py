@@ -105,6 +105,7 @@ def _align(args) -> int:
 
 WARNINGS = {
     "blank": "pairs with a blank side: left without links",
+    "not-finite": "pairs whose hidden states are not finite: left without links (damaged weights, or --half is too coarse)",
     "windows": "pairs longer than {window} pieces a side: aligned in windows",
     "unknown": "pairs with pieces that the vocabulary lacks, read as <unk> (many: is the model trimmed?)",
     "invalid": "pairs with U+FFFD, which stands for bytes that are not UTF-8",

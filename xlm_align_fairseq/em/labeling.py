@@ -16,6 +16,7 @@ from xlm_align_fairseq.bitext.corpus import Corpus
 from xlm_align_fairseq.bitext.labels import LabelStore
 from xlm_align_fairseq.encoder.network import EncoderAndPointer
 from xlm_align_fairseq.encoder.sequences import PieceBatch, Sides, encode_sides
+from xlm_align_fairseq.errors import InputError
 
 
 @torch.no_grad()
@@ -31,7 +32,13 @@ def label(teacher: EncoderAndPointer, pieces: PieceBatch, config: AlignerConfig)
 
 def _label(teacher: EncoderAndPointer, pieces: PieceBatch, config: AlignerConfig) -> Labels:
     def sides(layer: int) -> Sides:
-        return encode_sides(lambda tokens: teacher.encoder(tokens, layer), pieces, config.encoding)
+        states = encode_sides(lambda tokens: teacher.encoder(tokens, layer), pieces, config.encoding)
+        if not all(bool(side.isfinite().all()) for side in states):
+            raise InputError(
+                f"the hidden states of layer {layer} are not finite, so no links can be made of them: the weights are damaged, or"
+                " diverged in training, or the precision is too low; go on from an earlier checkpoint, or without half precision"
+            )
+        return states
 
     mask, last = pieces.cell_mask(), teacher.encoder.config.layers
     if not config.needs_pointer() or teacher.pointer is None:
