@@ -90,12 +90,13 @@ class ChunkAligner:
         extra = {n: self._nothing_compared(pair) for n, pair in enumerate(chunk)} if details else {}
         piece_links, spoiled = self._links(chunk, [Job(n, _whole(chunk[n])) for n in short], variants, extra)
         for layer, numbers in self._by_layer(variants).items() if long else ():
-            planned = zip(long, self._plan([chunk[n] for n in long], layer), strict=True)
-            jobs = [Job(n, window) for n, windows in planned for window in windows]
+            planned = list(zip(long, self._plan([chunk[n] for n in long], layer), strict=True))
+            jobs = [Job(n, window) for n, (windows, _) in planned for window in windows]
+            lost = {n for n, (_, finite) in planned if not finite}
             in_windows, not_finite = self._links(chunk, jobs, [variants[k] for k in numbers], extra)
             for k, links, pairs in zip(numbers, in_windows, not_finite, strict=True):
                 piece_links[k] = _concatenated([piece_links[k], _one_window_a_target(links)])
-                spoiled[k] |= pairs
+                spoiled[k] |= pairs | lost
         ways = [_alignments(chunk, *way, extra) for way in zip(piece_links, spoiled, strict=True)]
         return [list(alignments) for alignments in zip(*ways, strict=True)]
 
@@ -106,8 +107,12 @@ class ChunkAligner:
             numbers.setdefault(self.wanted_layers([config])[0], []).append(k)
         return numbers
 
-    def _plan(self, pairs: Sequence[Encoded], layer: int) -> Iterator[list[Window]]:
-        """Find the windows of long pairs: their sides are encoded in windows, alone, and compared in segments."""
+    def _plan(self, pairs: Sequence[Encoded], layer: int) -> Iterator[tuple[list[Window], bool]]:
+        """Find the windows of long pairs: their sides are encoded in windows, alone, and compared in segments.
+
+        Yields:
+            The windows of a pair, and whether all states that they were found in are finite.
+        """
         sides = [ids for pair in pairs for ids in (pair.src_ids, pair.tgt_ids)]
         windows = [side_windows(len(ids), self.window) for ids in sides]
         sequences = [sequence(ids[begin:end]) for ids, cuts in zip(sides, windows, strict=True) for begin, end in cuts]
@@ -121,7 +126,7 @@ class ChunkAligner:
             middle = torch.cat([source, target]).mean(0)  # what all segments share says nothing
             scores = similarity((source - middle)[None], (target - middle)[None], "cosine")[0]
             path = monotone_path(scores.cpu().numpy())
-            yield plan_windows(*path, len(pair.src_ids), len(pair.tgt_ids), self.window)
+            yield plan_windows(*path, len(pair.src_ids), len(pair.tgt_ids), self.window), bool(scores.isfinite().all())
 
     def _links(
         self, chunk: Sequence[Encoded], jobs: Sequence[Job], variants: Sequence[AlignerConfig], extra: Mapping[int, Details]
