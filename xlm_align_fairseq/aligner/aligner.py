@@ -10,7 +10,9 @@ from typing import Any
 
 import torch
 
-from xlm_align_fairseq.aligner.engine import ChunkAligner, Encoded
+from xlm_align_fairseq.aligner.background import unrelated_similarity
+from xlm_align_fairseq.aligner.engine import ChunkAligner
+from xlm_align_fairseq.aligner.piece_links import Encoded
 from xlm_align_fairseq.aligner.result import Alignment
 from xlm_align_fairseq.alignment.config import AlignerConfig
 from xlm_align_fairseq.convert.open import open_model
@@ -59,6 +61,7 @@ class Aligner:
     batch_tokens: int = 2048
     autocast: torch.dtype | None = None
     flagged: Counter = dataclasses.field(default_factory=Counter)
+    _background: dict = dataclasses.field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self):
         if self.batch_tokens < 1:
@@ -160,10 +163,17 @@ class Aligner:
         """Return the variants that differ in the layer alone, 0..n."""
         return [self.config.replace(align_layer=layer) for layer in range(self.encoder.config.layers + 1)]
 
+    def background(self, encoding: str, layer: int) -> float | None:
+        """Return how similar unrelated words are in a layer: their upper quartile, measured once; `None` if it cannot be."""
+        if (encoding, layer) not in self._background:
+            measured = unrelated_similarity(self.encoder, self.pieces.vocabulary, encoding, layer, self.autocast)
+            self._background[encoding, layer] = measured
+        return self._background[encoding, layer]
+
     def _engine(self) -> ChunkAligner:
         window = max(1, self.window * 5 // 8)  # distant pieces then do not compete (docs/aligning.md)
         vocabulary = self.pieces.vocabulary
-        return ChunkAligner(self.encoder, self.pointer, vocabulary, window, self.batch_tokens, self.autocast)
+        return ChunkAligner(self.encoder, self.pointer, vocabulary, window, self.batch_tokens, self.autocast, self.background)
 
     def _run(self, pairs: Iterable[tuple[Sentence, Sentence]], variants: Sequence[AlignerConfig]) -> Iterator[list[Alignment]]:
         engine = self._engine()

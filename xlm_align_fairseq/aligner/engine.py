@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from xlm_align_fairseq.aligner.piece_links import (
+    Encoded,
+    PieceLinks,
+    concatenated,
+    one_window_a_target,
+    without_marks,
+    word_alignments,
+)
 from xlm_align_fairseq.aligner.result import Alignment, Details
 from xlm_align_fairseq.aligner.windows import (
     Window,
@@ -20,9 +28,8 @@ from xlm_align_fairseq.aligner.windows import (
     side_windows,
 )
 from xlm_align_fairseq.alignment.config import AlignerConfig
-from xlm_align_fairseq.alignment.linking import Labels, extract, point
+from xlm_align_fairseq.alignment.linking import Labels, extract, point, related_shares
 from xlm_align_fairseq.alignment.similarity import similarity
-from xlm_align_fairseq.alignment.words import word_links
 from xlm_align_fairseq.encoder.network import Encoder, PointerHead
 from xlm_align_fairseq.encoder.sequences import Sides, length_mask, sequence
 from xlm_align_fairseq.encoder.states import States, buckets, padded
@@ -31,35 +38,11 @@ from xlm_align_fairseq.encoder.vocabulary import Vocabulary
 CELLS = 1 << 16  # of the similarity matrices that links are read from at once
 
 
-class Encoded(NamedTuple):
-    """One pair: words, pieces, and the word of each piece."""
-
-    source: list[str]
-    target: list[str]
-    src_ids: np.ndarray  # (S,) int64
-    tgt_ids: np.ndarray  # (T,)
-    src_words: np.ndarray  # (S,)
-    tgt_words: np.ndarray  # (T,)
-    src_marks: np.ndarray  # (S,) bool, True for pieces that are the mark of a word's beginning alone
-    tgt_marks: np.ndarray  # (T,)
-    flags: tuple[str, ...]
-
-
 class Job(NamedTuple):
     """What is aligned at once: a pair of the chunk, or a window of one."""
 
     pair: int
     window: Window
-
-
-class PieceLinks(NamedTuple):
-    """Piece links of a chunk, each with the numbers of its pair and of its job; all of one length."""
-
-    pair: np.ndarray
-    job: np.ndarray
-    source: np.ndarray
-    target: np.ndarray
-    probability: np.ndarray
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,6 +56,7 @@ class ChunkAligner:
         window: pieces of a window, which long pairs are aligned in.
         batch_tokens: pieces of a batch, padding included.
         autocast: dtype to compute in, `None` for the encoder's own.
+        background: for an encoding and a layer, the cosine of unrelated words, `None` if it is not known.
     """
 
     encoder: Encoder
@@ -81,6 +65,7 @@ class ChunkAligner:
     window: int
     batch_tokens: int
     autocast: torch.dtype | None
+    background: Callable[[str, int], float | None]
 
     @torch.inference_mode()
     def align(self, chunk: Sequence[Encoded], variants: Sequence[AlignerConfig], details: bool = False) -> list[list[Alignment]]:
@@ -95,10 +80,10 @@ class ChunkAligner:
             lost = {n for n, (_, finite) in planned if not finite}
             in_windows, not_finite = self._links(chunk, jobs, [variants[k] for k in numbers], extra)
             for k, links, pairs in zip(numbers, in_windows, not_finite, strict=True):
-                piece_links[k] = _concatenated([piece_links[k], _one_window_a_target(links)])
+                piece_links[k] = concatenated([piece_links[k], one_window_a_target(links)])
                 spoiled[k] |= pairs | lost
-        ways = [_alignments(chunk, *way, extra) for way in zip(piece_links, spoiled, strict=True)]
-        return [list(alignments) for alignments in zip(*ways, strict=True)]
+        ways = [word_alignments(chunk, *way, extra) for way in zip(piece_links, spoiled, strict=True)]
+        return [list(of_pair) for of_pair in zip(*ways, strict=True)]
 
     def _by_layer(self, variants: Sequence[AlignerConfig]) -> dict[int, list[int]]:
         """Return which variants find the windows of long pairs in the states of each layer: the first that they read."""
@@ -161,12 +146,14 @@ class ChunkAligner:
             for config, part in zip(variants, parts, strict=True):
                 sides = states.sides(config.similarity_layer(self.encoder.config.layers), *here)
                 labels = extract(sides, mask, config, pointer, probabilities=True)
-                part.append(_found(labels, jobs, batch))
+                background = self.background(config.encoding, config.similarity_layer(self.encoder.config.layers))
+                shares = None if background is None else related_shares(sides, mask, background)
+                part.append(_found(labels, shares, jobs, batch))
                 if extra:
                     _add_similarity(extra, [jobs[n] for n in batch], sides, config)
-        links = [_concatenated(part) for part in parts]
+        links = [concatenated(part) for part in parts]
         skip = [config.marks == "skip" for config in variants]
-        links = [_without_marks(chunk, found) if skipped else found for found, skipped in zip(links, skip, strict=True)]
+        links = [without_marks(chunk, found) if skipped else found for found, skipped in zip(links, skip, strict=True)]
         finite = {layer: states.finite(layer).reshape(len(jobs), -1).all(1) for layer in states.layers}
         spoiled: list[set[int]] = []
         for config in variants:
@@ -221,75 +208,19 @@ def _whole(pair: Encoded) -> Window:
     return Window(0, n_source, 0, n_target, 0, n_source)
 
 
-def _found(labels: Labels, jobs: Sequence[Job], batch: np.ndarray) -> PieceLinks:
+def _found(labels: Labels, shares: tuple[Tensor, Tensor] | None, jobs: Sequence[Job], batch: np.ndarray) -> PieceLinks:
     """Take the links of a batch of jobs off the device, to where they stand in their pairs; those outside a core are left."""
     cells = labels.links.nonzero(as_tuple=True)
     assert labels.probabilities is not None
     probability = labels.probabilities[cells].cpu().numpy()
+    confidence = probability
+    if shares is not None:
+        row_share, column_share = shares[0][cells[0], cells[1]], shares[1][cells[0], cells[2]]
+        confidence = probability * (row_share * column_share).sqrt().cpu().numpy()
     row, source, target = (index.cpu().numpy() for index in cells)
     pair = np.array([jobs[n].pair for n in batch])
     windows = np.array([jobs[n].window for n in batch])
     source = source + windows[row, 0]
     target = target + windows[row, 2]
     inside = (source >= windows[row, 4]) & (source < windows[row, 5])
-    return PieceLinks(*(column[inside] for column in (pair[row], batch[row], source, target, probability)))
-
-
-def _without_marks(chunk: Sequence[Encoded], links: PieceLinks) -> PieceLinks:
-    """Leave out the links of pieces that are the mark of a word's beginning alone."""
-    source = _of_pieces(chunk, "src_marks", links.pair, links.source)
-    target = _of_pieces(chunk, "tgt_marks", links.pair, links.target)
-    return PieceLinks(*(column[~(source | target)] for column in links))
-
-
-def _of_pieces(chunk: Sequence[Encoded], field: str, pair: np.ndarray, piece: np.ndarray) -> np.ndarray:
-    """Look up what a field of `Encoded` says of pieces, given by the number of their pair and their place in it."""
-    columns = [getattr(encoded, field) for encoded in chunk]
-    begins = np.cumsum([0, *map(len, columns)])
-    return np.concatenate(columns)[begins[pair] + piece]
-
-
-def _one_window_a_target(links: PieceLinks) -> PieceLinks:
-    """Leave each target piece the links of one window: that of its most probable link, of equals the first.
-
-    The targets of windows overlap, their source cores do not: each window, seeing its own part, links a target piece once more.
-    """
-    if not len(links.pair):
-        return links
-    order = np.lexsort((links.job, -links.probability, links.target, links.pair))
-    pair, target, job = links.pair[order], links.target[order], links.job[order]
-    first = np.append(True, (np.diff(pair) != 0) | (np.diff(target) != 0))
-    kept = order[job == job[np.flatnonzero(first)][np.cumsum(first) - 1]]
-    return PieceLinks(*(column[kept] for column in links))
-
-
-def _concatenated(parts: Sequence[PieceLinks]) -> PieceLinks:
-    if not parts:
-        nothing = np.zeros(0, np.int64)
-        return PieceLinks(nothing, nothing, nothing, nothing, np.zeros(0, np.float32))
-    return PieceLinks(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
-
-
-def _alignments(
-    chunk: Sequence[Encoded], piece_links: PieceLinks, spoiled: set[int], extra: Mapping[int, Details]
-) -> list[Alignment]:
-    """Turn the piece links of a chunk into word links; pairs whose hidden states are not finite have none, and a flag."""
-    if spoiled:
-        sound = ~np.isin(piece_links.pair, list(spoiled))
-        piece_links = PieceLinks(*(column[sound] for column in piece_links))
-    source = _of_pieces(chunk, "src_words", piece_links.pair, piece_links.source)
-    target = _of_pieces(chunk, "tgt_words", piece_links.pair, piece_links.target)
-    links = word_links(piece_links.pair, source, target, piece_links.probability)
-    ends = np.searchsorted(links.pair, np.arange(len(chunk) + 1)).tolist()
-    pairs = list(zip(links.source.tolist(), links.target.tolist(), strict=True))
-    probabilities = links.probability.tolist()
-    return [
-        Alignment(
-            pair.source,
-            pair.target,
-            dict(zip(pairs[begin:end], probabilities[begin:end], strict=True)),
-            (*pair.flags, "not-finite") if n in spoiled else pair.flags,
-            extra.get(n),
-        )
-        for n, (pair, begin, end) in enumerate(zip(chunk, ends, ends[1:], strict=False))
-    ]
+    return PieceLinks(*(column[inside] for column in (pair[row], batch[row], source, target, probability, confidence)))

@@ -41,6 +41,7 @@ class Alignment:
             `windows` (longer than the encoder reads at once), `not-finite` (a hidden state is no number: no links), `invalid`
             (bytes that were not UTF-8), `separator` (the line had no separator between source and target).
         details: on request.
+        measured: the score, where it was measured against unrelated words; `None` computes it of the probabilities.
 
     >>> alignment = Alignment(["ein", "Haus"], ["a", "house"], {(0, 0): 0.75, (1, 1): 0.5})
     >>> alignment.links, alignment.score, str(alignment)
@@ -52,6 +53,7 @@ class Alignment:
     probabilities: dict[Link, float]
     flags: tuple[str, ...] = ()
     details: Details | None = None
+    measured: float | None = None
 
     @property
     def links(self) -> list[Link]:
@@ -60,7 +62,13 @@ class Alignment:
 
     @property
     def score(self) -> float:
-        """Sentence score, 0..1: the mean, over all words that are not empty, of the probability of their best link."""
+        """Sentence score, 0..1: the mean, over all words that are not empty, of how sure their best link is.
+
+        The aligner lets unrelated words compete for each link (docs/aligning.md), so that short segments that are no translations
+        score low. Of given probabilities alone, those are taken.
+        """
+        if self.measured is not None:
+            return self.measured
         return sentence_score(self.probabilities, *(sum(map(bool, side)) for side in (self.source, self.target)))
 
     @property
