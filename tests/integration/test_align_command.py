@@ -13,6 +13,7 @@ import torch
 from world import ENVIRONMENT, SHIPPED, run
 
 from xlm_align_fairseq.cli.main import main as xlm_align
+from xlm_align_fairseq.convert.open import open_model
 from xlm_align_fairseq.text.lines import LONGEST_SIDE
 
 PROGRAM = Path(sys.executable).with_name("xlm-align")
@@ -142,7 +143,7 @@ def test_sides_that_are_too_long_give_an_empty_line_in_little_memory(world, tmp_
     first, *left_out, last = map(json.loads, out.splitlines())
     assert first["links"] == last["links"] != []
     assert first["flags"] == last["flags"] == []
-    assert [(record["links"], record["flags"]) for record in left_out] == [([], ["too_long"])] * (len(TOO_LONG) + 1)
+    assert [(record["links"], record["flags"]) for record in left_out] == [([], ["too-long"])] * (len(TOO_LONG) + 1)
     assert err == (f"warning: {len(left_out)} pairs longer than 262144 characters or 131072 pieces a side: left without links\n")
     assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss < 3 << 20  # KiB; 12 GiB were not enough
 
@@ -208,6 +209,25 @@ def test_gold_in_packed_files_with_commas_that_counts_from_one(world, tmp_path, 
     theirs = ["--src", str(GOLD / "test.ro"), "--tgt", str(GOLD / "test.en"), "--gold", str(GOLD / "gold")]
     assert xlm_align([*command, *theirs]) == 0
     assert table(capsys)[0] == one_based
+
+
+@pytest.mark.parametrize("command", ["align", "choose", "training"])
+def test_rows_of_null_are_said_wherever_gold_is_read(world, tmp_path, capsys, caplog, command):
+    for name, content in {"t.de": "ein Haus\n", "t.en": "a house\n", "gold": "1 1 1 S 0.9\n1 2 2\n1 0 2 P\n1 1 0\n"}.items():
+        (tmp_path / name).write_text(content)
+    texts = [str(tmp_path / name) for name in ("t.de", "t.en", "gold")]
+    common = ["--model", str(world / "model"), "--quiet"]
+    if command == "align":
+        flags = [word for pair in zip(("--src", "--tgt", "--gold"), texts, strict=True) for word in pair]
+        assert xlm_align(["align", *common, *flags]) == 0
+    elif command == "choose":
+        assert xlm_align(["choose", *common, "--gold-set", ",".join(texts), "--methods", "argmax", "--dry-run"]) == 0
+    else:
+        validation = pytest.importorskip("xlm_align_fairseq.plugin.pretraining.gold_validation")
+        model = open_model(world / "model")
+        validation.GoldValidation.from_flags(",".join(texts), model, model.aligner, None)
+    text = f"2 rows of {texts[2]} link a word with nothing (position 0, NULL) and were left out"
+    assert text in (caplog.text if command == "training" else capsys.readouterr().err)
 
 
 def test_gold_prints_what_score_finds(world, tmp_path, capsys):

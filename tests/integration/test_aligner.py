@@ -2,6 +2,7 @@
 
 import functools
 import itertools
+import json
 import subprocess
 import sys
 from collections import Counter
@@ -16,7 +17,9 @@ from xlm_align_fairseq.alignment.config import CHOICES
 from xlm_align_fairseq.alignment.methods import METHODS
 from xlm_align_fairseq.cli.main import main as xlm_align
 from xlm_align_fairseq.convert.open import open_model
+from xlm_align_fairseq.em.labeling import label
 from xlm_align_fairseq.encoder.network import PointerHead
+from xlm_align_fairseq.encoder.sequences import PieceBatch
 from xlm_align_fairseq.errors import InputError
 from xlm_align_fairseq.model.directory import write_model
 
@@ -180,7 +183,7 @@ def plain_softmax(scores, cutoff=1e-3):
     ],
 )
 def test_the_methods_of_others_equal_their_descriptions(world, method, plain):
-    aligner = Aligner.load(world / "model", changes={"method": method, "window": 120})
+    aligner = Aligner.load(world / "model", changes={"method": method, "window": 120, "marks": "link"})
     checked = 0
     for pair in PAIRS:
         found = aligner.align(*pair, details=True)
@@ -222,7 +225,7 @@ def test_symmetrization_from_few_to_many(world):
 
 
 def test_matching_is_one_to_one_over_pieces(world):
-    aligner = Aligner.load(world / "model", changes={"method": "matching"})
+    aligner = Aligner.load(world / "model", changes={"method": "matching", "marks": "link"})
     found = aligner.align("a b c", "x y z w")
     assert len(found.links) <= 4
     assert len(found.links) >= 3
@@ -257,6 +260,88 @@ def test_a_method_that_the_model_cannot_do(world):
 def test_options_that_are_refused(world, options, message):
     with pytest.raises(InputError, match=message):
         Aligner.load(world / "model", **options)
+
+
+# states that are not finite
+
+
+@pytest.mark.parametrize("encoding", ["separate", "joint"])
+def test_pairs_with_states_that_are_not_finite_are_flagged_and_have_no_links(world, encoding):
+    """One piece has a damaged embedding: the pairs that read it, whole or in windows, and no others."""
+    aligner = Aligner.load(world / "model", changes={"encoding": encoding})
+    long = [" ".join(side) for side in zip(*PAIRS[:12], strict=True)]
+    pairs = [*PAIRS[:20], tuple(long), ("Haus", "house")]
+    before = list(aligner.align_corpus(pairs))
+    piece = int(aligner.pieces.words(PAIRS[3][1].split(" "))[0][0])
+    with torch.no_grad():
+        aligner.encoder.embed_tokens.weight[piece, 5] = float("nan")
+    reads = [any(piece in aligner.pieces.words(side.split(" "))[0] for side in pair) for pair in pairs]
+    assert 0 < sum(reads[:20]) < 20
+    aligner.flagged.clear()
+    for bad, sound, alignment in zip(reads, before, aligner.align_corpus(pairs), strict=True):
+        assert ("not-finite" in alignment.flags) == bad
+        assert alignment.probabilities == ({} if bad else sound.probabilities)
+        assert json.loads(alignment.format("jsonl"), parse_constant=pytest.fail)["score"] == round(alignment.score, 4)
+    assert aligner.flagged["not-finite"] == sum(reads)
+
+
+def test_labels_of_states_that_are_not_finite_are_refused(world):
+    aligner = Aligner.load(world / "model")
+    with torch.no_grad():
+        aligner.encoder.layers[0].fc1.bias[3] = float("inf")
+    ids = torch.tensor([aligner.pieces.words(["Haus"])[0].tolist()])
+    batch = PieceBatch(ids, ids, *[torch.tensor([ids.size(1)])] * 2)
+    with pytest.raises(InputError, match=r"the hidden states of layer 1 are not finite, so no links can be made of them"):
+        label(aligner.weights, batch, aligner.config)
+
+
+# marks of a word's beginning
+
+
+def lone_marks(pieces, words):
+    """Return the pieces that are `▁` alone in a word of more pieces."""
+    return {k for k, (piece, word) in enumerate(zip(pieces, words, strict=True)) if piece == "▁" and list(words).count(word) > 1}
+
+
+@pytest.mark.parametrize("method", sorted(set(METHODS) - {"pointer"}))
+def test_a_mark_alone_makes_no_link(world, method):
+    """What is left out is exactly what only such pieces link."""
+    skipping, linking = (Aligner.load(world / "model", changes={"method": method, "marks": marks}) for marks in ("skip", "link"))
+    counts = Counter()
+    for source, target in PAIRS:
+        alone, among = skipping.align(source, target), linking.align(source, target, details=True)
+        if "windows" in among.flags:  # there a target piece has the links of one window, which may be another one
+            continue
+        assert all(probability <= among.probabilities[link] for link, probability in alone.probabilities.items())
+        details = among.details
+        sides = (details.source_pieces, details.source_words), (details.target_pieces, details.target_words)
+        marked = [{words[k] for k in lone_marks(pieces, words)} for pieces, words in sides]
+        for i, j in set(among.links) - set(alone.links):
+            assert i in marked[0] or j in marked[1]
+            counts["left out"] += 1
+        counts["marks"] += len(marked[0])
+    assert counts["marks"] > 20
+    assert counts["left out"] > 0
+
+
+@pytest.mark.parametrize("method", ["argmax", "softmax"])
+def test_labels_are_without_links_of_marks_too(world, method):
+    """From pieces alone, as training has them."""
+    aligner = Aligner.load(world / "model", changes={"method": method})
+    ids = [[aligner.pieces.words(side.split(" "))[0] for side in pair] for pair in PAIRS]
+    source, target = (torch.nn.utils.rnn.pad_sequence([torch.tensor(p[k]) for p in ids], True, 1) for k in (0, 1))
+    batch = PieceBatch(source, target, *(torch.tensor([len(pair[k]) for pair in ids]) for k in (0, 1)))
+    links = label(aligner.weights, batch, aligner.config).links
+    every = label(aligner.weights, batch, aligner.config.replace(marks="link")).links
+    for n, (source, target) in enumerate(PAIRS):
+        details = aligner.align(source, target, details=True).details
+        rows, columns = (
+            lone_marks(details.source_pieces, details.source_words),
+            lone_marks(details.target_pieces, details.target_words),
+        )
+        cells = [(i, j) for i, j in every[n].nonzero().tolist() if i not in rows and j not in columns]
+        assert links[n].nonzero().tolist() == [list(cell) for cell in cells]
+    assert links.sum() < every.sum()
 
 
 # long pairs

@@ -45,6 +45,31 @@ def test_shipped_gold(aligner, row, pair):
     assert aer(aligner, SHIPPED / pair, pair, **way) == pytest.approx(row[pair], abs=0.05)
 
 
+def test_words_are_not_linked_by_the_marks_of_their_beginning(aligner):
+    pair = (
+        "Die amerikanische Regierung hat die Vorschläge abgelehnt .",
+        "The American government rejected the proposals .",
+    )
+    aligner.config = AlignerConfig.named("entropic", encoding="separate", align_layer=6)
+    assert ("amerikanische", "rejected") not in aligner.align(*pair).word_pairs
+    assert ("amerikanische", "American") in aligner.align(*pair).word_pairs
+    aligner.config = aligner.config.replace(marks="link")
+    assert ("amerikanische", "rejected") in aligner.align(*pair).word_pairs
+
+
+@pytest.mark.parametrize("encoding", ["separate", "joint"])
+def test_short_segments_that_are_no_translations_score_low(aligner, encoding):
+    """Of one word each too, where the only link is certain; nothing of the other pairs matters."""
+    aligner.config = AlignerConfig.named("entropic", encoding=encoding, align_layer=6)
+    wrong = [("Kontakt", "42"), ("Datei", "Yesterday"), ("Haus", "quickly"), ("Abbrechen", "Fifteen horses")]
+    right = [("Kontakt", "Contact"), ("Ja !", "Yes !"), ("Datei", "File"), ("Haus", "house"), ("zehn Pferde", "ten horses")]
+    low, high = ([found.score for found in aligner.align_corpus(pairs)] for pairs in (wrong, right))
+    assert max(low) < 0.5 < min(high)
+    assert aligner.align("Kontakt", "42").probabilities == {(0, 0): 1.0}
+    assert [aligner.align(*pair).score for pair in wrong] == low
+    assert aligner.align("Ja !", "No .").score < 0.8 < aligner.align("Ja !", "Yes !").score  # what means the opposite is near
+
+
 @pytest.mark.skipif(not SHARED.is_dir(), reason="shared/data/gold is not beside the repository")
 @pytest.mark.parametrize(("encoding", "align_layer", "expected"), [("separate", 6, 32.4), ("joint", 7, 40.1)])
 def test_the_published_test_set(aligner, encoding, align_layer, expected):

@@ -11,12 +11,15 @@ from typing import Any
 import numpy as np
 import torch
 
-from xlm_align_fairseq.aligner.engine import ChunkAligner, Encoded
+from xlm_align_fairseq.aligner.background import unrelated_similarity
+from xlm_align_fairseq.aligner.engine import ChunkAligner
+from xlm_align_fairseq.aligner.piece_links import Encoded
 from xlm_align_fairseq.aligner.result import Alignment, Sentence
 from xlm_align_fairseq.alignment.config import AlignerConfig
 from xlm_align_fairseq.convert.open import open_model
 from xlm_align_fairseq.encoder.network import Encoder, EncoderAndPointer, PointerHead
 from xlm_align_fairseq.encoder.pieces import PieceEncoder
+from xlm_align_fairseq.encoder.sequences import WordMarks
 from xlm_align_fairseq.encoder.vocabulary import JOINT_SPECIALS, UNK
 from xlm_align_fairseq.errors import InputError
 from xlm_align_fairseq.links.gold_set import GoldSet
@@ -60,6 +63,7 @@ class Aligner:
     batch_tokens: int = 2048
     autocast: torch.dtype | None = None
     flagged: Counter = dataclasses.field(default_factory=Counter)
+    _background: dict = dataclasses.field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self):
         if self.batch_tokens < 1:
@@ -113,7 +117,7 @@ class Aligner:
     @property
     def weights(self) -> EncoderAndPointer:
         """What links are made with: the weights alone."""
-        return EncoderAndPointer(self.encoder, self.pointer)
+        return EncoderAndPointer(self.encoder, self.pointer, WordMarks.of(self.pieces.vocabulary.pieces))
 
     @property
     def window(self) -> int:
@@ -161,16 +165,23 @@ class Aligner:
         """Return the variants that differ in the layer alone, 0..n."""
         return [self.config.replace(align_layer=layer) for layer in range(self.encoder.config.layers + 1)]
 
+    def background(self, encoding: str, layer: int) -> float | None:
+        """Return how similar unrelated words are in a layer: their upper quartile, measured once; `None` if it cannot be."""
+        if (encoding, layer) not in self._background:
+            measured = unrelated_similarity(self.encoder, self.pieces.vocabulary, encoding, layer, self.autocast)
+            self._background[encoding, layer] = measured
+        return self._background[encoding, layer]
+
     def _engine(self) -> ChunkAligner:
         window = max(1, self.window * 5 // 8)  # distant pieces then do not compete (docs/aligning.md)
         vocabulary = self.pieces.vocabulary
-        return ChunkAligner(self.encoder, self.pointer, vocabulary, window, self.batch_tokens, self.autocast)
+        return ChunkAligner(self.encoder, self.pointer, vocabulary, window, self.batch_tokens, self.autocast, self.background)
 
     def _run(self, pairs: Iterable[tuple[Sentence, Sentence]], variants: Sequence[AlignerConfig]) -> Iterator[list[Alignment]]:
         engine = self._engine()
         for chunk in prefetch(self._chunks(pairs, len(engine.wanted_layers(variants)))):
             for alignments in engine.align(chunk, variants):
-                self.flagged.update(alignments[0].flags)
+                self.flagged.update(set().union(*(alignment.flags for alignment in alignments)))
                 yield alignments
             release_freed_memory()
 
@@ -202,7 +213,10 @@ class Aligner:
         }
         if flags["blank"]:
             flags["windows"] = False
-        return Encoded(source, target, src_ids, tgt_ids, src_words, tgt_words, tuple(flag for flag in flags if flags[flag]))
+        lone = self.pieces.vocabulary.lone_marks
+        marks = lone(src_ids, src_words), lone(tgt_ids, tgt_words)
+        raised = tuple(flag for flag in flags if flags[flag])
+        return Encoded(source, target, src_ids, tgt_ids, src_words, tgt_words, *marks, raised)
 
 
 def _characters(side: Sentence) -> int:
@@ -211,9 +225,9 @@ def _characters(side: Sentence) -> int:
 
 
 def _left_out(source: Sentence, target: Sentence) -> Encoded:
-    nothing = np.zeros(0, np.int64)
+    nothing, no_marks = np.zeros(0, np.int64), np.zeros(0, bool)
     words = [[] if isinstance(side, str) else list(side) for side in (source, target)]
-    return Encoded(words[0], words[1], nothing, nothing, nothing, nothing, ("too_long",))
+    return Encoded(words[0], words[1], nothing, nothing, nothing, nothing, no_marks, no_marks, ("too-long",))
 
 
 def _words(side: Sentence) -> list[str]:

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from xlm_align_fairseq.aligner.piece_links import (
+    Encoded,
+    PieceLinks,
+    concatenated,
+    one_window_a_target,
+    without_marks,
+    word_alignments,
+)
 from xlm_align_fairseq.aligner.result import Alignment, Details
 from xlm_align_fairseq.aligner.windows import (
     Window,
@@ -20,9 +28,8 @@ from xlm_align_fairseq.aligner.windows import (
     side_windows,
 )
 from xlm_align_fairseq.alignment.config import AlignerConfig
-from xlm_align_fairseq.alignment.linking import Labels, extract, point
+from xlm_align_fairseq.alignment.linking import Labels, extract, point, related_shares
 from xlm_align_fairseq.alignment.similarity import similarity
-from xlm_align_fairseq.alignment.words import word_links
 from xlm_align_fairseq.encoder.network import Encoder, PointerHead
 from xlm_align_fairseq.encoder.sequences import Sides, length_mask, sequence
 from xlm_align_fairseq.encoder.states import States, buckets, padded
@@ -31,33 +38,11 @@ from xlm_align_fairseq.encoder.vocabulary import Vocabulary
 CELLS = 1 << 16  # of the similarity matrices that links are read from at once
 
 
-class Encoded(NamedTuple):
-    """One pair: words, pieces, and the word of each piece."""
-
-    source: list[str]
-    target: list[str]
-    src_ids: np.ndarray  # (S,) int64
-    tgt_ids: np.ndarray  # (T,)
-    src_words: np.ndarray  # (S,)
-    tgt_words: np.ndarray  # (T,)
-    flags: tuple[str, ...]
-
-
 class Job(NamedTuple):
     """What is aligned at once: a pair of the chunk, or a window of one."""
 
     pair: int
     window: Window
-
-
-class PieceLinks(NamedTuple):
-    """Piece links of a chunk, each with the numbers of its pair and of its job; all of one length."""
-
-    pair: np.ndarray
-    job: np.ndarray
-    source: np.ndarray
-    target: np.ndarray
-    probability: np.ndarray
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,6 +56,7 @@ class ChunkAligner:
         window: pieces of a window, which long pairs are aligned in.
         batch_tokens: pieces of a batch, padding included.
         autocast: dtype to compute in, `None` for the encoder's own.
+        background: for an encoding and a layer, the cosine of unrelated words, `None` if it is not known.
     """
 
     encoder: Encoder
@@ -79,22 +65,25 @@ class ChunkAligner:
     window: int
     batch_tokens: int
     autocast: torch.dtype | None
+    background: Callable[[str, int], float | None]
 
     @torch.inference_mode()
     def align(self, chunk: Sequence[Encoded], variants: Sequence[AlignerConfig], details: bool = False) -> list[list[Alignment]]:
         """Align a chunk; for each pair its alignments, one for each variant."""
         long = [n for n, pair in enumerate(chunk) if "windows" in pair.flags]
-        short = [n for n, pair in enumerate(chunk) if not {"windows", "blank", "too_long"} & set(pair.flags)]
+        short = [n for n, pair in enumerate(chunk) if not {"windows", "blank", "too-long"} & set(pair.flags)]
         extra = {n: self._nothing_compared(pair) for n, pair in enumerate(chunk)} if details else {}
-        piece_links = self._links(chunk, [Job(n, _whole(chunk[n])) for n in short], variants, extra)
+        piece_links, spoiled = self._links(chunk, [Job(n, _whole(chunk[n])) for n in short], variants, extra)
         for layer, numbers in self._by_layer(variants).items() if long else ():
-            planned = zip(long, self._plan([chunk[n] for n in long], layer), strict=True)
-            jobs = [Job(n, window) for n, windows in planned for window in windows]
-            in_windows = self._links(chunk, jobs, [variants[k] for k in numbers], extra)
-            for k, links in zip(numbers, in_windows, strict=True):
-                piece_links[k] = _concatenated([piece_links[k], _one_window_a_target(links)])
-        ways = [_alignments(chunk, way, extra) for way in piece_links]
-        return [list(alignments) for alignments in zip(*ways, strict=True)]
+            planned = list(zip(long, self._plan([chunk[n] for n in long], layer), strict=True))
+            jobs = [Job(n, window) for n, (windows, _) in planned for window in windows]
+            lost = {n for n, (_, finite) in planned if not finite}
+            in_windows, not_finite = self._links(chunk, jobs, [variants[k] for k in numbers], extra)
+            for k, links, pairs in zip(numbers, in_windows, not_finite, strict=True):
+                piece_links[k] = concatenated([piece_links[k], one_window_a_target(links)])
+                spoiled[k] |= pairs | lost
+        ways = [word_alignments(chunk, *way, extra) for way in zip(piece_links, spoiled, strict=True)]
+        return [list(of_pair) for of_pair in zip(*ways, strict=True)]
 
     def _by_layer(self, variants: Sequence[AlignerConfig]) -> dict[int, list[int]]:
         """Return which variants find the windows of long pairs in the states of each layer: the first that they read."""
@@ -103,8 +92,12 @@ class ChunkAligner:
             numbers.setdefault(self.wanted_layers([config])[0], []).append(k)
         return numbers
 
-    def _plan(self, pairs: Sequence[Encoded], layer: int) -> Iterator[list[Window]]:
-        """Find the windows of long pairs: their sides are encoded in windows, alone, and compared in segments."""
+    def _plan(self, pairs: Sequence[Encoded], layer: int) -> Iterator[tuple[list[Window], bool]]:
+        """Find the windows of long pairs: their sides are encoded in windows, alone, and compared in segments.
+
+        Yields:
+            The windows of a pair, and whether all states that they were found in are finite.
+        """
         sides = [ids for pair in pairs for ids in (pair.src_ids, pair.tgt_ids)]
         windows = [side_windows(len(ids), self.window) for ids in sides]
         sequences = [sequence(ids[begin:end]) for ids, cuts in zip(sides, windows, strict=True) for begin, end in cuts]
@@ -118,12 +111,16 @@ class ChunkAligner:
             middle = torch.cat([source, target]).mean(0)  # what all segments share says nothing
             scores = similarity((source - middle)[None], (target - middle)[None], "cosine")[0]
             path = monotone_path(scores.cpu().numpy())
-            yield plan_windows(*path, len(pair.src_ids), len(pair.tgt_ids), self.window)
+            yield plan_windows(*path, len(pair.src_ids), len(pair.tgt_ids), self.window), bool(scores.isfinite().all())
 
     def _links(
         self, chunk: Sequence[Encoded], jobs: Sequence[Job], variants: Sequence[AlignerConfig], extra: Mapping[int, Details]
-    ) -> list[PieceLinks]:
-        """Encode all jobs, then read the links of each variant from the states; add the similarities to the details."""
+    ) -> tuple[list[PieceLinks], list[set[int]]]:
+        """Encode all jobs, then read the links of each variant from the states; add the similarities to the details.
+
+        Returns:
+            For each variant the links, and the pairs whose hidden states are not finite.
+        """
         source = [chunk[pair].src_ids[w.source_begin : w.source_end] for pair, w in jobs]
         target = [chunk[pair].tgt_ids[w.target_begin : w.target_end] for pair, w in jobs]
         joint = variants[0].encoding == "joint"
@@ -149,10 +146,21 @@ class ChunkAligner:
             for config, part in zip(variants, parts, strict=True):
                 sides = states.sides(config.similarity_layer(self.encoder.config.layers), *here)
                 labels = extract(sides, mask, config, pointer, probabilities=True)
-                part.append(_found(labels, jobs, batch))
+                background = self.background(config.encoding, config.similarity_layer(self.encoder.config.layers))
+                shares = None if background is None else related_shares(sides, mask, background)
+                part.append(_found(labels, shares, jobs, batch))
                 if extra:
                     _add_similarity(extra, [jobs[n] for n in batch], sides, config)
-        return [_concatenated(part) for part in parts]
+        links = [concatenated(part) for part in parts]
+        skip = [config.marks == "skip" for config in variants]
+        links = [without_marks(chunk, found) if skipped else found for found, skipped in zip(links, skip, strict=True)]
+        finite = {layer: states.finite(layer).reshape(len(jobs), -1).all(1) for layer in states.layers}
+        spoiled: list[set[int]] = []
+        for config in variants:
+            read = [finite[layer] for layer in config.wanted_layers(self.encoder.config.layers) if layer in finite]
+            sound = np.logical_and.reduce(read).tolist() if read else [True] * len(jobs)
+            spoiled.append({pair for (pair, _), finite_states in zip(jobs, sound, strict=True) if not finite_states})
+        return links, spoiled
 
     def _nothing_compared(self, pair: Encoded) -> Details:
         source, target = ([self.vocabulary.pieces[n] for n in ids.tolist()] for ids in (pair.src_ids, pair.tgt_ids))
@@ -200,59 +208,19 @@ def _whole(pair: Encoded) -> Window:
     return Window(0, n_source, 0, n_target, 0, n_source)
 
 
-def _found(labels: Labels, jobs: Sequence[Job], batch: np.ndarray) -> PieceLinks:
+def _found(labels: Labels, shares: tuple[Tensor, Tensor] | None, jobs: Sequence[Job], batch: np.ndarray) -> PieceLinks:
     """Take the links of a batch of jobs off the device, to where they stand in their pairs; those outside a core are left."""
     cells = labels.links.nonzero(as_tuple=True)
     assert labels.probabilities is not None
     probability = labels.probabilities[cells].cpu().numpy()
+    confidence = probability
+    if shares is not None:
+        row_share, column_share = shares[0][cells[0], cells[1]], shares[1][cells[0], cells[2]]
+        confidence = probability * (row_share * column_share).sqrt().cpu().numpy()
     row, source, target = (index.cpu().numpy() for index in cells)
     pair = np.array([jobs[n].pair for n in batch])
     windows = np.array([jobs[n].window for n in batch])
     source = source + windows[row, 0]
     target = target + windows[row, 2]
     inside = (source >= windows[row, 4]) & (source < windows[row, 5])
-    return PieceLinks(*(column[inside] for column in (pair[row], batch[row], source, target, probability)))
-
-
-def _one_window_a_target(links: PieceLinks) -> PieceLinks:
-    """Leave each target piece the links of one window: that of its most probable link, of equals the first.
-
-    The targets of windows overlap, their source cores do not: each window, seeing its own part, links a target piece once more.
-    """
-    if not len(links.pair):
-        return links
-    order = np.lexsort((links.job, -links.probability, links.target, links.pair))
-    pair, target, job = links.pair[order], links.target[order], links.job[order]
-    first = np.append(True, (np.diff(pair) != 0) | (np.diff(target) != 0))
-    kept = order[job == job[np.flatnonzero(first)][np.cumsum(first) - 1]]
-    return PieceLinks(*(column[kept] for column in links))
-
-
-def _concatenated(parts: Sequence[PieceLinks]) -> PieceLinks:
-    if not parts:
-        nothing = np.zeros(0, np.int64)
-        return PieceLinks(nothing, nothing, nothing, nothing, np.zeros(0, np.float32))
-    return PieceLinks(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
-
-
-def _alignments(chunk: Sequence[Encoded], piece_links: PieceLinks, extra: Mapping[int, Details]) -> list[Alignment]:
-    """Turn the piece links of a chunk into word links."""
-    words = []
-    for side, piece in (("src_words", piece_links.source), ("tgt_words", piece_links.target)):
-        columns = [getattr(pair, side) for pair in chunk]
-        begins = np.cumsum([0, *map(len, columns)])
-        words.append(np.concatenate(columns)[begins[piece_links.pair] + piece])
-    links = word_links(piece_links.pair, words[0], words[1], piece_links.probability)
-    ends = np.searchsorted(links.pair, np.arange(len(chunk) + 1)).tolist()
-    pairs = list(zip(links.source.tolist(), links.target.tolist(), strict=True))
-    probabilities = links.probability.tolist()
-    return [
-        Alignment(
-            pair.source,
-            pair.target,
-            dict(zip(pairs[begin:end], probabilities[begin:end], strict=True)),
-            pair.flags,
-            extra.get(n),
-        )
-        for n, (pair, begin, end) in enumerate(zip(chunk, ends, ends[1:], strict=False))
-    ]
+    return PieceLinks(*(column[inside] for column in (pair[row], batch[row], source, target, probability, confidence)))

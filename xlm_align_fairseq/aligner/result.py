@@ -41,10 +41,11 @@ class Alignment:
             long is not cut into words.
         probabilities: link → probability, sorted by link. See docs/aligning.md for what it means.
         flags: what a reader should know: `blank` (a side has no piece: no links), `unknown` (a piece was read as `<unk>`),
-            `windows` (longer than the encoder reads at once), `too_long` (longer than anything that is aligned: no links),
-            `invalid` (bytes that were not UTF-8), `separator` (the line had no separator between source and target), `fields` (it
-            had a third field: no links).
+            `windows` (longer than the encoder reads at once), `too-long` (longer than anything that is aligned: no links),
+            `not-finite` (a hidden state is no number: no links), `invalid` (bytes that were not UTF-8), `separator` (the line had
+            no separator between source and target), `fields` (it had a third field: no links).
         details: on request.
+        measured: the score, where it was measured against unrelated words; `None` computes it of the probabilities.
 
     >>> alignment = Alignment(["ein", "Haus"], ["a", "house"], {(0, 0): 0.75, (1, 1): 0.5})
     >>> alignment.links, alignment.score, str(alignment)
@@ -56,6 +57,7 @@ class Alignment:
     probabilities: dict[Link, float]
     flags: tuple[str, ...] = ()
     details: Details | None = None
+    measured: float | None = None
 
     @property
     def links(self) -> list[Link]:
@@ -64,7 +66,13 @@ class Alignment:
 
     @property
     def score(self) -> float:
-        """Sentence score, 0..1: the mean, over all words that are not empty, of the probability of their best link."""
+        """Sentence score, 0..1: the mean, over all words that are not empty, of how sure their best link is.
+
+        The aligner lets unrelated words compete for each link (docs/aligning.md), so that short segments that are no translations
+        score low. Of given probabilities alone, those are taken.
+        """
+        if self.measured is not None:
+            return self.measured
         return sentence_score(self.probabilities, *(sum(map(bool, side)) for side in (self.source, self.target)))
 
     @property
@@ -94,7 +102,7 @@ def _jsonl(alignment: Alignment) -> str:
         "score": round(alignment.score, 4),
         "flags": list(alignment.flags),
     }
-    return json.dumps(record, ensure_ascii=False, separators=(",", ":"))
+    return json.dumps(record, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
 # name → line of an alignment

@@ -37,6 +37,8 @@ class AlignerConfig:
         filter_rounds, alpha: of iterative filtering.
         also: a second method whose links are combined with those of the first; "" for none.
         combine: how: `intersection` or `union`.
+        marks: `skip` leaves out pieces that are `▁` alone in a word of more pieces: they say where a word begins and nothing of
+            what it means. `link` takes them as any other piece, as the published methods do.
         threshold: least link probability, 0..1; links below are left out.
         window: pieces of the longest side that is aligned whole; longer pairs are aligned in windows of five eighths of it. Not
             for training.
@@ -70,6 +72,11 @@ class AlignerConfig:
     )
     also: str = option("", "a second method, to combine its links with the first's", choices=METHODS, metavar="METHOD")
     combine: str = option("intersection", "how the links of --also are joined with the others", choices=("intersection", "union"))
+    marks: str = option(
+        "skip",
+        "pieces that are the mark of a word's beginning (▁) alone: never linked, or linked as others, as published",
+        choices=("skip", "link"),
+    )
     threshold: float = option(
         0.0, "least probability of a link, {low:g}..{high:g}: fewer and better links; {low:g} keeps all", low=0.0, high=1.0
     )
@@ -140,6 +147,7 @@ class AlignerConfig:
         unused = {
             "similarity": self.scaling == "pointer",
             "align_layer": self.scaling == "pointer" and not self.also,
+            "marks": self.marks == "link",  # as it was before there was a choice
             "also": not self.also,
             "combine": not self.also,
         }

@@ -72,6 +72,29 @@ def link_probabilities(states: Sides, mask: Tensor) -> Tensor:
     return (plan.rows * plan.columns).sqrt().clamp(max=1.0)
 
 
+def related_shares(states: Sides, mask: Tensor, background: float) -> tuple[Tensor, Tensor]:
+    """Return how much of each piece's choice stays with the other side where a word that has nothing to do with it is let in.
+
+    With s_ij the cosines, τ `LINK_TEMPERATURE` and b the background, a source piece has Σ_j exp(s_ij / τ) / (Σ_j exp(s_ij / τ) +
+    exp(b / τ)).
+
+    Args:
+        states: as for `link_probabilities`.
+        mask: (B, S, T) bool, True where both pieces exist.
+        background: cosine of unrelated words.
+
+    Returns:
+        (B, S) and (B, T) float32 in 0..1.
+
+    >>> states = Sides(torch.eye(2)[None, :1], torch.eye(2)[None])
+    >>> related_shares(states, torch.ones(1, 1, 2, dtype=torch.bool), 0.5)[1].round(decimals=3)
+    tensor([[1., 0.]])
+    """
+    scores = torch.where(mask, similarity(*states, "cosine"), float("-inf"))
+    with_unrelated = torch.nn.functional.pad(scores, (0, 1, 0, 1), value=background) / LINK_TEMPERATURE
+    return 1 - with_unrelated[:, :-1].softmax(2)[:, :, -1], 1 - with_unrelated[:, :, :-1].softmax(1)[:, -1]
+
+
 def _links(states: Sides, mask: Tensor, config: AlignerConfig, pointer: sinkhorn.Plan | None) -> tuple[sinkhorn.Plan, Tensor]:
     plan = pointer if config.scaling == "pointer" else _scale(similarity(*states, config.similarity), mask, config)
     if plan is None:

@@ -105,8 +105,9 @@ def _align(args) -> int:
 
 WARNINGS = {
     "blank": "pairs with a blank side: left without links",
+    "not-finite": "pairs whose hidden states are not finite: left without links (damaged weights, or --half is too coarse)",
     "windows": "pairs longer than {window} pieces a side: aligned in windows",
-    "too_long": "pairs longer than {characters} characters or {pieces} pieces a side: left without links",
+    "too-long": "pairs longer than {characters} characters or {pieces} pieces a side: left without links",
     "unknown": "pairs with pieces that the vocabulary lacks, read as <unk> (many: is the model trimmed?)",
     "invalid": "pairs with U+FFFD, which stands for bytes that are not UTF-8",
     "separator": "lines without the separator between source and target",

@@ -69,6 +69,11 @@ def main(argv: Sequence[str] | None = None) -> int:
             for key, counts in zip(variants, scores, strict=True):
                 means[key] += 100 * sum(counts, Counts()).aer / len(gold_sets)
         table |= {(encoding, *key): (mean, variants[key]) for key, mean in means.items()}
+    if spoiled := aligner.flagged["not-finite"]:
+        raise InputError(
+            f"{args.model}: hidden states are not finite in {spoiled} pairs, so nothing can be chosen; the weights are damaged"
+            + (", or --half is too coarse: leave it out" if args.half else ": convert the model again")
+        )
     _print(table, encodings, args.methods)
     (encoding, layer, name), (aer, best) = min(table.items(), key=lambda item: item[1][0])
     print(f"best: encoding {encoding}, layer {layer}, {name}: mean AER {aer:.2f} on {', '.join(g.name for g in gold_sets)}")

@@ -40,7 +40,8 @@ def labeler(teacher: EncoderAndPointer, config: AlignerConfig, autocast: torch.d
             labels = label(teacher, pieces.to(device), config)
             links = labels.links
             both = links
-            if config.extraction != "argmax" or config.symmetrization != "intersection" or config.also or config.threshold:
+            argmax = config.extraction == "argmax" and config.symmetrization == "intersection" and config.marks == "link"
+            if not argmax or config.also or config.threshold:
                 both = extraction.mutual_argmax(labels.plan.rows, labels.plan.columns, labels.mask)
             columns = links.flatten(1).sum(1), links.nonzero()[:, 1:], both.flatten(1).sum(1)
         return PairLinks(*(column.cpu().numpy() for column in columns))

@@ -16,20 +16,36 @@ from xlm_align_fairseq.bitext.corpus import Corpus
 from xlm_align_fairseq.bitext.labels import LabelStore
 from xlm_align_fairseq.encoder.network import EncoderAndPointer
 from xlm_align_fairseq.encoder.sequences import PieceBatch, Sides, encode_sides
+from xlm_align_fairseq.errors import InputError
 
 
 @torch.no_grad()
 def label(teacher: EncoderAndPointer, pieces: PieceBatch, config: AlignerConfig) -> Labels:
     """Self-label B pairs from the unmasked input, with nothing computed above the layers that the configuration reads."""
+    if config.marks == "skip" and teacher.marks is None:
+        raise ValueError("labels without links of lone marks need to know where words begin: give `marks` with the encoder")
+    labels = _label(teacher, pieces, config)
+    if config.marks == "link":
+        return labels
+    return labels._replace(links=labels.links & pieces.cell_mask(without=teacher.marks))
 
+
+def _label(teacher: EncoderAndPointer, pieces: PieceBatch, config: AlignerConfig) -> Labels:
     def sides(layer: int) -> Sides:
-        return encode_sides(lambda tokens: teacher.encoder(tokens, layer), pieces, config.encoding)
+        states = encode_sides(lambda tokens: teacher.encoder(tokens, layer), pieces, config.encoding)
+        if not all(bool(side.isfinite().all()) for side in states):
+            raise InputError(
+                f"the hidden states of layer {layer} are not finite, so no links can be made of them: the weights are damaged, or"
+                " diverged in training, or the precision is too low; go on from an earlier checkpoint, or without half precision"
+            )
+        return states
 
     mask, last = pieces.cell_mask(), teacher.encoder.config.layers
     if not config.needs_pointer() or teacher.pointer is None:
         return extract(sides(config.align_layer), mask, config)
     states = {layer: sides(layer) for layer in config.wanted_layers(last)}
-    return extract(states[config.similarity_layer(last)], mask, config, point(teacher.pointer, states[last], mask))
+    pointer = point(teacher.pointer, states[last], mask)
+    return extract(states[config.similarity_layer(last)], mask, config, pointer)
 
 
 def pair_batch(pairs: Mapping[str, Tensor]) -> PieceBatch:

@@ -15,6 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from xlm_align_fairseq.encoder.sequences import WordMarks
 from xlm_align_fairseq.encoder.vocabulary import PAD
 
 LOWEST = torch.finfo(torch.float16).min  # an attention score that no piece survives, finite in every precision
@@ -233,10 +234,11 @@ class PointerHead(nn.Module):
 
 
 class EncoderAndPointer(NamedTuple):
-    """What links can be made with: an encoder, and the pointer head for the method that asks it."""
+    """What links can be made with: an encoder, the pointer head for the method that asks it, and where its words begin."""
 
     encoder: Encoder
     pointer: PointerHead | None = None
+    marks: WordMarks | None = None  # needed unless `AlignerConfig.marks` is "link"
 
 
 def init_weights(module: nn.Module) -> None:

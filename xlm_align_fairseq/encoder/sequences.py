@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from xlm_align_fairseq.encoder.vocabulary import BOS, EOS, JOINT_SPECIALS, PAD
+from xlm_align_fairseq.encoder.vocabulary import BOS, EOS, JOINT_SPECIALS, MARK, PAD
 
 # layout of two sides → specials between them
 LAYOUTS = {"translation": (EOS,), "classification": (EOS, EOS)}
@@ -50,14 +50,40 @@ class PieceBatch(NamedTuple):
     src_lengths: Tensor  # (B,) int64, 1 or more
     tgt_lengths: Tensor  # (B,) int64, 1 or more
 
-    def cell_mask(self) -> Tensor:
-        """Return the (B, S, T) bool mask of cells whose two pieces exist."""
-        src_mask = length_mask(self.src_lengths, self.source.size(1))
-        return src_mask[:, :, None] & length_mask(self.tgt_lengths, self.target.size(1))[:, None, :]
+    def cell_mask(self, without: WordMarks | None = None) -> Tensor:
+        """Return the (B, S, T) bool mask of cells whose two pieces exist; `without` leaves out those of a lone mark."""
+        masks = []
+        for side, lengths in ((self.source, self.src_lengths), (self.target, self.tgt_lengths)):
+            mask = length_mask(lengths, side.size(1))
+            masks.append(mask & ~without.lone(side, lengths) if without else mask)
+        return masks[0][:, :, None] & masks[1][:, None, :]
 
     def to(self, device: torch.device | str) -> PieceBatch:
         """Move every tensor to a device."""
         return PieceBatch(*(tensor.to(device, non_blocking=True) for tensor in self))
+
+
+class WordMarks(NamedTuple):
+    """What tells, in pieces alone, where words begin.
+
+    Sentencepiece begins the first piece of a word with `▁`. Where the vocabulary has no longer piece, as before many punctuation
+    marks, that piece is `▁` alone: it says where the word begins and nothing of what it means.
+    """
+
+    mark: int  # id of the piece `▁`, -1 if there is none
+    begins_word: Tensor  # (vocabulary,) bool, True for pieces that begin with `▁`
+
+    @classmethod
+    def of(cls, pieces: Sequence[str]) -> WordMarks:
+        """Return the marks of a vocabulary, its pieces in the order of their ids."""
+        mark = pieces.index(MARK) if MARK in pieces else -1
+        return cls(mark, torch.tensor([piece.startswith(MARK) for piece in pieces]))
+
+    def lone(self, side: Tensor, lengths: Tensor) -> Tensor:
+        """Tell which pieces of one side, (B, S) int64 with (B,) lengths, are `▁` alone in a word of more pieces: (B, S) bool."""
+        following = side[:, 1:]
+        goes_on = ~self.begins_word.to(side.device)[following] & length_mask(lengths - 1, following.size(1))
+        return (side == self.mark) & torch.nn.functional.pad(goes_on, (0, 1))
 
 
 def length_mask(lengths: Tensor, width: int | None = None) -> Tensor:

@@ -78,6 +78,11 @@ class States:
                         self.layers[layer] = states.new_empty(int(self.begins[-1]), states.size(-1))
                     self.layers[layer][where] = states.flatten(0, 1)[rows]
 
+    def finite(self, layer: int) -> np.ndarray:
+        """Tell which sequences have finite states: (sequences,) bool; damaged weights or too low a precision make others."""
+        places = self.layers[layer].isfinite().all(1).cpu().numpy()
+        return np.logical_and.reduceat(places, self.begins[:-1]) if len(places) else np.zeros(0, bool)
+
     def gather(self, layer: int, first: np.ndarray, lengths: np.ndarray, width: int) -> Tensor:
         """Return (B, width, C) states: those of `lengths` (B,) places from `first` (B,) on; padding has no meaning."""
         places = first[:, None] + np.minimum(np.arange(width), lengths[:, None] - 1)

@@ -14,6 +14,7 @@ from xlm_align_fairseq.system.files import write_atomically
 FILE_NAME = "dict.txt"
 SPECIALS = ("<s>", "<pad>", "</s>", "<unk>")  # ids 0..3
 MASK = "<mask>"  # the last id
+MARK = "▁"  # begins every piece that begins a word; where sentencepiece has no longer one, it is a piece alone
 BOS, PAD, EOS, UNK = range(4)  # their ids
 JOINT_SPECIALS = 3  # of `<s> S </s> T </s>`, which `sequences` builds
 
@@ -50,6 +51,17 @@ class Vocabulary:
     def mask(self) -> int:
         """The id of `<mask>`."""
         return self._ids[MASK]
+
+    def lone_marks(self, ids: np.ndarray, words: np.ndarray) -> np.ndarray:
+        """Tell which pieces are the mark of a word's beginning alone, in a word that has other pieces: (L,) bool.
+
+        Args:
+            ids: (L,) int piece ids.
+            words: (L,) int word of each piece, ascending.
+        """
+        others = np.zeros(len(words), bool)
+        others[:-1] = words[1:] == words[:-1]  # a mark begins its word
+        return (ids == self._ids.get(MARK, -1)) & others
 
     def lookup(self, processor: SentencePieceProcessor) -> np.ndarray:
         """Return the array that maps sentencepiece's ids to ours.

@@ -19,7 +19,7 @@ from xlm_align_fairseq.system.files import write_atomically
 
 SENTENCEPIECE = "sentencepiece.bpe.model"
 ALIGNER = "aligner.json"
-ALIGNER_VERSION = 2  # 1 had max_pieces, behind which pairs were cut, and no window
+ALIGNER_VERSION = 3  # 1 had max_pieces, behind which pairs were cut, and no window; 2 had no marks
 CHECKPOINTS = ("model.pt", "checkpoint_best.pt", "checkpoint_last.pt")  # the first that is there has the weights
 MAKE = "`xlm-align convert SOURCE --to fairseq DIRECTORY` makes a complete model directory"
 
@@ -96,11 +96,13 @@ def read_aligner(directory: Path) -> AlignerConfig:
         record = json.loads(path.read_text(encoding="utf-8-sig"))
     except ValueError as error:
         raise InputError(f"{path} is not JSON: {error}") from error
-    version = record.pop("version", None) if isinstance(record, dict) else None
-    if version not in (1, ALIGNER_VERSION):
-        raise InputError(f"{path} is not an aligner configuration of version 1 or {ALIGNER_VERSION}: convert the model again")
+    version = record.pop("version", 0) if isinstance(record, dict) else 0
+    if version not in range(1, ALIGNER_VERSION + 1):
+        raise InputError(f"{path} is not an aligner configuration of version 1 to {ALIGNER_VERSION}: convert the model again")
     if version == 1:
         record.pop("max_pieces", None)
+    if version < 3:
+        record["marks"] = "link"  # a model aligns as it did
     unknown = set(record) - {field.name for field in dataclasses.fields(AlignerConfig)}
     if unknown:
         raise InputError(f"{path} has unknown fields: {', '.join(sorted(unknown))}")

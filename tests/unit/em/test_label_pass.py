@@ -2,6 +2,7 @@
 
 import copy
 import io
+import types
 
 import numpy as np
 import pytest
@@ -25,15 +26,16 @@ from xlm_align_fairseq.em.labeling import label
 from xlm_align_fairseq.em.shards import merge_shards, shard_directory, shard_ids, slabs
 from xlm_align_fairseq.encoder.network import Encoder, EncoderAndPointer, EncoderConfig, PointerHead
 from xlm_align_fairseq.encoder.sequences import encode_sides
-from xlm_align_fairseq.encoder.vocabulary import EOS
+from xlm_align_fairseq.encoder.vocabulary import EOS, Vocabulary
 from xlm_align_fairseq.errors import InputError
 from xlm_align_fairseq.version import __version__
 
 VOCABULARY = 60
 SIZES = {"de-en": 23, "fr-en": 9, "ro-en": 14}
 MAX_POSITIONS = 14  # some pairs are longer, others have an empty side
-CONFIG = AlignerConfig(align_layer=2)
+CONFIG = AlignerConfig(align_layer=2, marks="link")  # the pieces of these tests are numbers
 OTHER = AlignerConfig(align_layer=1, encoding="separate", similarity="cosine", scaling="entropic", extraction="filter")
+OTHER = OTHER.replace(marks="link")
 
 
 def write_bitext(directory, split="train"):
@@ -64,7 +66,8 @@ def random_pointer(encoder):
 
 
 def aligner(encoder=None, config=CONFIG, batch_tokens=50):
-    return Aligner(encoder or random_encoder(), None, config, batch_tokens=batch_tokens)
+    pieces = types.SimpleNamespace(vocabulary=Vocabulary(()))
+    return Aligner(encoder or random_encoder(), pieces, config, batch_tokens=batch_tokens)
 
 
 @pytest.fixture(scope="module")

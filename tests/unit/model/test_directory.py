@@ -185,8 +185,8 @@ def test_aligner_files_are_refused_by_name(tmp_path):
     path = tmp_path / ALIGNER
     for text, message in {
         "{": "is not JSON",
-        json.dumps({"version": 99}): "of version 1 or 2",
-        "[]": "of version 1 or 2",
+        json.dumps({"version": 99}): "of version 1 to 3",
+        "[]": "of version 1 to 3",
         json.dumps({"version": 1, "layer": 3}): "unknown fields: layer",
         json.dumps({"version": 1, "rounds": 0}): rf"{ALIGNER}: rounds \(--sinkhorn-rounds\) is 0",
     }.items():
@@ -195,6 +195,13 @@ def test_aligner_files_are_refused_by_name(tmp_path):
             read_aligner(tmp_path)
 
 
+def test_a_file_of_version_2_links_marks_as_it_did(tmp_path):
+    (tmp_path / ALIGNER).write_text(json.dumps({"version": 2, "window": 100}))
+    assert read_aligner(tmp_path) == AlignerConfig(window=100, marks="link")
+    (tmp_path / ALIGNER).write_text(json.dumps({"version": 3, "window": 100}))
+    assert read_aligner(tmp_path) == AlignerConfig(window=100, marks="skip")
+
+
 def test_a_file_of_version_1_is_read(tmp_path):
     (tmp_path / ALIGNER).write_text(json.dumps({"version": 1, "encoding": "separate", "align_layer": 6, "max_pieces": 250}))
-    assert read_aligner(tmp_path) == AlignerConfig(encoding="separate", align_layer=6)
+    assert read_aligner(tmp_path) == AlignerConfig(encoding="separate", align_layer=6, marks="link")

@@ -18,7 +18,7 @@ from xlm_align_fairseq.bitext.word_check import refuse_words
 from xlm_align_fairseq.em.em import EM, SPLIT, Schedule
 from xlm_align_fairseq.em.labeling import Labels, join_labels, label, pair_batch
 from xlm_align_fairseq.encoder.network import EncoderAndPointer
-from xlm_align_fairseq.encoder.sequences import PieceBatch
+from xlm_align_fairseq.encoder.sequences import PieceBatch, WordMarks
 from xlm_align_fairseq.encoder.vocabulary import MASK, Vocabulary
 from xlm_align_fairseq.errors import InputError
 from xlm_align_fairseq.plugin import patches
@@ -62,6 +62,7 @@ class DenoisingWordAlignmentTask(FairseqTask):
     def __init__(self, cfg, dictionary, cold_start, aligner_config):
         super().__init__(cfg)
         self.dictionary, self.cold_start, self.aligner_config = dictionary, cold_start, aligner_config
+        self.marks = WordMarks.of(dictionary.symbols)
         self.autocast_dtype = AUTOCAST[plain(cfg.autocast)]
         model = cold_start.model if cold_start else None
         self.gold_validation = GoldValidation.from_flags(cfg.valid_gold, model, aligner_config, self.autocast_dtype)
@@ -220,7 +221,7 @@ class DenoisingWordAlignmentTask(FairseqTask):
         if sample["split"] != SPLIT:  # after a validation fairseq fills up a rank that has no batch with one of that
             sample = self._filler()
         if criterion.trains("dwa"):
-            self._label_for_training(sample, _weights(ema_model or model), update_num)
+            self._label_for_training(sample, self._weights(ema_model or model), update_num)
         return super().train_step(sample, model, criterion, optimizer, update_num, ignore_grad)
 
     def _label_for_training(self, sample: dict, teacher: EncoderAndPointer, update: int) -> None:
@@ -247,6 +248,9 @@ class DenoisingWordAlignmentTask(FairseqTask):
         if _on_cpu(self.cfg) and (update_num + 1) % RELEASE_EVERY == 0:
             release_freed_memory()
 
+    def _weights(self, model) -> EncoderAndPointer:
+        return EncoderAndPointer(model.encoder, model.pointer, self.marks)
+
     def _coming(self, epoch: int, update: int) -> np.ndarray:
         """Return the ids that are read before the next pass."""
         every = self.schedule.every
@@ -256,7 +260,7 @@ class DenoisingWordAlignmentTask(FairseqTask):
 
     def valid_step(self, sample, model, criterion, ema_model=None):
         if sample and criterion.trains("dwa"):
-            self.label(sample, _weights(model), self.training.given.get(sample["split"]))
+            self.label(sample, self._weights(model), self.training.given.get(sample["split"]))
         return super().valid_step(sample, model, criterion)
 
     def label(self, sample: dict, teacher: EncoderAndPointer, store: LabelStore | None = None) -> None:
@@ -280,7 +284,7 @@ class DenoisingWordAlignmentTask(FairseqTask):
         if self.gold_validation is None:
             return
         model.eval()
-        aer = self.gold_validation.run(_weights(model), self.training.teacher if self.uses_ema else None)
+        aer = self.gold_validation.run(self._weights(model), self.training.teacher if self.uses_ema else None)
         if self.training.em:
             self.training.em.judge(aer)
 
@@ -293,7 +297,3 @@ class DenoisingWordAlignmentTask(FairseqTask):
 
 def _on_cpu(cfg):
     return cfg.cpu or not torch.cuda.is_available()
-
-
-def _weights(model) -> EncoderAndPointer:
-    return EncoderAndPointer(model.encoder, model.pointer)
