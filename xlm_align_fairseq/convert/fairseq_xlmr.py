@@ -98,6 +98,7 @@ def _config(flags: Mapping[str, Any], state: Mapping[str, Tensor]) -> EncoderCon
         "max_positions": rows(state, "encoder.embed_positions.weight") - PAD - 1,
     }
     for flag, field in SIZES.items():
-        if flags.get(flag, sizes[field]) != sizes[field]:
-            raise InputError(f"its {flag} is {flags[flag]!r:.80}, its tensors say {sizes[field]}")
+        given = flags.get(flag, sizes[field])
+        if not isinstance(given, int) or given != sizes[field]:
+            raise InputError(f"its {flag} is {given!r:.80}, its tensors say {sizes[field]}")
     return build(EncoderConfig, sizes, {"heads": "encoder_attention_heads"})

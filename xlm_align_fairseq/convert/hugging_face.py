@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -247,7 +248,7 @@ def _load(directory: Path) -> dict[str, Tensor]:
         return _load_file(path)
     tensors: dict[str, Tensor] = {}
     for shard in sorted(set(read_json(path, Index, "download the directory again").weight_map.values())):
-        if Path(shard).name != shard or not (directory / shard).is_file():
+        if Path(shard).name != shard or not os.path.isfile(directory / shard):  # a name can be too long for a path
             raise InputError(f"{directory / shard} is missing: {path.name} names it; download the directory again")
         tensors |= _load_file(directory / shard)
     return tensors
