@@ -50,6 +50,7 @@ setup(
         "numpy>=1.26",
         "sentencepiece>=0.2",
         "protobuf>=4",  # sentencepiece's own message classes
+        "pydantic>=2.6",
         "sacrebleu>=2.4",
         "scipy>=1.10",
         "safetensors>=0.4.3",

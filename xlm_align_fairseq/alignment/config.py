@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -91,7 +92,8 @@ class AlignerConfig:
     def __post_init__(self):
         for name, declared in OPTIONS.items():
             declared.check(getattr(self, name))
-        if self.clamp is not None and not (isinstance(self.clamp, (int, float)) and self.clamp > 0):
+        number = isinstance(self.clamp, (int, float)) and not isinstance(self.clamp, bool)
+        if self.clamp is not None and not (number and 0 < self.clamp < math.inf):
             raise InputError(f"clamp is {self.clamp!r}: allowed is a number above 0, or null for no clamp")
         if self.scaling == "none" and self.extraction == "cutoff":
             raise InputError("extraction cutoff needs shares of a row or column: with scaling none take argmax or filter")

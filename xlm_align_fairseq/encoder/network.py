@@ -6,24 +6,29 @@ what `convert/` folds into the position table.
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple, cast
+from typing import Annotated, Any, NamedTuple, cast
 
 import torch
 import torch.nn.functional as F
+from pydantic import Field
+from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 
 from xlm_align_fairseq.encoder.sequences import WordMarks
 from xlm_align_fairseq.encoder.vocabulary import PAD
+from xlm_align_fairseq.system.records import build
 
 LOWEST = torch.finfo(torch.float16).min  # an attention score that no piece survives, finite in every precision
 
+Size = Annotated[int, Field(ge=1)]
+Share = Annotated[float, Field(ge=0, le=1)]
 
-@dataclasses.dataclass(frozen=True)
+
+@dataclass(frozen=True, config={"strict": True})
 class EncoderConfig:
-    """Sizes of an encoder.
+    """Sizes of an encoder, checked when they are made: this is the form of what any configuration file says of them.
 
     Args:
         vocabulary: rows of the embedding table (pieces and specials).
@@ -33,21 +38,27 @@ class EncoderConfig:
         dropout, attention_dropout, activation_dropout: probabilities in training mode.
     """
 
-    vocabulary: int
-    layers: int = 12
-    width: int = 768
-    heads: int = 12
-    ffn: int = 3072
-    max_positions: int = 512
-    layer_norm_eps: float = 1e-5
-    dropout: float = 0.0
-    attention_dropout: float = 0.0
-    activation_dropout: float = 0.0
+    vocabulary: Size
+    layers: Size = 12
+    width: Size = 768
+    heads: Size = 12
+    ffn: Size = 3072
+    max_positions: Annotated[int, Field(ge=5)] = 512
+    layer_norm_eps: Annotated[float, Field(gt=0, le=1)] = 1e-5
+    dropout: Share = 0.0
+    attention_dropout: Share = 0.0
+    activation_dropout: Share = 0.0
 
     @classmethod
     def from_flags(cls, flags: Mapping[str, Any], vocabulary: int) -> EncoderConfig:
-        """Read the sizes from fairseq's model flags, as a checkpoint's `cfg["model"]` holds them."""
-        return cls(vocabulary, **{field: flags[flag] for flag, field in FLAGS.items()})
+        """Read the sizes from fairseq's model flags, as a checkpoint's `cfg["model"]` holds them.
+
+        Raises:
+            InputError: a flag is no size.
+            KeyError: a flag is missing.
+        """
+        sizes = {field: flags[flag] for flag, field in FLAGS.items()}
+        return build(cls, {"vocabulary": vocabulary, **sizes}, {field: flag for flag, field in FLAGS.items()})
 
     def to_flags(self) -> dict[str, Any]:
         """Return the sizes under the names of fairseq's model flags."""

@@ -158,6 +158,7 @@ def open_sentencepiece(model: Path | str | bytes) -> SentencePieceProcessor:
     try:
         processor = SentencePieceProcessor()
         processor.LoadFromSerializedProto(data)
-    except RuntimeError as error:
+        processor.id_to_piece(list(range(processor.get_piece_size())))  # fails where one is not UTF-8
+    except (RuntimeError, UnicodeDecodeError) as error:
         raise InputError(f"{name} is not a sentencepiece model; copy it again from where it came") from error
     return processor

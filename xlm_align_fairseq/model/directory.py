@@ -15,7 +15,9 @@ from xlm_align_fairseq.encoder.vocabulary import Vocabulary, open_sentencepiece
 from xlm_align_fairseq.errors import InputError
 from xlm_align_fairseq.model import checkpoint
 from xlm_align_fairseq.model.record import HEADS, Model, default_aligner
+from xlm_align_fairseq.model.tensors import plain_tensors, rows
 from xlm_align_fairseq.system.files import write_atomically
+from xlm_align_fairseq.system.records import read_json
 
 SENTENCEPIECE = "sentencepiece.bpe.model"
 ALIGNER = "aligner.json"
@@ -38,28 +40,22 @@ def read_model(weights: Path, content: Mapping[str, Any]) -> Model:
     for name in (DICTIONARY, SENTENCEPIECE, ALIGNER):
         if not (directory / name).is_file():
             raise InputError(f"{directory / name} is missing: {MAKE}")
-    flags = content["cfg"]["model"]
     vocabulary = Vocabulary.read(directory / DICTIONARY)
     sentencepiece = (directory / SENTENCEPIECE).read_bytes()
     open_sentencepiece(directory / SENTENCEPIECE)  # refuse a broken file here, by its name
+    aligner = read_aligner(directory)
     prefixes = tuple(f"{part}." for part in ("encoder", *HEADS))
-    state = {key: value for key, value in content["model"].items() if key.startswith(prefixes)}
-    state.pop("lm_head.weight", None)  # the embedding table
-    architecture = flags.get("hf_architecture", "xlm-roberta")
     try:
-        return Model(
-            EncoderConfig.from_flags(flags, len(state["encoder.embed_tokens.weight"])),
-            state,
-            architecture,
-            vocabulary,
-            sentencepiece,
-            read_aligner(directory),
-            chosen=True,
-        )
+        flags = checkpoint.model_flags(content) or {}
+        state = {key: value for key, value in plain_tensors(content["model"]).items() if key.startswith(prefixes)}
+        state.pop("lm_head.weight", None)  # the embedding table
+        architecture = flags.get("hf_architecture", "xlm-roberta")
+        config = EncoderConfig.from_flags(flags, rows(state, "encoder.embed_tokens.weight"))
+        return Model(config, state, architecture, vocabulary, sentencepiece, aligner, chosen=True)
     except KeyError as error:
         raise InputError(f"{weights} has no {error}: it is no complete checkpoint of this model") from error
     except InputError as error:
-        raise InputError(f"{directory}: {error}") from error
+        raise InputError(f"{weights}: {error}") from error
 
 
 def write_model(directory: Path, model: Model) -> None:
@@ -92,12 +88,9 @@ def read_aligner(directory: Path) -> AlignerConfig:
     path = directory / ALIGNER
     if not path.is_file():
         raise InputError(f"{path} is missing: a model directory made by `xlm-align convert` or by training has it")
-    try:
-        record = json.loads(path.read_text(encoding="utf-8-sig"))
-    except ValueError as error:
-        raise InputError(f"{path} is not JSON: {error}") from error
+    record: Any = read_json(path, object, "convert the model again")
     version = record.pop("version", 0) if isinstance(record, dict) else 0
-    if version not in range(1, ALIGNER_VERSION + 1):
+    if version not in range(1, ALIGNER_VERSION + 1) or isinstance(version, bool):
         raise InputError(f"{path} is not an aligner configuration of version 1 to {ALIGNER_VERSION}: convert the model again")
     if version == 1:
         record.pop("max_pieces", None)

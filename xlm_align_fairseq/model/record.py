@@ -6,16 +6,15 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any, cast
 
-import torch
 from torch import Tensor, nn
-from torch.overrides import TorchFunctionMode
 
 from xlm_align_fairseq.alignment.config import AlignerConfig
 from xlm_align_fairseq.encoder.network import Encoder, EncoderConfig, LMHead, PointerHead
 from xlm_align_fairseq.encoder.vocabulary import Vocabulary
 from xlm_align_fairseq.errors import InputError
+from xlm_align_fairseq.model.tensors import HEADS, Shapes, check_tensors
 
-HEADS = ("lm_head", "pointer")
+__all__ = ["HEADS", "Model", "default_aligner", "load_encoder", "load_heads"]
 
 # How links are made until `xlm-align choose` measures: (method, encoding, align_layer / layers). That of XLM-R base is published
 # (Chi et al. 2021); that of multilingual-e5-small, each side alone, was best on the XL-WA development sets (mean AER 13.6): it
@@ -44,7 +43,7 @@ class Model:
         chosen: True if the source brought `aligner`, False if it is the default of the architecture.
 
     Raises:
-        InputError: vocabulary, sizes and tensors do not fit each other.
+        InputError: vocabulary, sizes and tensors do not fit each other, or a number is not finite.
     """
 
     config: EncoderConfig
@@ -56,6 +55,8 @@ class Model:
     chosen: bool = False
 
     def __post_init__(self):
+        if self.hf_architecture not in tuple(ALIGNERS):  # it may be of any type
+            raise InputError(f"hf_architecture is {self.hf_architecture!r:.80}: allowed are {', '.join(ALIGNERS)}")
         if len(self.vocabulary) != self.config.vocabulary:
             raise InputError(
                 f"the vocabulary has {len(self.vocabulary)} pieces with specials and <mask>, the embedding table"
@@ -63,7 +64,7 @@ class Model:
             )
         if self.config.width % self.config.heads:
             raise InputError(f"{self.config.heads} attention heads do not divide the width {self.config.width}")
-        _check_shapes(self.config, self.state)
+        check_tensors(self.config, self.state)
 
     def head(self, name: str) -> dict[str, Tensor]:
         """Return the tensors of a head (`lm_head` or `pointer`) without its prefix; empty if the model has none."""
@@ -72,49 +73,6 @@ class Model:
     def parameters(self) -> int:
         """Count the numbers that are stored."""
         return sum(value.numel() for value in self.state.values())
-
-
-class _Shapes(TorchFunctionMode):
-    """Make modules that have shapes and no numbers, and so cost nothing: on the meta device, with no initialisation run."""
-
-    def __enter__(self):
-        self._device = torch.device("meta")
-        self._device.__enter__()
-        return super().__enter__()
-
-    def __exit__(self, *error):
-        super().__exit__(*error)
-        self._device.__exit__(*error)
-
-    def __torch_function__(self, func, types, args=(), kwargs=None):
-        kwargs = kwargs or {}
-        if getattr(func, "__module__", None) == "torch.nn.init":
-            return args[0] if args else kwargs["tensor"]
-        return func(*args, **kwargs)
-
-
-def _check_shapes(config: EncoderConfig, state: Mapping[str, Tensor]) -> None:
-    """Refuse a state that lacks a tensor, has one too many, or one of another shape than the sizes say."""
-    with _Shapes():
-        encoder = Encoder(config)
-        parts = {
-            "encoder": encoder,
-            "lm_head": LMHead(config, cast(nn.Parameter, encoder.embed_tokens.weight)),
-            "pointer": PointerHead(config),
-        }
-    wanted = {f"{name}.{key}": value.shape for name, part in parts.items() for key, value in part.state_dict().items()}
-    del wanted["lm_head.weight"]
-    absent = tuple(f"{head}." for head in HEADS if not any(key.startswith(f"{head}.") for key in state))
-    wrong = [f"{key} is missing" for key in wanted if key not in state and not key.startswith(absent or "\0")]
-    wrong += [f"{key} is unknown" for key in sorted(state) if key not in wanted]
-    wrong += [
-        f"{key} has shape {tuple(value.shape)}, the sizes say {tuple(wanted[key])}"
-        for key, value in state.items()
-        if key in wanted and value.shape != wanted[key]
-    ]
-    if wrong:
-        more = f" (and {len(wrong) - 3} more)" if len(wrong) > 3 else ""
-        raise InputError(f"the weights do not fit the sizes: {'; '.join(wrong[:3])}{more}")
 
 
 def load_encoder(model: Model) -> Encoder:
@@ -136,7 +94,7 @@ def load_heads(model: Model, encoder: Encoder) -> tuple[LMHead | None, PointerHe
 
 def _filled(make: Callable[[], Any], tensors: Mapping[str, Tensor]) -> Any:
     """Make a module of given tensors, without drawing random ones first."""
-    with _Shapes():
+    with Shapes():
         module = make()
     module.load_state_dict({key: value.float() for key, value in tensors.items()}, assign=True)
     return module.eval()

@@ -1,4 +1,3 @@
-import json
 import subprocess
 import sys
 
@@ -78,13 +77,27 @@ def test_trim_and_expand(source, tmp_path):
     assert states_equal(open_model(big).state, open_model(source).state)
 
 
-def test_a_trimmed_model_as_hugging_face(source, tmp_path):
+def test_a_trimmed_model_is_no_hugging_face_model(source, tmp_path):
     (tmp_path / "text").write_text("ab a\n")
-    convert.main([str(source), str(tmp_path / "small"), "--trim-vocabulary", str(tmp_path / "text")])
-    assert convert.main([str(tmp_path / "small"), str(tmp_path / "hf"), "--to", "hf"]) == 0
-    vocabulary = json.loads((tmp_path / "hf" / "tokenizer.json").read_text(encoding="utf-8"))["model"]["vocab"]
-    pieces = ("<s>", "<pad>", "</s>", "<unk>", "▁ab", "▁", "a", "<mask>")
-    assert tuple(piece for piece, _ in vocabulary) == open_model(tmp_path / "hf").vocabulary.pieces == pieces
+    small, out = tmp_path / "small", tmp_path / "hf"
+    convert.main([str(source), str(small), "--trim-vocabulary", str(tmp_path / "text")])
+    lacking = r"trimmed: it lacks 7 of the sentencepiece model's 10 pieces, the first is 'cd'; .* give --expand-from with"
+    with pytest.raises(InputError, match=lacking):
+        convert.main([str(small), str(out), "--to", "hf"])
+    with pytest.raises(InputError, match=lacking):
+        convert.main([str(source), str(out), "--to", "hf", "--trim-vocabulary", str(tmp_path / "text")])
+    assert not out.exists()
+    assert convert.main([str(small), str(out), "--to", "hf", "--expand-from", str(source)]) == 0
+    assert open_model(out).vocabulary == open_model(source).vocabulary
+
+
+def test_half_of_what_16_bits_do_not_hold_is_refused(source, tmp_path):
+    content = torch.load(source / "model.pt")
+    content["model"]["encoder.layers.1.fc1.bias"][3] = 1e5
+    torch.save(content, source / "model.pt")
+    with pytest.raises(InputError, match=r"--half: encoder.layers.1.fc1.bias has 1 of 16 numbers that are not finite"):
+        convert.main([str(source), str(tmp_path / "out"), "--half"])
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_full_directory_needs_force(source, tmp_path):

@@ -123,7 +123,7 @@ def test_tokenizer_gives_our_ids(tmp_path, architecture, make_model, sentences):
     model = make_model(architecture)
     hugging_face.write(tmp_path, model)
     tokenizer = transformers.AutoTokenizer.from_pretrained(tmp_path)
-    assert isinstance(tokenizer, transformers.XLMRobertaTokenizer)
+    assert isinstance(tokenizer, transformers.PreTrainedTokenizerFast)  # XLMRobertaTokenizer has other steps than the file's
     assert (tokenizer.bos_token_id, tokenizer.pad_token_id, tokenizer.eos_token_id, tokenizer.unk_token_id) == (
         0,
         1,
