@@ -2,7 +2,7 @@ from .confidence import sentence_score
 from .gold import Gold, GoldFile, format_gold, load_gold, read_gold
 from .gold_set import GoldSet, read_gold_set, read_gold_sets
 from .lexicon import Lexicon, format_tsv
-from .markup import Element, insert_markup, place_elements, read_markup, remove_markup
+from .markup import Element, MarkupError, read_markup, remove_markup
 from .metrics import Counts, Paired, count, paired_resampling, resampled_interval
 from .pharaoh import (
     Link,
@@ -14,8 +14,10 @@ from .pharaoh import (
     read_pharaoh,
     swap,
 )
+from .placing import insert_markup, place_elements
 from .projection import Span, project_spans, read_bio, write_bio
 from .symmetrize import grow_diag, grow_diag_final, grow_diag_final_and, intersection, union
+from .tags import escape_tags
 
 __all__ = [
     "Counts",
@@ -25,10 +27,12 @@ __all__ = [
     "GoldSet",
     "Lexicon",
     "Link",
+    "MarkupError",
     "Paired",
     "Span",
     "check_range",
     "count",
+    "escape_tags",
     "format_gold",
     "format_pharaoh",
     "format_probabilities",
