@@ -27,14 +27,21 @@ _BLOCKS = (
 VOID = frozenset(_ALONE.split())  # elements without an end tag, those that HTML no longer has among them
 BREAKS = frozenset(_BLOCKS.split())  # elements before and after which a word ends, though nobody writes a space there
 # Possessive throughout: a place that begins no tag is left after one look, so that the time grows with the length alone.
+_S = r"[ \t\n\f\r]"  # white space as HTML has it
 _NAME = r"[A-Za-z_][\w:.-]*+"
-_VALUE = r"""(?:"[^"]*+"|'[^']*+'|[^\s"'<>=`][^\s"'<>]*+)"""
-_ATTRIBUTE = rf"""(?:\s[\s/]*+|(?<=["']))[^\s"'<>/=]++(?:\s*+=\s*+{_VALUE})?+"""
-_TAG = re.compile(rf"<(?:/(?P<close>{_NAME})\s*+|(?P<open>{_NAME})(?:{_ATTRIBUTE})*+(?P<tail>[\s/]*+))>")
+_VALUE = rf"""(?:"[^"]*+"|'[^']*+'|(?!{_S})[^"'<>=`](?:(?!{_S})[^"'<>])*+)"""
+_ATTRIBUTE = rf"""(?:{_S}(?:{_S}|/)*+|(?<=["']))[^\s"'<>/=]++(?:{_S}*+={_S}*+{_VALUE})?+"""
+_TAG = re.compile(rf"<(?:/(?P<close>{_NAME}){_S}*+|(?P<open>{_NAME})(?:{_ATTRIBUTE})*+(?P<tail>(?:{_S}|/)*+))>")
+# what is text here, but a tag or a comment to a reader of HTML, who then does not see the tags that stand in it
+_LOOSE_VALUE = r"""(?:"[^"]*+(?:"|\Z)|'[^']*+(?:'|\Z)|[^ \t\n\f\r>"'][^ \t\n\f\r>]*+)?+"""
+_LOOSE_ATTRIBUTE = rf"[^ \t\n\f\r/>][^ \t\n\f\r/>=]*+(?:{_S}*+={_S}*+{_LOOSE_VALUE})?+"
+_TAG_OF_HTML = re.compile(rf"</?[A-Za-z][^ \t\n\f\r/>]*+(?:{_S}|/|{_LOOSE_ATTRIBUTE})*+>|<(?:[!?]|/[^A-Za-z>])[^>]*+>")
+_BEGINS_IN_HTML = re.compile(r"<(?:/?[A-Za-z][^\s/>]*+|[!?]|/(?!>))")
 _DECLARATION = re.compile(r"<![A-Za-z][^<>]*+>")
 _SECTIONS = {"<!--": "-->", "<![CDATA[": "]]>", "<?": "?>"}
 _MUST_END = ("<!--", "<![CDATA[")
 _CODE = frozenset(["script", "style"])
+_TEXT = frozenset(["iframe", "noembed", "noframes", "textarea", "xmp"])  # HTML elements in which nothing is a tag
 _REFERENCE = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6}|[A-Za-z][A-Za-z0-9]{0,31});")
 _ENDS_LINE = re.compile(r"[\t\n\r\v\f\x1c-\x1f\x85\u2028\u2029]")  # a tab ends the source in TSV
 # `<` before these begins a tag, a comment or a declaration for some reader of HTML, XML or templates, closed or not
@@ -89,10 +96,14 @@ def split_tags(line: str) -> tuple[str, list[Tag], str]:
     tags: list[Tag] = []
     ends = _Ends(line)
     fault, breaks, done, at = "", 0, 0, line.find("<")
+    hidden, hider = 0, ""  # up to where a reader of HTML sees no tags, and what of the text makes that so
     while at >= 0:
         found = _read(line, at, ends)
         if found is None:
             fault = fault or next((begin for begin in _MUST_END if line.startswith(begin, at)), "")
+            if at >= hidden and (begun := _BEGINS_IN_HTML.match(line, at)):
+                whole = _TAG_OF_HTML.match(line, at)
+                hidden, hider = whole.end() if whole else len(line), begun[0]
             at = line.find("<", at + 1)
             continue
         end, kind, name = found
@@ -101,10 +112,13 @@ def split_tags(line: str) -> tuple[str, list[Tag], str]:
         if kind is None:
             _add(text, line[at + len("<![CDATA[") : end - len("]]>")], tags, breaks)
         else:
+            fault = fault or (hider if at < hidden else "")
             tags.append(Tag(line[at:end], kind, name, text.length))
             if name.lower() in BREAKS:
                 text.broken, breaks = True, len(tags)
-        at = line.find("<", end)
+            if kind == OPEN and name.lower() in _TEXT:
+                end = ends.find(_end_tag(name), end, begins=True)
+        at = line.find("<", end) if end >= 0 else -1
     _add(text, unescape(line[done:]), tags, breaks)
     return "".join(text.parts), tags, fault
 
@@ -177,12 +191,12 @@ class _Ends:
         self.line = line
         self.missing: set[str] = set()
 
-    def find(self, end: str, at: int) -> int:
-        """Return where what fits a pattern first ends behind a place, -1 for nowhere."""
+    def find(self, end: str, at: int, begins: bool = False) -> int:
+        """Return where what fits a pattern first ends, or begins, behind a place, -1 for nowhere."""
         found = None if end in self.missing else re.compile(end, re.I).search(self.line, at)
         if found is None:
             self.missing.add(end)
-        return found.end() if found else -1
+        return -1 if found is None else found.start() if begins else found.end()
 
 
 def _read(line: str, at: int, ends: _Ends) -> tuple[int, int | None, str] | None:
@@ -200,9 +214,13 @@ def _read(line: str, at: int, ends: _Ends) -> tuple[int, int | None, str] | None
         return found.end(), CLOSE, name
     name = found["open"]
     if is_code(name):  # a reader of HTML takes all as code up to the end tag, behind <script/> too
-        close = ends.find(rf"</{re.escape(name.lower())}\s*+>", found.end())
+        close = ends.find(_end_tag(name), found.end())
         return (found.end(), OPEN, name) if close < 0 else (close, POINT, "")
     return found.end(), POINT if found["tail"].endswith("/") else OPEN, name
+
+
+def _end_tag(name: str) -> str:
+    return rf"</{re.escape(name.lower())}{_S}*+>"
 
 
 def _add(text: _Text, more: str, tags: list[Tag], breaks: int) -> None:

@@ -131,6 +131,8 @@ def test_void_elements_need_no_end(name):
         ("<script>if (a<b) c('</b>')</script>d", "d", ["<script>if (a<b) c('</b>')</script>"]),
         ("<STYLE>b{}</style >d", "d", ["<STYLE>b{}</style >"]),
         ("<svg:script>x</svg:script>d", "d", ["<svg:script>x</svg:script>"]),
+        ("<textarea><b>a</b> &amp;</textarea>b", "<b>a</b> &b", ["<textarea>", "</textarea>"]),
+        ("<b\u00a0x><b x=\u00a0'y>'>", "<b\u00a0x><b x=\u00a0'y>'>", []),
         # text
         ("<https://x.y/z> <a@b.c> <b, <1> <a='b'> <3", "<https://x.y/z> <a@b.c> <b, <1> <a='b'> <3", []),
         # words end at lines and blocks, and nowhere else
@@ -192,6 +194,28 @@ def test_whatever_the_line_its_text_is_one_line_and_the_tags_are_in_it(line):
     ("line", "fault"), [("a <!-- b", "<!--"), ("<b>a</b> <![CDATA[ b", "<![CDATA["), ("<!-- a --> <!-->", "<!--")]
 )
 def test_sections_that_do_not_end_are_told(line, fault):
+    assert split_tags(line)[2] == fault
+
+
+@pytest.mark.parametrize(
+    ("line", "fault"),
+    [
+        ("<i x='<b>a</b>", "<i"),
+        ("a <w <br>> b", "<w"),
+        ("a</w <br>", "</w"),
+        ("<! a <b>c</b>", "<!"),
+        ("<? a <b>c</b>", "<?"),
+        ("</3 <b>c</b>", "</"),
+        ('<a x=y"> <b ="c"> <i>d</i>', ""),  # to HTML the quotes are part of names and values
+        ('<a =x z="> <b>c</b>">', "<a"),
+        # these have an end before the tag, or are text to HTML, too
+        ("<https://x.y/z> <user@x.y> <b>a</b>", ""),
+        ("<w a <3> <b>a</b>", ""),
+        ("1 < 2 <3 << <> </> <= <b>a</b> <w", ""),
+    ],
+)
+def test_text_in_which_a_reader_of_html_does_not_see_our_tags_is_told(line, fault):
+    """Else a tag that was none to a browser would come to life in the target."""
     assert split_tags(line)[2] == fault
 
 
