@@ -3,7 +3,7 @@ from .curve import MarkedLinks
 from .gold import Gold, GoldFile, GoldList, format_gold, load_gold, read_gold
 from .gold_set import GoldSet, read_gold_set, read_gold_sets
 from .lexicon import Lexicon, format_tsv
-from .markup import Element, insert_markup, place_elements, read_markup, remove_markup
+from .markup import Element, MarkupError, read_markup, remove_markup
 from .metrics import Counts, CountTable, Paired, Resampled, count, paired_resampling, resampled_interval
 from .pharaoh import (
     Link,
@@ -15,8 +15,10 @@ from .pharaoh import (
     read_pharaoh,
     swap,
 )
+from .placing import insert_markup, place_elements
 from .projection import LabelReader, Span, project_spans, read_bio, write_bio
 from .symmetrize import grow_diag, grow_diag_final, grow_diag_final_and, intersection, union
+from .tags import escape_tags
 
 __all__ = [
     "CountTable",
@@ -30,11 +32,13 @@ __all__ = [
     "Lexicon",
     "Link",
     "MarkedLinks",
+    "MarkupError",
     "Paired",
     "Resampled",
     "Span",
     "check_range",
     "count",
+    "escape_tags",
     "format_gold",
     "format_pharaoh",
     "format_probabilities",

@@ -1,13 +1,9 @@
-"""Carry inline markup (``<b>two <i>cats</i></b> .<br/>``) from a source sentence over links into the target sentence.
+"""Read inline markup (``<b>two <i>cats</i></b> .<br/>``) of a source sentence as elements over its words.
 
-What looks like a tag is one: a name directly after ``<`` or ``</``, then attributes, then ``>`` or ``/>``. Anything else is
-text, such as ``a < b``, ``<3`` or ``&lt;``. What looks like a tag in the target is none: `escape_tags` writes ``&lt;b>``. An
-element is carried as a span of words, see `projection`, an empty one as a point between words.
-
-The result is well formed. An inner element stays within its outer one; two that would partly overlap do not: the later one
-keeps what the earlier one leaves it. Where the target words of one lie within those of another, it is nested there.
-
-Reference: Zenkel, Wuebker & DeNero, "Automatic Bilingual Markup Transfer", 2021, on the task and what makes it hard.
+What a tag is, and what is text, says `tags`. An element has words; what has none, such as ``<br>``, a comment or ``<i></i>``,
+is a point between words. A start tag without an end tag is well formed if it is that of a void element of HTML. A pair of
+standalone tags (``<bx id="1"/>`` and ``<ex id="1"/>``) is an element if it is properly nested, else two points in their order.
+`placing` carries all of them to the target.
 """
 
 from __future__ import annotations
@@ -15,19 +11,28 @@ from __future__ import annotations
 import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from itertools import accumulate
+from typing import NamedTuple
 
-from xlm_align_fairseq.links.projection import MAX_GAP, Links, linked_words, longest_piece
-from xlm_align_fairseq.text.tokenize import split_words
+from xlm_align_fairseq.links.tags import BREAKS, CLOSE, OPEN, POINT, VOID, Tag, is_code, split_tags
+from xlm_align_fairseq.text.words import Word, between_spaces
 
-_NAME = r"[A-Za-z_][\w:.-]*"
-_ATTRIBUTE = r"""\s+[^\s"'<>/=]+(?:\s*=\s*(?:"[^"]*"|'[^']*'|[^\s"'<>=]+))?"""
-_TAG = re.compile(rf"<(?:/(?P<end>{_NAME})\s*|(?P<start>{_NAME})(?:{_ATTRIBUTE})*\s*(?P<empty>/?))>")
-_CLOSING, _BETWEEN, _OPENING = range(3)  # tags at the same place: after the word before it, between, before the word after it
+PAIRS = {"bx": "ex", "sc": "ec", "sm": "em", "bpt": "ept"}  # standalone tags of XLIFF 1.2, XLIFF 2 and TMX
+_BEGINNINGS = {end: begin for begin, end in PAIRS.items()}
+_ID = re.compile(r"""\s(rid|startRef|id|i)\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'/>]+))""")
 
 
 class MarkupError(ValueError):
     """Say what is not well formed about the markup of a sentence."""
+
+
+class Part(NamedTuple):
+    """Hold what of a word is meant, ``word[begin:end]``; a point within it if both are one."""
+
+    word: str
+    begin: int
+    end: int
 
 
 @dataclass(frozen=True)
@@ -39,166 +44,179 @@ class Element:
             with all that is in it.
         start, end: its tags as they stand; of a point all is `start`.
         outer: the number of the element around it, `None` for none.
+        part: of its only word, if that has more; of a point the word it is in.
+        follows: whether a point belongs to the word before it.
+        breaks: whether a point ends the word before it: a line, a rule, a block.
+        kept: whether its tags stay even without target words, with nothing between.
+        after: the number of the point that it must not come before, the other one of a pair.
     """
 
     words: range
     start: str
     end: str
     outer: int | None
+    part: Part | None = None
+    follows: bool = False
+    breaks: bool = False
+    kept: bool = False
+    after: int | None = None
 
 
 def remove_markup(line: str) -> str:
-    """Return a line without its tags; its words are what then stands between single spaces.
+    """Return the text of a line without its tags, the words of which are what links count.
 
-    A tag with a space on either side leaves both, and an empty word between them.
+    A tag with a space on either side leaves both, and between single spaces an empty word between them.
 
-    >>> remove_markup('I <3 <a href="x">two cats</a>')
-    'I <3 two cats'
+    >>> remove_markup('I &lt;3 <a href="x">two cats</a><br>a lot')
+    'I <3 two cats a lot'
     """
-    return _TAG.sub("", line)
+    return split_tags(line)[0]
 
 
-def escape_tags(line: str) -> str:
-    """Return a line of plain text in which nothing looks like a tag; it has the same words, but for their ``<``.
-
-    >>> escape_tags("I <3 what <b> does")
-    'I <3 what &lt;b> does'
-    """
-    while _TAG.search(line):  # around what was a tag there may be one then
-        line = _TAG.sub(lambda tag: f"&lt;{tag[0][1:]}", line)
-    return line
-
-
-def read_markup(line: str) -> list[Element]:
+def read_markup(line: str, words: Sequence[Word] | None = None) -> list[Element]:
     """Return the elements of a line in the order of their start tags.
+
+    Args:
+        line: text with tags.
+        words: of ``remove_markup(line)``; `None` for what stands between single spaces.
 
     Raises:
         MarkupError: an element is not closed, or not properly nested.
     """
-    text = remove_markup(line)
-    starts, ends = _places(text)
+    text, tags, fault = split_tags(line)
+    if fault:
+        raise MarkupError(f"{fault} is not closed")
+    partners, pairs = _match(tags)
+    place = _Places(text, between_spaces(text) if words is None else words)
     elements: list[Element] = []
-    positions: list[int] = []  # of the start tags, in the text
-    stack: list[tuple[str, int]] = []  # names and numbers of the open elements
-    removed = 0
-    for tag in _TAG.finditer(line):
-        at = tag.start() - removed
-        removed += len(tag[0])
-        if name := tag["start"]:
-            point = bisect_right(ends, at)
-            elements.append(Element(range(point, point), tag[0], "", stack[-1][1] if stack else None))
-            positions.append(at)
-            if not tag["empty"]:
-                stack.append((name, len(elements) - 1))
+    number_of: dict[int, int] = {}  # of the tag that begins it, its element
+    stack: list[tuple[int, int]] = []  # of the open elements: their end tags, their numbers
+    n = 0
+    while n < len(tags):
+        if stack and stack[-1][0] == n:
+            stack.pop()
+            n += 1
             continue
-        if not stack or stack[-1][0] != tag["end"]:
-            raise MarkupError(f"{tag[0]} closes no element" if not stack else f"{tag[0]} stands where </{stack[-1][0]}> is due")
-        k = stack.pop()[1]
-        if text[positions[k] : at].strip(" "):
-            words = range(elements[k].words.start, bisect_left(starts, at))
-            elements[k] = replace(elements[k], words=words, end=tag[0])
-        else:  # what is in it are points as well
-            elements[k] = replace(elements[k], start="".join(element.start for element in elements[k:]) + tag[0])
-            del elements[k + 1 :], positions[k + 1 :]
-    if stack:
-        raise MarkupError(f"<{stack[-1][0]}> is not closed")
+        last = partners.get(n, n)
+        begin, end, outer = tags[n].at, tags[last].at, stack[-1][1] if stack else None
+        covered = place.words(begin, end)
+        number = len(elements)
+        if covered:
+            kept = tags[last].kind != CLOSE
+            part = place.part(covered, begin, end)
+            elements.append(Element(covered, tags[n].text, tags[last].text, outer, part, kept=kept))
+            stack.append((last, number))
+            number_of[n] = number
+            n += 1
+            continue
+        inside = range(n, last + 1)  # what is in it are points as well
+        after = max((number_of[pairs[tag]] for tag in inside if tag in pairs and pairs[tag] < n), default=None)
+        elements.append(place.point(tags[n : last + 1], outer, after))
+        number_of |= dict.fromkeys(inside, number)
+        n = last + 1
     return elements
 
 
-def place_elements(elements: Sequence[Element], links: Links, max_gap: int = MAX_GAP) -> list[range | None]:
-    """Return the target words of each element; any two have no word in common, or one has all those of the other.
+class _Places:
+    """Say which words of a text are where."""
 
-    Args:
-        elements: of a source sentence, as `read_markup` returns them.
-        links: source-target links.
-        max_gap: the most words without a link to the element that may stand between two that have one.
+    def __init__(self, text: str, words: Sequence[Word]) -> None:
+        self.text = text
+        self.begins, self.ends = [word.begin for word in words], [word.end for word in words]
+        self.full = [0, *accumulate(word.begin < word.end for word in words)]  # words before that have characters
+        self.solid = [any(map(str.isalnum, word.text)) for word in words]  # not punctuation alone
+        self._cut: tuple[int, str] = (-1, "")
 
-    Returns:
-        Words for each of `elements`, `None` for points and for elements without links or with no place left.
+    def words(self, begin: int, end: int) -> range:
+        """Return the words that have a part in a piece of text; none if they are empty."""
+        first, behind = bisect_right(self.ends, begin), bisect_left(self.begins, end)
+        full = end > begin and behind > first and self.full[behind] > self.full[first]
+        return range(first, behind if full else first)
+
+    def part(self, words: range, begin: int, end: int) -> Part | None:
+        """Return the part of a word that a piece of text has, `None` if it has all or more words."""
+        first, n = words.start, len(words)
+        if n != 1 or (begin <= self.begins[first] and self.ends[first] <= end):
+            return None
+        return Part(self._word(first), max(begin - self.begins[first], 0), min(end, self.ends[first]) - self.begins[first])
+
+    def point(self, tags: Sequence[Tag], outer: int | None, after: int | None) -> Element:
+        """Return what has no words as a point."""
+        at = tags[0].at
+        n = bisect_right(self.ends, at)
+        before = n > 0 and self.begins[n - 1] < self.ends[n - 1] == at
+        behind = n < len(self.ends) and self.begins[n] == at < self.ends[n]
+        part, follows = None, before
+        if n < len(self.ends) and self.begins[n] < at:
+            part = Part(self._word(n), at - self.begins[n], at - self.begins[n])
+        elif before and behind:  # between a word and punctuation it belongs to the word
+            follows = tags[0].name not in PAIRS and (self.solid[n - 1] or not self.solid[n])
+        breaks = any(tag.name.lower() in BREAKS for tag in tags)
+        text = "".join(tag.text for tag in tags)
+        return Element(range(n, n), text, "", outer, part, follows, breaks, after=after)
+
+    def _word(self, n: int) -> str:
+        if self._cut[0] != n:  # many tags may be in one word
+            self._cut = n, self.text[self.begins[n] : self.ends[n]]
+        return self._cut[1]
+
+
+def _match(tags: Sequence[Tag]) -> tuple[dict[int, int], dict[int, int]]:
+    """Return the end tag of each element, and for a later tag of a pair that is no element the earlier one."""
+    partners: dict[int, int] = {}
+    pairs: dict[int, int] = {}
+    begun: dict[tuple[str, str], int] = {}  # beginnings of pairs
+    stack: list[int] = []  # tags without a partner so far
+    needed: list[int] = []  # of those, the places in `stack` of which need one
+    place: dict[int, int] = {}  # of beginnings of pairs in `stack`
+    for n, (text, kind, name, _) in enumerate(tags):
+        if kind == CLOSE:
+            while stack and not _is_closed(tags[stack[-1]], name) and _may_be_alone(tags[stack[-1]]):
+                place.pop(stack.pop(), None)
+            if not stack:
+                raise MarkupError(f"{text} closes no element")
+            if not _is_closed(tags[stack[-1]], name):
+                raise MarkupError(f"{text} stands where </{tags[stack[-1]].name}> is due")
+            if needed and needed[-1] == len(stack) - 1:
+                needed.pop()
+            partners[stack.pop()] = n
+        elif name in PAIRS and text.endswith("/>"):
+            begun[name, _id(text)] = n
+            place[n] = len(stack)
+            stack.append(n)
+        elif name in _BEGINNINGS and text.endswith("/>") and (key := (_BEGINNINGS[name], _id(text))) in begun:
+            first = begun.pop(key)
+            if first in place and place[first] > (needed[-1] if needed else -1):
+                while stack[-1] != first:
+                    place.pop(stack.pop(), None)
+                del place[stack.pop()]
+                partners[first] = n
+            else:
+                pairs[n] = first
+        elif kind == OPEN:
+            if not _may_be_alone(tags[n]):
+                needed.append(len(stack))
+            stack.append(n)
+    if needed:
+        raise MarkupError(f"<{tags[stack[needed[-1]]].name}> is not closed")
+    return partners, pairs
+
+
+def _is_closed(tag: Tag, name: str) -> bool:
+    """Say whether an end tag of that name may close the element of a tag; HTML tells no upper from lower case."""
+    return tag.kind == OPEN and tag.name.lower() == name.lower()
+
+
+def _may_be_alone(tag: Tag) -> bool:
+    """Say whether a tag needs no end tag.
+
+    What ``<x id=1/>`` means is clear, though the slash is part of the value. Behind ``<script/>`` a reader of HTML would take
+    the words of the target as code.
     """
-    placed: list[range | None] = []
-    for k, element in enumerate(elements):
-        linked = linked_words(links, element.words)
-        if around := _around(elements, placed, k):
-            linked = {j: claim for j, claim in linked.items() if j in around[1]}
-        while words := longest_piece(linked, max_gap):
-            other = next((other for other in placed if other and _cross(words, other)), None)
-            if other is None:
-                break
-            linked = {j: claim for j, claim in linked.items() if j not in other}
-        placed.append(words)
-    return placed
+    return tag.kind == POINT or tag.name.lower() in VOID or (tag.text.endswith("/>") and not is_code(tag.name))
 
 
-def insert_markup(
-    target: str, elements: Sequence[Element], placed: Sequence[range | None], links: Links, keep_empty: bool = False
-) -> str:
-    """Put the tags into a target sentence, which is not changed otherwise.
-
-    A point comes before the first target word linked with the next source word that has a link, or at the end, but stays
-    within the element that it is in.
-
-    Args:
-        target: the line.
-        elements: those of the source.
-        placed: their target words, as `place_elements` returns them.
-        links: source-target links.
-        keep_empty: elements without target words are kept, with nothing in them, after the last target word linked with the
-            nearest source word before them that has a link, or at the start; without it they are left out.
-    """
-    starts, ends = _places(target)
-    n_words = len(starts)
-    tags: list[tuple[tuple[int, ...], str]] = []  # the first two numbers say where, the others keep the nesting
-    for k, (element, words) in enumerate(zip(elements, placed, strict=True)):
-        if words:
-            tags.append(((words.start, _OPENING, -words.stop, k, 0), element.start))
-            tags.append(((words.stop, _CLOSING, -words.start, -k, 1, k), element.end))
-            continue
-        if not element.words:
-            after = min((link for link in links if link[0] >= element.words.start), default=(0, n_words))
-            gap = after[1]
-        elif keep_empty:
-            before = max((link for link in links if link[0] < element.words.start), default=(0, -1))
-            gap = before[1] + 1
-        else:
-            continue
-        key: tuple[int, ...] = (_BETWEEN, k)
-        if around := _around(elements, placed, k):
-            number, outer = around
-            gap = min(max(gap, outer.start), outer.stop)
-            if gap == outer.start:
-                key = (_OPENING, -outer.stop, number, 1, k)
-            elif gap == outer.stop:
-                key = (_CLOSING, -outer.start, -number, 0, k)
-        tags.append(((gap, *key), element.start + element.end))
-    pieces, at = [], 0
-    for (gap, side, *_), tag in sorted(tags):
-        place = ends[gap - 1] if side == _CLOSING else starts[gap] if gap < n_words else len(target)
-        pieces += [target[at:place], tag]
-        at = place
-    return "".join([*pieces, target[at:]])
-
-
-def _places(text: str) -> tuple[list[int], list[int]]:
-    """Return where the words of a text start and end."""
-    starts, ends, at = [], [], 0
-    for word in split_words(text):
-        starts.append(at)
-        ends.append(at + len(word))
-        at += len(word) + 1
-    return starts, ends
-
-
-def _around(elements: Sequence[Element], placed: Sequence[range | None], k: int) -> tuple[int, range] | None:
-    """Return the number and the target words of the innermost element around element k that has some."""
-    outer = elements[k].outer
-    while outer is not None:
-        if words := placed[outer]:
-            return outer, words
-        outer = elements[outer].outer
-    return None
-
-
-def _cross(one: range, other: range) -> bool:
-    """Say whether two spans have words in common and each has words that the other has not."""
-    return one.start < other.start < one.stop < other.stop or other.start < one.start < other.stop < one.stop
+def _id(tag: str) -> str:
+    """Return what names the pair of a standalone tag."""
+    found = {name: "".join(values) for name, *values in reversed(_ID.findall(tag))}
+    return next((found[name] for name in ("rid", "startRef", "id", "i") if name in found), "")

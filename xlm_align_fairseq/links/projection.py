@@ -12,7 +12,7 @@ Zero-Resource Settings", 2022.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from xlm_align_fairseq.errors import InputError
@@ -158,27 +158,53 @@ def project_spans(spans: Sequence[Span], links: Links, max_gap: int = MAX_GAP) -
     >>> project_spans([Span(range(0, 2), "LOC")], {(0, 1): None, (1, 3): None, (2, 0): None})
     [Span(words=range(1, 4), label='LOC')]
     """
-    claims = [linked_words(links, span.words) for span in spans]
+    linked_with = by_source(links)
+    claims = [linked_words(linked_with, span.words) for span in spans]
     owner: dict[int, int] = {}
     strength: dict[int, Claim] = {}
+    behind: dict[int, int] = {}  # of a word that has an owner, one behind it; those between have one, too
     for k, linked in enumerate(claims):
-        for j in longest_piece(linked, max_gap) or ():
-            claim = linked.get(j, (0, 0.0))  # a word in a gap
-            if j not in owner or claim > strength[j]:
-                owner[j], strength[j] = k, claim
+        piece = longest_piece(linked, max_gap) or range(0)
+        for j in filter(piece.__contains__, linked):
+            if j not in owner or linked[j] > strength[j]:
+                owner[j], strength[j] = k, linked[j]
+                behind.setdefault(j, j + 1)
+        j = _free(behind, piece.start)
+        while j < piece.stop:  # words in gaps
+            owner[j], strength[j] = k, (0, 0.0)
+            behind[j] = j + 1
+            j = _free(behind, j)
+    rank: dict[int, int] = {}  # of a word, among those that its owner has
+    owned = [0] * len(spans)
+    for j in sorted(owner):
+        rank[j] = owned[owner[j]]
+        owned[owner[j]] += 1
     projected: list[Span | None] = []
     for k, (span, linked) in enumerate(zip(spans, claims, strict=True)):
         won = {j: claim for j, claim in linked.items() if owner.get(j) == k}
-        words = longest_piece(won, max_gap, {j for j in owner if owner[j] != k})
+        words = _longest(won, max_gap, lambda last, j: rank[j] - rank[last] == j - last)
         projected.append(Span(words, span.label) if words else None)
     return projected
 
 
-def linked_words(links: Links, words: range) -> dict[int, Claim]:
-    """Return the target words linked with a span of source words, with what links them."""
-    claims: dict[int, Claim] = {}
+def by_source(links: Links) -> dict[int, list[tuple[int, float | None]]]:
+    """Return the target words that each source word is linked with, and the probabilities of the links."""
+    linked_with: dict[int, list[tuple[int, float | None]]] = {}
     for (i, j), probability in links.items():
-        if i in words:
+        linked_with.setdefault(i, []).append((j, probability))
+    return linked_with
+
+
+def linked_words(linked_with: Mapping[int, Sequence[tuple[int, float | None]]], words: range) -> dict[int, Claim]:
+    """Return the target words linked with a span of source words, with what links them.
+
+    Args:
+        linked_with: as `by_source` returns it.
+        words: the span.
+    """
+    claims: dict[int, Claim] = {}
+    for i in words:
+        for j, probability in linked_with.get(i, ()):
             count, best = claims.get(j, (0, 0.0))
             claims[j] = (count + 1, max(best, probability or 0.0))
     return claims
@@ -192,12 +218,26 @@ def longest_piece(linked: Mapping[int, Claim], max_gap: int, taken: Collection[i
         max_gap: the most other words that may stand between two words of a piece.
         taken: words that may not.
     """
+    return _longest(linked, max_gap, lambda last, j: not (taken and any(word in taken for word in range(last + 1, j))))
+
+
+def _longest(linked: Mapping[int, Claim], max_gap: int, joins: Callable[[int, int], bool]) -> range | None:
+    """Return the longest piece, where two words with no linked one between them may be of one piece."""
     pieces: list[list[int]] = []
     for j in sorted(linked):
-        between = range(pieces[-1][-1] + 1, j) if pieces else None
-        if between is None or len(between) > max_gap or any(word in taken for word in between):
-            pieces.append([j])
-        else:
+        if pieces and j - pieces[-1][-1] - 1 <= max_gap and joins(pieces[-1][-1], j):
             pieces[-1].append(j)
+        else:
+            pieces.append([j])
     best = max(pieces, key=lambda piece: (piece[-1] - piece[0], sum(linked[j][0] for j in piece)), default=None)
     return range(best[0], best[-1] + 1) if best else None
+
+
+def _free(behind: dict[int, int], j: int) -> int:
+    """Return the first word from `j` on that has no owner."""
+    passed = []
+    while j in behind:
+        passed.append(j)
+        j = behind[j]
+    behind |= dict.fromkeys(passed, j)
+    return j

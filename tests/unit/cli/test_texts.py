@@ -267,14 +267,6 @@ def test_a_tokeniser_must_leave_labelled_words_as_they_are():
     assert project.main([*flags, "--tokenizer", "none,13a"]) == 0
 
 
-def test_markup_goes_into_the_target_as_it_is(capfd):
-    assert main.main(["project", *COMMANDS["project markup"], "--tgt", "tgt", "--tokenizer", "none,13a"]) == 2
-    assert capfd.readouterr().err == (
-        "xlm-align project: error: --tokenizer none,13a with --markup: tags are put into the target sentences as they are,"
-        " between words that single spaces separate; give --markup and target tokenised, and the links of their words\n"
-    )
-
-
 def test_a_word_with_a_tab_within_has_no_place_in_labels(capfd):
     Path("bars").write_text("das ||| th\te\n")
     Path("labels").write_text("das\tO\n\n")

@@ -7,8 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xlm_align_fairseq.links.markup import Element, MarkupError, insert_markup, place_elements, read_markup, remove_markup
+from xlm_align_fairseq.links.markup import Element, MarkupError, Part, read_markup, remove_markup
+from xlm_align_fairseq.links.placing import insert_markup, place_elements
 from xlm_align_fairseq.text.tokenize import split_words
+from xlm_align_fairseq.text.words import word_maker
 
 TAG = re.compile(r"<(/?)([a-z]+)[^<>]*?(/?)>")  # another reader of tags than that of the package
 START_TAGS = ["<b>", "<i>", '<a href="x y">', "<s class='c' id=\"d\">"]
@@ -152,11 +154,13 @@ def test_markup_comes_back_from_a_copy_of_the_text(nodes):
         ("<b>a b <i>c</i></b>", "A B C . C", "0-0 1-1 2-2 2-4", "<b>A B <i>C . C</i></b>"),
         # points: before what follows, within their element
         ("a <br/>b", "B A", "0-1 1-0", "<br/>B A"),
-        ("a<br/> b", "A B", "0-0 1-1", "A <br/>B"),
+        ("a<br/> b", "A B", "0-0 1-1", "A<br/> B"),
         ("a <br/>b c", "A C", "0-0 2-1", "A <br/>C"),
         ("a <br/>b", "A B", "0-0", "A B<br/>"),
-        ("a<br/>b c", "A B", "0-0", "<br/>A B"),
-        ("<a>a<img/></a> b", "B A", "0-1 1-0", "B <a><img/>A</a>"),
+        ("a<x/>b c", "A B", "0-0", "<x/>A B"),
+        ("a<br/>b c", "A B", "0-0", "A B<br/>"),
+        ("<a>a <img/></a> b", "B A", "0-1 2-0", "B <a><img/>A</a>"),
+        ("<a>a<img/></a> b", "B A", "0-1 1-0", "B <a>A<img/></a>"),
         ("<a><img/>a</a> b", "A B", "0-0 1-1", "<a><img/>A</a> B"),
         ("<a>a b<img/></a> c", "A B C", "0-0 1-1 2-2", "<a>A B<img/></a> C"),
         ("a <b></b>b", "A B", "0-0 1-1", "A <b></b>B"),
@@ -199,8 +203,8 @@ def test_keep_empty(source, target, links, result):
 def test_what_is_read():
     assert read_markup('a <b>two <i x="1">c</i>s</b><br/>') == [
         Element(range(1, 3), "<b>", "</b>", None),
-        Element(range(2, 3), '<i x="1">', "</i>", 0),
-        Element(range(3, 3), "<br/>", "", None),
+        Element(range(2, 3), '<i x="1">', "</i>", 0, part=Part("cs", 0, 1)),
+        Element(range(3, 3), "<br/>", "", None, follows=True, breaks=True),
     ]
 
 
@@ -213,8 +217,8 @@ def test_what_is_read():
         ("a <b>two</b> c", "a two c"),
         ("a <b> two</b> c", "a  two c"),
         (
-            "1 < 2 > 0, <3, <>, </>, <!-- c -->, < b>, <b, <1>, <a='b'>",
-            "1 < 2 > 0, <3, <>, </>, <!-- c -->, < b>, <b, <1>, <a='b'>",
+            "1 < 2 > 0, <3, <>, </>, <! c ->, < b>, <b, <1>, <a='b'>",
+            "1 < 2 > 0, <3, <>, </>, <! c ->, < b>, <b, <1>, <a='b'>",
         ),
     ],
 )
@@ -229,11 +233,86 @@ def test_what_is_a_tag(line, text):
         ('<i><b class="x">c', "<b> is not closed"),
         ("a</b>", "</b> closes no element"),
         ("<b>a <i>c</b></i>", "</b> stands where </i> is due"),
-        ("<b>a</B>", "</B> stands where </b> is due"),
-        ("a<br> b", "<br> is not closed"),
+        ("<b>a <I>c</B></i>", "</B> stands where </I> is due"),
+        ("<b>a<br></b></br>", "</br> closes no element"),
+        ("<p>a<br>b", "<p> is not closed"),
+        ('<bx id="1"/>a</bx>', "</bx> closes no element"),
+        ("a <!-- b", "<!-- is not closed"),
+        ("a <![CDATA[ b", "<![CDATA[ is not closed"),
+        # behind these a reader of HTML takes the target for code
+        ("<script>a", "<script> is not closed"),
+        ("<script/>a", "<script> is not closed"),
+        ("<svg:style x=y/>a", "<svg:style> is not closed"),
     ],
 )
 def test_what_is_not_well_formed(line, text):
     with pytest.raises(MarkupError) as error:
         read_markup(line)
     assert str(error.value) == text
+
+
+@pytest.mark.parametrize(
+    ("line", "elements"),
+    [
+        ("<B>a</b>", [("<B>", "</b>")]),
+        ("a <br> b <img src=x>", [("<br>", ""), ("<img src=x>", "")]),
+        ("<p>a<br>b<hr></p>", [("<p>", "</p>"), ("<br>", ""), ("<hr>", "")]),
+        # of XML, or written so
+        ("<source>a</source> <link>b</link>", [("<source>", "</source>"), ("<link>", "</link>")]),
+        ("<b>a<br></br></b>", [("<b>", "</b>"), ("<br></br>", "")]),
+        ("a<x id=1/> <b>c<x id=2/></b>", [("<x id=1/>", ""), ("<b>", "</b>"), ("<x id=2/>", "")]),
+        ("<a href=x/>b</a>", [("<a href=x/>", "</a>")]),
+        # pairs: elements if they are properly nested, else points
+        ('<bx id="1"/>a<ex id="1"/>', [('<bx id="1"/>', '<ex id="1"/>')]),
+        ("<bx id='2' rid='1'/>a<ex rid=1 id='3'/>", [("<bx id='2' rid='1'/>", "<ex rid=1 id='3'/>")]),
+        ('<sc id="1"/>a<ec startRef="1"/>', [('<sc id="1"/>', '<ec startRef="1"/>')]),
+        ('<bx id="1"/>a<br>b<ex id="1"/>', [('<bx id="1"/>', '<ex id="1"/>'), ("<br>", "")]),
+        ("<bx id=1/>a<ex id='1'/>", [("<bx id=1/>", "<ex id='1'/>")]),
+        ('<bx id="1"/>a<ex id="2"/>', [('<bx id="1"/>', ""), ('<ex id="2"/>', "")]),
+        ('<bx id="1"/><b>a<ex id="1"/></b>', [('<bx id="1"/>', ""), ("<b>", "</b>"), ('<ex id="1"/>', "")]),
+        ('<bx id="1"/> <ex id="1"/>', [('<bx id="1"/><ex id="1"/>', "")]),
+        (
+            "<bx id='1'/>a<bx id='2'/>b<ex id='1'/>c<ex id='2'/>",
+            [("<bx id='1'/>", "<ex id='1'/>"), ("<bx id='2'/>", ""), ("<ex id='2'/>", "")],
+        ),
+    ],
+)
+def test_markup_as_people_write_it(line, elements):
+    assert [(element.start, element.end) for element in read_markup(line)] == elements
+
+
+@given(MARKED)
+def test_every_tag_is_of_one_element(line):
+    """With voids and pairs, every tag of a well-formed line is in its elements, once."""
+    for before, behind in (("", ""), ("<br>", "<hr class=a>"), ("<bx id='a'/>", "<ex id='a'/>"), ("<img src=x>", "<ex id='b'/>")):
+        marked = before + line + behind
+        written = "".join(element.start + element.end for element in read_markup(marked))
+        assert sorted(TAG.findall(written)) == sorted(TAG.findall(marked))
+
+
+def test_words_may_be_those_of_a_tokeniser():
+    line = "(<b>Wien</b>, <i>Graz, </i>usw.)"
+    words = word_maker("13a")(remove_markup(line))
+    assert [word.text for word in words] == ["(", "Wien", ",", "Graz", ",", "usw", ".", ")"]
+    assert [element.words for element in read_markup(line, words)] == [range(1, 2), range(3, 5)]
+
+
+@given(MARKED, st.sampled_from(["none", "13a", "intl", "char"]))
+def test_an_element_has_the_words_that_it_touches(line, name):
+    text, words = remove_markup(line), word_maker(name)(remove_markup(line))
+    at, open_tags = 0, []
+    spans = {}
+    for match in TAG.finditer(line):
+        at = len(remove_markup(line[: match.start()]))
+        if match[1]:
+            begin, number = open_tags.pop()
+            spans[number] = (begin, at)
+        elif not match[3]:
+            open_tags.append((at, len(spans) + len(open_tags)))
+    expected = [
+        {n for n, word in enumerate(words) if word.begin < end and word.end > begin and word.begin < word.end}
+        for begin, end in spans.values()
+        if begin < end
+    ]
+    found = [{n for n in element.words if words[n].text} for element in read_markup(line, words) if element.words]
+    assert sorted(map(sorted, filter(None, expected))) == sorted(map(sorted, found)), text
