@@ -160,9 +160,7 @@ class Aligner:
         return [self.config.replace(align_layer=layer) for layer in range(self.encoder.config.layers + 1)]
 
     def _engine(self) -> ChunkAligner:
-        window = max(
-            1, self.window * 5 // 8
-        )  # distant pieces then do not compete (docs/aligning.md)
+        window = max(1, self.window * 5 // 8)  # distant pieces then do not compete (docs/aligning.md)
         vocabulary = self.pieces.vocabulary
         return ChunkAligner(self.encoder, self.pointer, vocabulary, window, self.batch_tokens, self.autocast)
 

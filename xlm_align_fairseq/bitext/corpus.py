@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import hashlib
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -89,6 +90,14 @@ class Corpus:
     def lengths(self) -> np.ndarray:
         """(ids,) pieces of each joint sequence, specials included."""
         return self.src_lengths + self.tgt_lengths + JOINT_SPECIALS
+
+    def left_out(self) -> list[dict[str, int]]:
+        """Count the sentence pairs of each language pair: `used`, and left out by reason, `empty` or `too long`."""
+        empty = np.minimum(self.src_lengths, self.tgt_lengths) <= 0
+        kinds = {"used": self.usable, "empty": empty, "too long": ~self.usable & ~empty}
+        return [
+            {kind: int(which[begin:end].sum()) for kind, which in kinds.items()} for begin, end in itertools.pairwise(self.starts)
+        ]
 
     def owners(self, ids: np.ndarray) -> np.ndarray:
         """Return the number of the language pair of each id."""

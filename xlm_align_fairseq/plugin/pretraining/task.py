@@ -193,6 +193,7 @@ class DenoisingWordAlignmentTask(FairseqTask):
         """Make the iterator; without workers no thread may collate ahead (it can abort the process at exit)."""
         if kwargs.get("num_workers", 0) == 0:
             kwargs["data_buffer_size"] = 0
+        kwargs["max_positions"] = self.longest  # fairseq's is not above --max-tokens, and leaves longer pairs out
         iterator = super().get_batch_iterator(dataset, *args, **kwargs)
         if dataset is not self.datasets.get(SPLIT):
             return iterator
