@@ -21,7 +21,6 @@ from world import (
     write_random_model,
 )
 
-from xlm_align_fairseq.bitext.corpus import Corpus
 from xlm_align_fairseq.cli.main import main as xlm_align
 from xlm_align_fairseq.encoder.network import EncoderAndPointer
 from xlm_align_fairseq.errors import InputError
@@ -221,39 +220,6 @@ def test_workers_change_nothing(world, tmp_path, caplog):
     assert [log["epoch"] for log in alone] == [1] * 25 + [2] * 25
     assert workers == alone
     assert_same_parameters(tmp_path / "0" / "checkpoint_last.pt", tmp_path / "2" / "checkpoint_last.pt")
-
-
-def test_every_pair_is_read_in_training_and_validation(world, tmp_path, monkeypatch, caplog):
-    """By fairseq's defaults, which make multiples of 8, and with limits below some pairs; the log counts them."""
-    from xlm_align_fairseq.plugin.pretraining.task import DenoisingWordAlignmentTask as Task
-
-    read, label = {"train": [], "valid": []}, Task.label
-
-    def watch(task, sample, teacher, store=None):
-        read[sample["split"]].append(sample["id"].tolist())
-        return label(task, sample, teacher, store)
-
-    monkeypatch.setattr(Task, "label", watch)
-    lengths = Corpus.open(world / "data", "train", None, 128).lengths
-    most = int(sorted(lengths)[-20])
-    limits = [
-        "--required-batch-size-multiple",
-        "8",
-        "--max-tokens",
-        str(most),
-        "--max-tokens-valid",
-        "400",
-        "--batch-size-valid",
-        "7",
-    ]
-    limits += ["--sampling-exponent", "1", "--max-update", "0", "--max-epoch", "1"]
-    train(caplog, validated(train_flags(world, tmp_path, *limits)))
-    for split, pairs in (("train", 200), ("valid", 40)):
-        assert sorted(index for batch in read[split] for index in batch) == list(range(pairs))
-        told = f"{split}, epoch 1: {pairs} pairs in {len(read[split])} batches (de-en {pairs // 2}, fr-en {pairs // 2})"
-        if split == "train":
-            told += f"; {(lengths > most).sum()} are longer than --max-tokens {most}: each is a batch of its own"
-        assert caplog.messages.count(told) == 1
 
 
 def test_validation_is_deterministic(world, tmp_path, caplog):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,7 +23,8 @@ def parser() -> argparse.ArgumentParser:
     )
     add = command.add_argument
     add("--model", metavar="DIR", help="directory of a converted encoder or of a training run")
-    add("--data", metavar="DIR", required=True, help="binarised bitext, from `xlm-align binarize` or fairseq-preprocess")
+    add("--data", metavar="DIR", required=True, help="binarised bitext, from `xlm-align binarize` or fairseq-preprocess; of"
+        " DIR:DIR2 the labels are one behind the other")  # fmt: skip
     add("--out", metavar="DIR", required=True, help="directory to write; the data directory puts the labels beside the text")
     add("--split", default="train", metavar="NAME", help="train, valid, … (default: %(default)s)")
     add("--lang-pairs", metavar="PAIRS", help="language pairs, such as de-en,fr-en (default: all that the directory holds)")
@@ -86,9 +88,11 @@ def _corpus(args, max_positions: int):
     from xlm_align_fairseq.bitext.corpus import Corpus
     from xlm_align_fairseq.errors import InputError
 
-    if not Path(args.data).is_dir():
-        raise InputError(f"--data {args.data}: no such directory of binarised bitext; `xlm-align binarize` makes one")
-    return Corpus.open(Path(args.data), args.split, args.lang_pairs, max_positions)
+    parts = [Path(part) for part in args.data.split(os.pathsep)]
+    for part in parts:
+        if not part.is_dir():
+            raise InputError(f"--data {part}: no such directory of binarised bitext; `xlm-align binarize` makes one")
+    return Corpus.open(parts if len(parts) > 1 else parts[0], args.split, args.lang_pairs, max_positions)
 
 
 if __name__ == "__main__":

@@ -21,8 +21,9 @@ from xlm_align_fairseq.bitext.corpus import Corpus
 from xlm_align_fairseq.bitext.indexed import IndexedWriter
 from xlm_align_fairseq.bitext.label_statistics import PairLinks
 from xlm_align_fairseq.bitext.labels import LabelStore
+from xlm_align_fairseq.bitext.piece_check import check_pieces
 from xlm_align_fairseq.em import shards as pass_shards
-from xlm_align_fairseq.em.label_pass import check_pieces, label_corpus, labeler, origin, write_labels
+from xlm_align_fairseq.em.label_pass import label_corpus, labeler, origin, write_labels
 from xlm_align_fairseq.em.labeling import label
 from xlm_align_fairseq.em.shards import merge_shards, shard_directory, shard_ids, slabs
 from xlm_align_fairseq.encoder.network import Encoder, EncoderAndPointer, EncoderConfig, PointerHead
@@ -452,11 +453,12 @@ def test_the_pointer_head_labels_by_its_own_distributions(corpus, usable, also):
 
 def test_pieces_that_the_encoder_does_not_know_are_refused(tmp_path, corpus):
     highest = max(pair.source.highest() for pair in corpus.pairs[:1])
-    check_pieces(corpus, random_encoder())
+    check_pieces(corpus, VOCABULARY)
+    line = next(k for k in range(len(corpus.pairs[0].source)) if highest in corpus.pairs[0].source[k])
     small = random_encoder(vocabulary=highest)
-    message = rf"train\.de-en\.de has piece {highest}, the encoder knows {highest}: binarise with its dictionary"
+    message = rf"train\.de-en\.de, sentence {line + 1} has piece {highest}, the encoder knows {highest} \(0 to {highest - 1}\)"
     with pytest.raises(InputError, match=message):
-        check_pieces(corpus, small)
+        check_pieces(corpus, highest)
     with pytest.raises(InputError, match=message):
         write_labels(aligner(small), corpus, "train", tmp_path / "labels", progress=False)
     assert not list(tmp_path.iterdir())

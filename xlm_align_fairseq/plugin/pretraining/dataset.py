@@ -126,8 +126,10 @@ class BitextDataset(FairseqDataset):
 
     def ordered_indices(self):
         """Draw the pairs of this epoch: as many as there are, each language pair with its share, the shortest first."""
-        starts = self.corpus.starts
-        drawn = [np.flatnonzero(self.corpus.usable[a:b]) + a for a, b in itertools.pairwise(starts)]
+        starts, usable = self.corpus.starts, self.corpus.usable
+        if self.corpus.directory is not None:  # one directory an epoch, in turn
+            usable = usable & (self.corpus.directory == (self.epoch - 1) % (int(self.corpus.directory.max()) + 1))
+        drawn = [np.flatnonzero(usable[a:b]) + a for a, b in itertools.pairwise(starts)]
         if self.config.shuffle:
             counts = np.array([len(ids) for ids in drawn], dtype=float)
             share = (counts / counts.sum()) ** self.config.exponent
