@@ -21,7 +21,7 @@ _PAIR = {
     "change": optional(finite),
     "data": string,
     "sha256": {"bin": string, "idx": string},
-    "without_links?": string,  # since 0.2.0, and only where there are such pairs
+    "without_links?": string,  # 0.1.0 did not write it; only where there are such pairs
 }
 _MANIFEST = {
     "split": string,

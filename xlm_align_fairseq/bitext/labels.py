@@ -94,7 +94,7 @@ class LabelStore:
     def _read_labelled(self) -> np.ndarray:
         """Return which sentence pairs were labelled: (ids,) bool; their number and hash are in the manifest.
 
-        A pair with links was, and one that the manifest lists as without. Manifests of before 0.2.0 have no such list: there the
+        A pair with links was, and one that the manifest lists as without. Manifests of 0.1.0 have no such list: there the
         hash tells whether all usable pairs were labelled; if not, a pair without links counts as passed over.
         """
         corpus, path = self.corpus, manifest_path(self.directory, self.split)
@@ -119,7 +119,7 @@ class LabelStore:
             raise InputError(f"{path}: the pairs that were labelled are not those that it tells of: make the labels again")
         if hashed and ids_hash(np.flatnonzero(corpus.usable)) == self.manifest["ids"]:
             return corpus.usable
-        logger.info(f"{path} is of before 0.2.0, which did not list pairs without links: these are labelled when they are read")
+        logger.info(f"{path} is of version 0.1.0, which did not list pairs without links: these are labelled when they are read")
         return marked
 
     def labelled(self, ids: np.ndarray) -> np.ndarray:

@@ -200,7 +200,7 @@ def test_no_links_are_told_from_no_labels(tmp_path, corpus, links):
 
 
 def old_manifest(directory):
-    """Make it one of before 0.2.0."""
+    """Make it one of 0.1.0."""
     change_manifest(directory, lambda m: [about.pop("without_links", None) for about in m["pairs"].values()] and None)
 
 
