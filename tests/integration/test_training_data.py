@@ -193,3 +193,26 @@ def test_a_batch_without_masked_pieces_counts_for_nothing(world, tmp_path, caplo
 def test_flags_without_which_nothing_is_learnt(world, tmp_path, caplog, flags, message):
     with pytest.raises(InputError, match=message):
         train(caplog, train_flags(world, tmp_path, *flags))
+
+
+def test_given_labels_that_do_not_reach_far_enough_are_told(world, tmp_path, caplog):
+    """`xlm-align label --max-positions` left out pairs that training reads."""
+    flags = ["--data", world / "data", "--out", tmp_path / "labels", "--max-positions", "80", "--device", "cpu", "--quiet"]
+    assert xlm_align(list(map(str, ["label", "--model", world / "model", *flags]))) == 0
+    fixed = ["--label-schedule", "fixed", "--initial-labels", str(tmp_path / "labels"), "--max-update", "1"]
+    train(caplog, train_flags(world, tmp_path / "run", *fixed))
+    longer = int((Corpus.open(world / "data", "train", None, 128).lengths > 80).sum())
+    assert 0 < longer < 200
+    told = (
+        f"{tmp_path / 'labels'}: {longer} pairs of train have no labels, which were made with --max-positions 80"
+    )
+    assert sum(message.startswith(told) for message in caplog.messages) == 1
+
+
+def test_blocks_and_what_fills_none_are_counted(world, tmp_path, caplog):
+    text = world / "text" / "train.fr-en.fr"
+    assert xlm_align(["binarize", "--model", str(world / "model"), "--mono", str(text), "--out", str(tmp_path / "mono")]) == 0
+    train(caplog, train_flags(world, tmp_path / "run", "--mono", str(tmp_path / "mono"), "--max-update", "1"))
+    pieces = int(IndexedReader(tmp_path / "mono" / "train").sizes.sum())
+    blocks, left = divmod(pieces, 127)  # of 128 positions, one is <s>
+    assert f"{tmp_path / 'mono'}, train: {blocks} blocks of 128 pieces; left out: {left} pieces at the end" in caplog.messages
