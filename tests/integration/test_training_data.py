@@ -203,9 +203,7 @@ def test_given_labels_that_do_not_reach_far_enough_are_told(world, tmp_path, cap
     train(caplog, train_flags(world, tmp_path / "run", *fixed))
     longer = int((Corpus.open(world / "data", "train", None, 128).lengths > 80).sum())
     assert 0 < longer < 200
-    told = (
-        f"{tmp_path / 'labels'}: {longer} pairs of train have no labels, which were made with --max-positions 80"
-    )
+    told = f"{tmp_path / 'labels'}: {longer} pairs of train have no labels, which were made with --max-positions 80"
     assert sum(message.startswith(told) for message in caplog.messages) == 1
 
 
