@@ -5,6 +5,7 @@ import math
 import signal
 import sys
 
+import numpy as np
 import pytest
 import torch
 from world import assert_same_parameters, logged, parameters, run, train, train_flags, tree
@@ -256,6 +257,24 @@ def test_labels_that_changed_under_a_checkpoint(world, tmp_path, caplog):
         train(caplog, [*flags, "--max-update", "7"])
     train(caplog, [*flags, "--max-update", "7", "--reset-dataloader"])  # begins anew
     assert (tmp_path / "labels" / "em_iter_0001").is_dir()
+
+
+def test_frozen_labels_are_frozen(world, tmp_path, monkeypatch, caplog):
+    """A pair whose links are all below --threshold has none, and stays so while the weights move, over a restart too."""
+    from xlm_align_fairseq.plugin.pretraining.task import DenoisingWordAlignmentTask as Task
+
+    monkeypatch.setattr(Task, "_label_now", lambda *_: pytest.fail("a pair with labels is labelled again"))
+    threshold = ["--symmetrization", "union", "--threshold", "0.999", "--lr", "1e-2"]
+    flags = train_flags(world, tmp_path, "--label-schedule", "epochs:1", "--label-scope", "corpus", *threshold)
+    logs = train(caplog, [*flags, "--max-update", "12", "--sampling-exponent", "1"])
+    entries = manifest(tmp_path, 1)["pairs"].values()
+    store = LabelStore(tmp_path / "labels" / "em_iter_0001", "train", Corpus.open(world / "data", "train", None, 128))
+    counts, _ = store.links(np.arange(200))
+    assert 10 < (counts == 0).sum() < 190
+    assert any("without_links" in entry for entry in entries)
+    logs += train(caplog, [*flags, "--max-update", "0", "--max-epoch", "1", "--sampling-exponent", "1"])
+    assert [log["num_updates"] for log in logs] == list(range(1, 26))
+    assert sum(log["links_per_pair"] * log["bsz"] for log in logs) == pytest.approx(counts.sum(), abs=1)
 
 
 def test_what_a_pass_did_not_foresee_is_labelled_online(world, tmp_path, caplog):

@@ -19,6 +19,7 @@ from tqdm import tqdm
 
 from xlm_align_fairseq.bitext.encode import MONO_REASONS, PAIR_REASONS, ChunkEncoder, Encoded, Options, cut, link_dtype
 from xlm_align_fairseq.bitext.indexed import ENDINGS, IndexedWriter, best_dtype
+from xlm_align_fairseq.bitext.json_shape import natural, read_json, shape_fault, string
 from xlm_align_fairseq.bitext.labels import manifest_path, prefix
 from xlm_align_fairseq.encoder.pieces import PieceFiles
 from xlm_align_fairseq.encoder.vocabulary import FILE_NAME as DICTIONARY
@@ -131,11 +132,12 @@ def manifest_with_links(directory: Path, split: str) -> Path | None:
         InputError: a manifest cannot be read.
     """
     for path in sorted(directory.glob(f"manifest.{glob.escape(split)}.*.json")):
-        try:
-            if "links" in json.loads(path.read_text(encoding="utf-8-sig")):
-                return path
-        except (ValueError, TypeError) as error:
-            raise InputError(f"{path} is no manifest of `xlm-align binarize` ({error}): binarise this text again") from error
+        manifest, fault = read_json(path, FORMAT, VERSION)
+        fault = fault or shape_fault(manifest, {"split": string, "links?": {"words": natural, "pieces": natural}})
+        if fault:
+            raise InputError(f"{path} is no manifest of `xlm-align binarize` ({fault}): binarise this text again")
+        if "links" in manifest:
+            return path
     return None
 
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 import dataclasses
 import functools
 import hashlib
+import itertools
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from xlm_align_fairseq.bitext.indexed import ENDINGS, IndexedReader
+from xlm_align_fairseq.bitext.joined import JoinedReader, readers_of
 from xlm_align_fairseq.encoder.sequences import PieceBatch
 from xlm_align_fairseq.encoder.vocabulary import JOINT_SPECIALS, PAD
 from xlm_align_fairseq.errors import InputError
@@ -21,19 +24,25 @@ class Pair:
     """The bitext of one language pair; each item of a side ends with `</s>`, as fairseq-preprocess writes it."""
 
     name: str  # "de-en"
-    source: IndexedReader
-    target: IndexedReader
+    source: IndexedReader | JoinedReader
+    target: IndexedReader | JoinedReader
 
     @classmethod
-    def open(cls, data: Path, split: str, name: str) -> Pair:
-        """Open `SPLIT.SRC-TGT.{SRC,TGT}` of a data directory."""
-        return cls(name, *(IndexedReader(data / f"{split}.{name}.{lang}") for lang in name.split("-")))
+    def open(cls, data: Path | Sequence[Path], split: str, name: str) -> Pair:
+        """Open `SPLIT.SRC-TGT.{SRC,TGT}` of a data directory, or of several, one behind the other."""
+        if isinstance(data, Path):
+            return cls(name, *(IndexedReader(data / f"{split}.{name}.{lang}") for lang in name.split("-")))
+        source, target = ([IndexedReader(part / f"{split}.{name}.{lang}") for part in data] for lang in name.split("-"))
+        for ours, theirs in zip(source, target, strict=True):
+            if len(ours) != len(theirs):
+                raise InputError(f"{ours.prefix.parent}, {name}: {len(ours)} source but {len(theirs)} target sentences")
+        return cls(name, JoinedReader(source), JoinedReader(target))
 
     @functools.cached_property
     def fingerprint(self) -> str:
         """SHA-256 of the four files, hexadecimal: labels belong to exactly these sentences, in this order."""
         digest = hashlib.sha256()
-        for side in (self.source, self.target):
+        for side in (*readers_of(self.source), *readers_of(self.target)):
             for ending in ENDINGS:
                 with open(side.prefix.with_name(f"{side.prefix.name}.{ending}"), "rb") as file:
                     while block := file.read(1 << 20):
@@ -52,10 +61,12 @@ class Corpus:
         starts: (pairs + 1,) the first id of each language pair, and the number of ids.
         src_lengths, tgt_lengths: (ids,) int32 pieces of each side.
         usable: (ids,) bool; a pair with an empty side or over `max_positions` is not.
+        directory: (ids,) which of several directories each pair is in, from 0; None where there is but one.
     """
 
     def __init__(self, pairs: list[Pair], max_positions: int):
         self.pairs, self.max_positions = pairs, max_positions
+        self.directory: np.ndarray | None = None
         for pair in pairs:
             if len(pair.source) != len(pair.target):
                 raise InputError(f"{pair.name}: {len(pair.source)} source but {len(pair.target)} target sentences")
@@ -66,21 +77,32 @@ class Corpus:
         self.usable = (shortest > 0) & (self.lengths <= max_positions)
 
     @classmethod
-    def open(cls, data: Path, split: str, lang_pairs: str | None, max_positions: int) -> Corpus:
+    def open(cls, data: Path | Sequence[Path], split: str, lang_pairs: str | None, max_positions: int) -> Corpus:
         """Open every `SPLIT.SRC-TGT` of a data directory, or those that are named, as in `de-en,fr-en`.
+
+        Several directories are read as one: of each language pair the sentences of the first, then those of the next.
 
         Raises:
             InputError: there is none, or one that is named is not there or named twice.
         """
-        present = sorted({file.name.split(".")[1] for file in data.glob(f"{split}.*-*.*.idx")})
+        directories = [data] if isinstance(data, Path) else list(data)
+        there = [{file.name.split(".")[1] for file in directory.glob(f"{split}.*-*.*.idx")} for directory in directories]
+        present = sorted(set().union(*there))
         names = [name.strip() for name in lang_pairs.split(",")] if lang_pairs else present
         missing = sorted(set(names) - set(present))
         if missing or not names:
-            wanted = ", ".join(missing) or "any pair"
-            raise InputError(f"{data} has no {split} bitext for {wanted}: it has {', '.join(present) or 'none'}")
+            wanted, shown = ", ".join(missing) or "any pair", ", ".join(map(str, directories))
+            raise InputError(f"{shown} has no {split} bitext for {wanted}: it has {', '.join(present) or 'none'}")
         if len(set(names)) < len(names):
             raise InputError(f"--lang-pairs {lang_pairs}: name each language pair once")
-        return cls([Pair.open(data, split, name) for name in names], max_positions)
+        if isinstance(data, Path):
+            return cls([Pair.open(data, split, name) for name in names], max_positions)
+        holders = [[k for k, found in enumerate(there) if name in found] for name in names]
+        pairs = [Pair.open([data[k] for k in part], split, name) for part, name in zip(holders, names, strict=True)]
+        corpus = cls(pairs, max_positions)
+        sizes = [[len(reader) for reader in readers_of(pair.source)] for pair in pairs]
+        corpus.directory = np.concatenate([np.repeat(*both) for both in zip(holders, sizes, strict=True)]).astype(np.int16)
+        return corpus
 
     def __len__(self) -> int:
         return len(self.src_lengths)
@@ -89,6 +111,14 @@ class Corpus:
     def lengths(self) -> np.ndarray:
         """(ids,) pieces of each joint sequence, specials included."""
         return self.src_lengths + self.tgt_lengths + JOINT_SPECIALS
+
+    def left_out(self) -> list[dict[str, int]]:
+        """Count the sentence pairs of each language pair: `used`, and left out by reason, `empty` or `too long`."""
+        empty = np.minimum(self.src_lengths, self.tgt_lengths) <= 0
+        kinds = {"used": self.usable, "empty": empty, "too long": ~self.usable & ~empty}
+        return [
+            {kind: int(which[begin:end].sum()) for kind, which in kinds.items()} for begin, end in itertools.pairwise(self.starts)
+        ]
 
     def owners(self, ids: np.ndarray) -> np.ndarray:
         """Return the number of the language pair of each id."""

@@ -10,6 +10,7 @@ import hashlib
 import os
 import shutil
 import struct
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO
@@ -226,8 +227,14 @@ class IndexedReader:
 
     def highest(self) -> int:
         """Return the highest element of all items, -1 if there is none."""
-        blocks = (self._data[begin : begin + (1 << 22)].max() for begin in range(0, len(self._data), 1 << 22))
-        return max(map(int, blocks), default=-1)
+        return max((int(block.max()) for block in self._blocks()), default=-1)
+
+    def lowest(self) -> int:
+        """Return the lowest element of all items, 0 if there is none."""
+        return 0 if self.dtype.kind == "u" else min((int(block.min()) for block in self._blocks()), default=0)
+
+    def _blocks(self) -> Iterator[np.ndarray]:
+        return (self._data[begin : begin + (1 << 22)] for begin in range(0, len(self._data), 1 << 22))
 
     def __getstate__(self) -> dict[str, Path]:  # a process that gets it maps the files itself
         return {"prefix": self.prefix}

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,21 +18,17 @@ import numpy as np
 
 from xlm_align_fairseq.bitext.corpus import Corpus, Pair
 from xlm_align_fairseq.bitext.indexed import ENDINGS, IndexedReader, IndexedWriter, best_dtype
+from xlm_align_fairseq.bitext.label_manifest import FORMAT, VERSION, manifest_path, pack_lines, read_manifest, unpack_lines
 from xlm_align_fairseq.bitext.label_statistics import PairLinks, Totals
 from xlm_align_fairseq.errors import InputError
 from xlm_align_fairseq.system.files import write_atomically
 
-FORMAT, VERSION = "xlm-align labels", 1
+logger = logging.getLogger(__name__)
 
 
 def prefix(split: str, pair: str) -> str:
     """Return the name of a pair's label files without their endings: that of fairseq's alignments."""
     return f"{split}.align.{pair}"
-
-
-def manifest_path(directory: Path, split: str) -> Path:
-    """Return where the manifest of a split is."""
-    return directory / f"labels.{split}.json"
 
 
 class LabelStore:
@@ -58,6 +55,7 @@ class LabelStore:
         self.manifest = read_manifest(directory, split)
         if self.manifest:
             self._check(hashes)
+        self._labelled = self._read_labelled() if self.is_self_labelled else None
 
     @property
     def is_self_labelled(self) -> bool:
@@ -92,6 +90,44 @@ class LabelStore:
                     f"{self.directory}: the labels of {pair.name} belong to other data (SHA-256 {entry['data'][:16]}…, here"
                     f" {pair.fingerprint[:16]}…): give the data they were made for, or label this data"
                 )
+
+    def _read_labelled(self) -> np.ndarray:
+        """Return which sentence pairs were labelled: (ids,) bool; their number and hash are in the manifest.
+
+        A pair with links was, and one that the manifest lists as without. Manifests of 0.1.0 have no such list: there the
+        hash tells whether all usable pairs were labelled; if not, a pair without links counts as passed over.
+        """
+        corpus, path = self.corpus, manifest_path(self.directory, self.split)
+        marked = np.concatenate([self.readers[pair.name].sizes > 0 for pair in corpus.pairs])
+        listed, exact = any("without_links" in entry for entry in self.manifest["pairs"].values()), True
+        for pair, begin in zip(corpus.pairs, corpus.starts[:-1], strict=True):
+            entry, part = self.manifest["pairs"][pair.name], marked[begin : begin + len(pair.source)]
+            try:
+                without = unpack_lines(entry["without_links"], len(part)) if "without_links" in entry else np.zeros_like(part)
+            except ValueError as error:
+                raise InputError(
+                    f"{path}: without_links of {pair.name} cannot be read ({error}): make the labels again"
+                ) from error
+            if (part & without).any():
+                raise InputError(f"{path}: without_links of {pair.name} lists pairs that have some: make the labels again")
+            part |= without
+            exact &= int(part.sum()) == entry["labelled"]
+        hashed = [*self.manifest["pairs"]] == [pair.name for pair in corpus.pairs] and "ids" in self.manifest  # else others
+        if exact and (not hashed or ids_hash(np.flatnonzero(marked)) == self.manifest["ids"]):
+            return marked
+        if exact or listed:
+            raise InputError(f"{path}: the pairs that were labelled are not those that it tells of: make the labels again")
+        if hashed and ids_hash(np.flatnonzero(corpus.usable)) == self.manifest["ids"]:
+            return corpus.usable
+        logger.info(f"{path} is of version 0.1.0, which did not list pairs without links: these are labelled when they are read")
+        return marked
+
+    def labelled(self, ids: np.ndarray) -> np.ndarray:
+        """Say which sentence pairs have labels, be it that they have no links: (n,) bool.
+
+        All pairs do, but for those that the pass of an EM iteration did not foresee.
+        """
+        return np.ones(len(ids), bool) if self._labelled is None else self._labelled[ids]
 
     def links(self, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Look up the links of some sentence pairs.
@@ -132,22 +168,9 @@ class LabelStore:
             )
 
 
-def read_manifest(directory: Path, split: str) -> dict[str, Any]:
-    """Read the manifest of a split; an empty one if there is none.
-
-    Raises:
-        InputError: it is not a manifest of this version.
-    """
-    path = manifest_path(directory, split)
-    if not path.is_file():
-        return {}
-    try:
-        manifest = json.loads(path.read_text(encoding="utf-8-sig"))
-        if (manifest["format"], manifest["version"]) != (FORMAT, VERSION):
-            raise ValueError(f"it says {manifest['format']} {manifest['version']}")
-    except (ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{path} is no manifest of {FORMAT} {VERSION} ({error}): make the labels again") from error
-    return manifest
+def ids_hash(ids: np.ndarray) -> str:
+    """Return the SHA-256 of sentence ids, hexadecimal."""
+    return hashlib.sha256(ids.astype(np.int64).tobytes()).hexdigest()
 
 
 def file_hashes(path: Path) -> dict[str, str]:
@@ -183,6 +206,7 @@ class LabelWriter:
         self.directory, self.split, self.corpus = directory, split, corpus
         self.provenance, self.previous = provenance, previous
         self.totals = {pair.name: Totals() for pair in corpus.pairs}
+        self._without = {pair.name: np.zeros(len(pair.source), bool) for pair in corpus.pairs}
         self._stack = contextlib.ExitStack()
         self._writers: dict[str, IndexedWriter] = {}
 
@@ -207,6 +231,7 @@ class LabelWriter:
             sizes = np.zeros(int(lines[-1]) + 1 - writer.items, np.int64)
             sizes[lines - writer.items] = 2 * part.counts
             writer.add(part.cells.reshape(-1), sizes)
+            self._without[pair.name][lines[part.counts == 0]] = True
             totals.add(part, int((self.corpus.src_lengths[ids[where]] + self.corpus.tgt_lengths[ids[where]]).sum()))
             if self.previous is not None:
                 totals.compare(part, *self.previous.links(ids[where]))
@@ -236,6 +261,9 @@ class LabelWriter:
             | {"sha256": dict(self._writers[pair.name].sha256)}
             for pair in self.corpus.pairs
         }
+        for name, without in self._without.items():
+            if without.any():
+                pairs[name]["without_links"] = pack_lines(without)
         manifest = {"format": FORMAT, "version": VERSION, "split": self.split, **self.provenance, "pairs": pairs}
         text = json.dumps(manifest, indent=2) + "\n"
         write_atomically(manifest_path(self.directory, self.split), lambda file: file.write(text.encode()))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,7 +23,8 @@ def parser() -> argparse.ArgumentParser:
     )
     add = command.add_argument
     add("--model", metavar="DIR", help="directory of a converted encoder or of a training run")
-    add("--data", metavar="DIR", required=True, help="binarised bitext, from `xlm-align binarize` or fairseq-preprocess")
+    add("--data", metavar="DIR", required=True, help="binarised bitext, from `xlm-align binarize` or fairseq-preprocess; of"
+        " DIR:DIR2 the labels are one behind the other")  # fmt: skip
     add("--out", metavar="DIR", required=True, help="directory to write; the data directory puts the labels beside the text")
     add("--split", default="train", metavar="NAME", help="train, valid, … (default: %(default)s)")
     add("--lang-pairs", metavar="PAIRS", help="language pairs, such as de-en,fr-en (default: all that the directory holds)")
@@ -57,7 +59,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     out = Path(args.out)
     _refuse_given(out, args.split)
     if args.merge:
-        shards.merge_shards(_corpus(args, args.max_positions), args.split, out, args.num_shards)
+        corpus = _corpus(args, args.max_positions)
+        shards.merge_shards(corpus, args.split, out, args.num_shards)
     else:
         aligner = open_aligner(args, given(args), keep_weights=True)
         corpus = _corpus(args, min(args.max_positions, aligner.encoder.config.max_positions))
@@ -65,9 +68,23 @@ def main(argv: Sequence[str] | None = None) -> int:
         part = (args.num_shards, args.shard_id)
         label_pass.write_labels(aligner, corpus, args.split, directory, part, progress=not args.quiet)
         out = directory
-    print("\n".join(summary(read_manifest(out, args.split))), file=sys.stderr)
+    manifest = read_manifest(out, args.split)
+    left_out = _left_out(corpus, manifest["max_positions"]) if args.merge or args.num_shards == 1 else []
+    print("\n".join([*summary(manifest), *left_out]), file=sys.stderr)
     print(manifest_path(out, args.split))
     return 0
+
+
+def _left_out(corpus, max_positions: int) -> list[str]:
+    """Return a line for each language pair with sentence pairs that get no labels: how many, and why."""
+    from xlm_align_fairseq.bitext.corpus import Corpus
+
+    names, counts = [pair.name for pair in corpus.pairs], Corpus(corpus.pairs, max_positions).left_out()
+    return [
+        f"{name}: left out: {count['empty']} empty, {count['too long']} longer than {max_positions} pieces"
+        for name, count in zip(names, counts, strict=True)
+        if count["empty"] or count["too long"]
+    ]
 
 
 def _refuse_given(out: Path, split: str) -> None:
@@ -86,9 +103,11 @@ def _corpus(args, max_positions: int):
     from xlm_align_fairseq.bitext.corpus import Corpus
     from xlm_align_fairseq.errors import InputError
 
-    if not Path(args.data).is_dir():
-        raise InputError(f"--data {args.data}: no such directory of binarised bitext; `xlm-align binarize` makes one")
-    return Corpus.open(Path(args.data), args.split, args.lang_pairs, max_positions)
+    parts = [Path(part) for part in args.data.split(os.pathsep)]
+    for part in parts:
+        if not part.is_dir():
+            raise InputError(f"--data {part}: no such directory of binarised bitext; `xlm-align binarize` makes one")
+    return Corpus.open(parts if len(parts) > 1 else parts[0], args.split, args.lang_pairs, max_positions)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,6 @@ tools, and taken up again by a run that was stopped.
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
 import logging
 import re
@@ -23,7 +22,7 @@ import torch
 from xlm_align_fairseq.alignment.config import AlignerConfig
 from xlm_align_fairseq.bitext.corpus import Corpus
 from xlm_align_fairseq.bitext.label_statistics import summary
-from xlm_align_fairseq.bitext.labels import LabelStore, LabelWriter, read_manifest
+from xlm_align_fairseq.bitext.labels import LabelStore, LabelWriter, ids_hash, read_manifest
 from xlm_align_fairseq.em.label_pass import label_corpus, labeler, origin
 from xlm_align_fairseq.encoder.network import EncoderAndPointer
 from xlm_align_fairseq.errors import InputError
@@ -177,7 +176,7 @@ class EM:
             "em_iter": em_iter,
             "update": update,
             **origin(teacher, self.config, self.autocast, self.batch_tokens),
-            "ids": hashlib.sha256(ids.astype(np.int64).tobytes()).hexdigest(),
+            "ids": ids_hash(ids),
         }
         previous = self.store
         if not all_agree(self._is_there(directory, provenance)):

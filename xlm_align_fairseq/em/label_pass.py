@@ -17,11 +17,11 @@ from xlm_align_fairseq.alignment.linking import fingerprint
 from xlm_align_fairseq.bitext.corpus import Corpus, batch_by_tokens
 from xlm_align_fairseq.bitext.label_statistics import PairLinks
 from xlm_align_fairseq.bitext.labels import LabelWriter
+from xlm_align_fairseq.bitext.piece_check import check_pieces
 from xlm_align_fairseq.em.labeling import label
 from xlm_align_fairseq.em.shards import shard_ids, slabs
-from xlm_align_fairseq.encoder.network import Encoder, EncoderAndPointer
+from xlm_align_fairseq.encoder.network import EncoderAndPointer
 from xlm_align_fairseq.encoder.sequences import PieceBatch
-from xlm_align_fairseq.errors import InputError
 from xlm_align_fairseq.signature import signature
 from xlm_align_fairseq.system.device import lower_precision
 from xlm_align_fairseq.system.ranks import gather_arrays, rank_and_size
@@ -100,7 +100,7 @@ def write_labels(
     Raises:
         InputError: the corpus has pieces that the encoder does not know.
     """
-    check_pieces(corpus, aligner.encoder)
+    check_pieces(corpus, aligner.encoder.embed_tokens.num_embeddings)
     ids = np.flatnonzero(corpus.usable)
     ids = shard_ids(ids, *shard)
     provenance = origin(aligner.weights, aligner.config, aligner.autocast, aligner.batch_tokens)
@@ -109,16 +109,6 @@ def write_labels(
     with LabelWriter(directory, split, corpus, provenance | {"shard": list(shard)} if shard[0] > 1 else provenance) as writer:
         for slab, links in label_corpus(run, corpus, ids, aligner.batch_tokens, "labels" if progress else None):
             writer.add(slab, links)
-
-
-def check_pieces(corpus: Corpus, encoder: Encoder) -> None:
-    """Refuse a corpus that was binarised with a larger dictionary than the encoder's, as far as a look at it tells."""
-    rows = encoder.embed_tokens.num_embeddings
-    for pair in corpus.pairs:
-        for side in (pair.source, pair.target):
-            highest = side.highest()
-            if highest >= rows:
-                raise InputError(f"{side.prefix} has piece {highest}, the encoder knows {rows}: binarise with its dictionary")
 
 
 def origin(teacher: EncoderAndPointer, config: AlignerConfig, autocast: torch.dtype | None, batch_tokens: int) -> dict[str, Any]:

@@ -61,8 +61,8 @@ def join_labels(sample: dict[str, Any], corpus: Corpus, store: LabelStore | None
     Args:
         sample: a batch as `BitextDataset` merges it.
         corpus: what its ids count.
-        store: has the links, if they are kept on disk; it may lack pairs of an EM iteration that did not foresee them.
-        label_now: the E-step on this batch; asked where the store has no links.
+        store: has the links, if they are kept on disk; an EM iteration may lack pairs that it did not foresee.
+        label_now: the E-step on this batch; asked where the store has no labels. A label may be that there are no links.
     """
     pairs, ids = sample["pairs"], sample["id"].cpu().numpy()
     batch = pair_batch(pairs)
@@ -72,8 +72,9 @@ def join_labels(sample: dict[str, Any], corpus: Corpus, store: LabelStore | None
     else:
         counts, cells = store.links(ids)
         links = dense_links(counts, cells, batch)
-        if store.is_self_labelled and not counts.all():  # a pass did not foresee these: flags changed on resume
-            missing = torch.from_numpy(counts == 0).to(links.device)
+        labelled = store.labelled(ids)
+        if not labelled.all():  # a pass did not foresee these: flags changed on resume
+            missing = torch.from_numpy(~labelled).to(links.device)
             links[missing] = label_now().links[missing]
         per_pair = link_statistics(links, batch.src_lengths, batch.tgt_lengths)
     sample["label_statistics"] = total_statistics(per_pair, corpus.owners(ids), [pair.name for pair in corpus.pairs])

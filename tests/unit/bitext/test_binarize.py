@@ -18,7 +18,7 @@ from signatures import parse_signature
 from xlm_align_fairseq.alignment.words import piece_links
 from xlm_align_fairseq.bitext import binarize as binarize_module
 from xlm_align_fairseq.bitext import encode as chunks
-from xlm_align_fairseq.bitext.binarize import binarize_mono, binarize_pairs
+from xlm_align_fairseq.bitext.binarize import binarize_mono, binarize_pairs, manifest_with_links
 from xlm_align_fairseq.bitext.corpus import Corpus
 from xlm_align_fairseq.bitext.encode import Options
 from xlm_align_fairseq.bitext.labels import LabelStore
@@ -506,6 +506,29 @@ def test_names_that_would_not_be_found_again(files, corpus, tmp_path, languages,
 def test_options_are_checked(options, message):
     with pytest.raises(InputError, match=message):
         Options(**options)
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("[]", "it is a list of 0, not an object"),
+        ('["links"]', "it is a list of 1, not an object"),
+        ('"links"', 'it is "links", not an object'),
+        ("{}", "format is missing"),
+        ("{", "Expecting property name"),
+        ("[" * 100_000, "it is nested too deep"),
+        ('{"format": "xlm-align bitext", "version": 9}', "it says xlm-align bitext 9"),
+        ('{"format": "xlm-align bitext", "version": 1}', "split is missing"),
+        ('{"format": "xlm-align bitext", "version": 1, "split": "train", "links": 3}', "links is 3, not an object"),
+    ],
+)
+def test_manifests_that_are_none(tmp_path, text, fault):
+    (tmp_path / "manifest.train.de-en.json").write_text(text)
+    with pytest.raises(InputError) as error:
+        manifest_with_links(tmp_path, "train")
+    assert f"manifest.train.de-en.json is no manifest of `xlm-align binarize` ({fault}" in str(error.value)
+    assert str(error.value).endswith("): binarise this text again")
+    assert manifest_with_links(tmp_path, "valid") is None
 
 
 def test_more_refusals(files, model, corpus, tmp_path):

@@ -1,11 +1,13 @@
 """Tests of labels on disk: written and read again, counted, complete or not there, of this data, readable by fairseq."""
 
+import base64
 import hashlib
 import io
 import json
 import os
 import re
 import shutil
+import zlib
 
 import numpy as np
 import pytest
@@ -17,8 +19,9 @@ from world import SHIPPED, tree
 
 from xlm_align_fairseq.bitext.corpus import Corpus
 from xlm_align_fairseq.bitext.indexed import IndexedWriter
+from xlm_align_fairseq.bitext.label_manifest import pack_lines, unpack_lines
 from xlm_align_fairseq.bitext.label_statistics import PairLinks, summary
-from xlm_align_fairseq.bitext.labels import LabelStore, LabelWriter
+from xlm_align_fairseq.bitext.labels import LabelStore, LabelWriter, ids_hash
 from xlm_align_fairseq.bitext.word_check import looks_like_words
 from xlm_align_fairseq.encoder.vocabulary import EOS, Vocabulary
 from xlm_align_fairseq.errors import InputError
@@ -174,6 +177,102 @@ def test_positions_decide_the_item_type(tmp_path, data, max_positions, dtype):
     assert {reader.dtype for reader in store.readers.values()} == {np.dtype(dtype)}
 
 
+# labelled without a link, and not labelled
+
+
+def em_labels(directory, corpus, links, **changes):
+    """Write labels as a pass of training does, which foresaw some pairs."""
+    ids = np.array([i for i, x in enumerate(links) if x is not None], np.int64)
+    return write(directory, corpus, links, em_iter=1, update=0, ids=ids_hash(ids), **changes)
+
+
+@in_one_directory
+@given(some_links)
+def test_no_links_are_told_from_no_labels(tmp_path, corpus, links):
+    """By labels of training, whatever the pass foresaw; where each pair labelled has links, the manifest is as it ever was."""
+    store = em_labels(tmp_path, corpus, links)
+    ids = np.arange(len(corpus))[::-1]
+    assert store.labelled(ids).tolist() == [links[i] is not None for i in ids]
+    for name in SIZES:
+        empty = any(links[i] == [] for i, pair in enumerate(PAIR_OF) if pair == name)
+        assert ("without_links" in store.manifest["pairs"][name]) == empty
+    assert write(tmp_path, corpus, links).labelled(ids).all()  # of `xlm-align label`: what has no links shall have none
+
+
+def old_manifest(directory):
+    """Make it one of 0.1.0."""
+    change_manifest(directory, lambda m: [about.pop("without_links", None) for about in m["pairs"].values()] and None)
+
+
+def test_old_labels_tell_what_they_can(tmp_path, corpus):
+    """All with links, or all that is usable: it is known; else a pair without links counts as passed over, as it did."""
+    whole = [x or [] for x in LINKS]
+    linked = [x or None for x in LINKS]
+    for name, links, expected in (
+        ("whole", whole, [True] * 8),
+        ("linked", linked, [x is not None for x in linked]),
+        ("unknown", LINKS, [bool(x) for x in LINKS]),
+    ):
+        em_labels(tmp_path / name, corpus, links)
+        old_manifest(tmp_path / name)
+        assert LabelStore(tmp_path / name, "train", corpus).labelled(np.arange(8)).tolist() == expected, name
+
+
+def test_labels_of_some_language_pairs(tmp_path, data, corpus):
+    """A run that goes on with fewer of them counts ids otherwise, and still knows."""
+    em_labels(tmp_path, corpus, LINKS)
+    fewer = Corpus.open(data, "train", "ro-en,de-en", 64)
+    expected = [x is not None for x in [*LINKS[5:], *LINKS[:4]]]
+    assert LabelStore(tmp_path, "train", fewer).labelled(np.arange(7)).tolist() == expected
+
+
+NOT_THOSE = "{d}/labels.train.json: the pairs that were labelled are not those that it tells of: make the labels again"
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda about: about.update(without_links="?"), ": without_links of de-en cannot be read (Only base64 data is allowed)"),
+        (
+            lambda about: about.update(without_links="eHh4"),
+            ": without_links of de-en cannot be read (Error -3 while decompressing",
+        ),
+        (
+            lambda about: about.update(without_links=pack_lines(np.ones(9, bool))),
+            ": without_links of de-en cannot be read (it is not of 4",
+        ),
+        (
+            lambda about: about.update(without_links=pack_lines(np.ones(4, bool))),
+            ": without_links of de-en lists pairs that have some",
+        ),
+        (lambda about: about.update(without_links=pack_lines(np.zeros(4, bool))), NOT_THOSE),
+        (lambda about: about.update(labelled=4), NOT_THOSE),
+        (lambda about: about.pop("without_links"), NOT_THOSE),
+    ],
+)
+def test_lists_of_pairs_without_links_that_are_refused(tmp_path, corpus, change, message):
+    links = [*LINKS[:7], []]  # ro-en has such a pair, too: that the list of de-en is missing shows
+    em_labels(tmp_path, corpus, links)
+    change_manifest(tmp_path, lambda m: change(m["pairs"]["de-en"]) and None)
+    with pytest.raises(InputError, match=re.escape(message.format(d=tmp_path))):
+        LabelStore(tmp_path, "train", corpus)
+
+
+@given(st.integers(0, 100), st.data())
+def test_packed_lines(n, data):
+    marked = np.array(data.draw(st.lists(st.booleans(), min_size=n, max_size=n)), bool)
+    assert unpack_lines(pack_lines(marked), n).tolist() == marked.tolist()
+
+
+def test_packed_lines_are_small():
+    for share, most in ((0.0, 2000), (1e-6, 2000), (0.05, 61_000), (1.0, 2000)):
+        marked = np.random.default_rng(1).random(1_000_000) < share
+        assert len(pack_lines(marked)) < most
+    bomb = base64.b64encode(zlib.compress(bytes(1 << 26))).decode()
+    with pytest.raises(ValueError, match="it is not of 80 lines"):
+        unpack_lines(bomb, 80)
+
+
 def test_a_summary_is_a_line_for_each_language_pair(tmp_path, corpus):
     first = write(tmp_path / "1", corpus)
     assert summary(first.manifest) == [
@@ -287,7 +386,10 @@ NO_MANIFEST = f"{MANIFEST} is no manifest of xlm-align labels 1 "
         (lambda d: change_manifest(d, lambda m: m["pairs"].pop("ro-en") and None), MANIFEST + ": the labels of ro-en are not"),
         (lambda d: change_manifest(d, lambda m: m.update(version=2)), NO_MANIFEST + "(it says xlm-align labels 2): make"),
         (lambda d: change_manifest(d, lambda m: m.update(format="x")), NO_MANIFEST + "(it says x 1): make the labels again"),
-        (lambda d: change_manifest(d, lambda m: m.pop("version") and None), NO_MANIFEST + "('version'): make the labels again"),
+        (
+            lambda d: change_manifest(d, lambda m: m.pop("version") and None),
+            NO_MANIFEST + "(version is missing): make the labels again",
+        ),
         (lambda d: change_manifest(d, lambda m: "[]"), NO_MANIFEST),
         (lambda d: change_manifest(d, lambda m: "{"), NO_MANIFEST + "(Expecting property name"),
     ],
@@ -297,6 +399,60 @@ def test_labels_that_are_refused(tmp_path, corpus, damage, message):
     damage(tmp_path)
     with pytest.raises(InputError, match=re.escape(message.format(d=tmp_path))):
         LabelStore(tmp_path, "train", corpus)
+
+
+VALUES = [None, True, -1, 1.5, 7, "x", [], [1], {}, {"x": 1}]
+
+
+def keys_of(value, path=()):
+    """Yield where every value of a JSON object is."""
+    for key, inner in value.items() if isinstance(value, dict) else ():
+        yield (*path, key)
+        yield from keys_of(inner, (*path, key))
+
+
+def refusal(directory, corpus):
+    """Return why labels are refused; use all that is read of their manifest where they are not."""
+    try:
+        store = LabelStore(directory, "train", corpus)
+    except InputError as error:
+        return str(error)
+    assert len(summary(store.manifest)) == 3
+    assert store.labelled(np.arange(8)).dtype == bool
+    return ""
+
+
+def test_manifests_that_lack_a_key_or_have_another_type(tmp_path, corpus):
+    """Every key in turn left out and of every other type: it is refused in one line, or nothing that is read was wrong."""
+    em_labels(tmp_path, corpus, LINKS, weights="w", aligner="a", max_positions=64, shard=[3, 1])
+    path = tmp_path / "labels.train.json"
+    good = path.read_text("utf-8")
+    refused = 0
+    for where in keys_of(json.loads(good)):
+        for value in (*VALUES, KeyError):
+            manifest = json.loads(good)
+            inner = manifest
+            for key in where[:-1]:
+                inner = inner[key]
+            if value is KeyError:
+                del inner[where[-1]]
+            else:
+                inner[where[-1]] = value
+            path.write_text(json.dumps(manifest), "utf-8")
+            said = refusal(tmp_path, corpus)
+            assert "\n" not in said
+            refused += bool(said)
+    assert refused > 500
+    for text in (
+        "[" * 100_000,
+        '{"pairs": ' * 100_000,
+        good.replace("0.5", "NaN", 1),
+        good[:-20],
+        good.replace('"train"', '"valid"'),
+    ):
+        path.write_text(text, "utf-8")
+        with pytest.raises(InputError, match=re.escape(NO_MANIFEST.format(d=tmp_path))):
+            LabelStore(tmp_path, "train", corpus)
 
 
 def test_an_odd_number_of_positions_is_refused(tmp_path):

@@ -1,6 +1,7 @@
 """Tests of ``xlm-align label``: the labels of binarised text, in one go or in shards; what is printed; refusals."""
 
 import io
+import itertools
 import json
 import subprocess
 import sys
@@ -72,7 +73,11 @@ def test_labels_are_those_of_the_model(run, place, tmp_path, corpus, capsys):
     printed = capsys.readouterr()
     assert printed.out == f"{tmp_path}/labels/labels.train.json\n"
     store = LabelStore(tmp_path / "labels", "train", corpus)
-    assert printed.err.splitlines() == summary(store.manifest)
+    used = [int(corpus.usable[begin:end].sum()) for begin, end in itertools.pairwise(corpus.starts)]
+    longer = {name: n - kept for (name, n), kept in zip(SENTENCES.items(), used, strict=True)}
+    left_out = [f"{name}: left out: 0 empty, {n} longer than {ENCODER_LIMIT} pieces" for name, n in longer.items() if n]
+    assert printed.err.splitlines() == [*summary(store.manifest), *left_out]
+    assert left_out
     assert {name: pair["sentences"] for name, pair in store.manifest["pairs"].items()} == SENTENCES
     assert sum(pair["labelled"] for pair in store.manifest["pairs"].values()) == corpus.usable.sum()
     aligner = Aligner.load(place / "model")

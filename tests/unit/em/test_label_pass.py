@@ -2,6 +2,8 @@
 
 import copy
 import io
+import json
+import shutil
 import types
 
 import numpy as np
@@ -20,8 +22,9 @@ from xlm_align_fairseq.bitext.corpus import Corpus
 from xlm_align_fairseq.bitext.indexed import IndexedWriter
 from xlm_align_fairseq.bitext.label_statistics import PairLinks
 from xlm_align_fairseq.bitext.labels import LabelStore
+from xlm_align_fairseq.bitext.piece_check import check_pieces
 from xlm_align_fairseq.em import shards as pass_shards
-from xlm_align_fairseq.em.label_pass import check_pieces, label_corpus, labeler, origin, write_labels
+from xlm_align_fairseq.em.label_pass import label_corpus, labeler, origin, write_labels
 from xlm_align_fairseq.em.labeling import label
 from xlm_align_fairseq.em.shards import merge_shards, shard_directory, shard_ids, slabs
 from xlm_align_fairseq.encoder.network import Encoder, EncoderAndPointer, EncoderConfig, PointerHead
@@ -260,6 +263,101 @@ def test_shards_that_do_not_fit_are_refused(tmp_path, data, corpus, change, mess
     assert tree(tmp_path) == before
 
 
+def copy_of_the_last(shards):
+    shutil.rmtree(shards / "1-of-3")
+    shutil.copytree(shards / "2-of-3", shards / "1-of-3")
+
+
+def exchange(shards):
+    (shards / "1-of-3").rename(shards / "x")
+    (shards / "2-of-3").rename(shards / "1-of-3")
+    (shards / "x").rename(shards / "2-of-3")
+
+
+def manifest_of_the_second(change):
+    def damage(shards):
+        path = shards / "1-of-3" / "labels.train.json"
+        manifest = json.loads(path.read_text("utf-8"))
+        change(manifest)
+        path.write_text(json.dumps(manifest), "utf-8")
+
+    return damage
+
+
+IS_ANOTHER = (
+    "{shards}/1-of-3 holds shard %s, not shard 1 of 3: label with --num-shards 3 --shard-id 1 again, or put the right one"
+)
+NOT_ITS_PAIRS = "{shards}/1-of-3 has labels of %s sentence pairs, which are not the %s of this shard: label it again"
+
+
+@pytest.mark.usefixtures("small_slabs")
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (copy_of_the_last, IS_ANOTHER % "2 of 3"),
+        (exchange, IS_ANOTHER % "2 of 3"),
+        (manifest_of_the_second(lambda m: m.update(shard=[4, 1])), IS_ANOTHER % "1 of 4"),
+        (manifest_of_the_second(lambda m: m.pop("shard")), IS_ANOTHER % "0 of 1"),
+        (
+            manifest_of_the_second(lambda m: m.update(shard=[3])),
+            "no manifest of xlm-align labels 1 (shard is a list of 1, not a list",
+        ),
+        (
+            manifest_of_the_second(lambda m: m.pop("weights")),
+            "{shards}/1-of-3: its manifest does not tell weights: label this shard again",
+        ),
+        (manifest_of_the_second(lambda m: m.update(weights="x")), OTHERWISE),
+        (manifest_of_the_second(lambda m: m.update(max_positions=13)), OTHERWISE),
+        (manifest_of_the_second(lambda m: m["pairs"]["de-en"].update(labelled=0)), "{shards}/1-of-3 has labels of "),
+        (
+            manifest_of_the_second(lambda m: m["pairs"]["de-en"].update(data="x")),
+            "the labels of de-en belong to other data (SHA-256 x…",
+        ),
+        (manifest_of_the_second(lambda m: m.update(split="valid")), "is no manifest of xlm-align labels 1 (it tells of valid)"),
+    ],
+)
+def test_a_shard_that_is_another_is_refused(tmp_path, corpus, damage, message):
+    """And nothing is written or removed."""
+    write_shards(aligner(), corpus, tmp_path, 3)
+    damage(tmp_path / "shards")
+    before = tree(tmp_path)
+    with pytest.raises(InputError) as error:
+        merge_shards(corpus, "train", tmp_path, 3)
+    assert message.format(shards=tmp_path / "shards") in str(error.value)
+    assert tree(tmp_path) == before
+
+
+@pytest.mark.usefixtures("small_slabs")
+def test_a_shard_of_other_pairs_is_refused(tmp_path, corpus, usable):
+    """Its manifest says that it is the right one; its labels are of the first shard, or of all."""
+    for of, labelled in (((3, 0), None), ((1, 0), len(usable))):
+        out = tmp_path / str(of[0])
+        write_shards(aligner(), corpus, out, 3)
+        write_labels(aligner(), corpus, "train", shard_directory(out, 3, 1), of, progress=False)
+        manifest_of_the_second(lambda m: m.update(shard=[3, 1]))(out / "shards")
+        before, expected = tree(out), len(shard_ids(usable, 3, 1))
+        labelled = labelled or len(shard_ids(usable, 3, 0))
+        with pytest.raises(InputError) as error:
+            merge_shards(corpus, "train", out, 3)
+        assert NOT_ITS_PAIRS.format(shards=out / "shards") % (labelled, expected) == str(error.value)
+        assert tree(out) == before
+
+
+@pytest.mark.usefixtures("small_slabs")
+def test_merged_shards_know_pairs_without_links(tmp_path, corpus):
+    """With a threshold that many pairs do not reach, to the bytes of an undivided pass; labels of other pairs stay."""
+    high = CONFIG.replace(threshold=0.9)
+    write_labels(aligner(config=high), corpus, "train", tmp_path / "one", progress=False)
+    write_shards(aligner(config=high), corpus, tmp_path / "many", 3)
+    (tmp_path / "many" / "shards" / "0-of-3" / "train.align.pt-en.bin").write_bytes(b"mine")
+    merge_shards(corpus, "train", tmp_path / "many", 3)
+    merged = tree(tmp_path / "many")
+    assert merged.pop("shards/0-of-3/train.align.pt-en.bin") == b"mine"
+    assert merged == tree(tmp_path / "one")
+    entries = json.loads(merged["labels.train.json"])["pairs"].values()
+    assert any("without_links" in entry and entry["links"] for entry in entries)
+
+
 @pytest.mark.parametrize("names", ["de-en,fr-en", "fr-en,de-en,ro-en"])
 def test_shards_of_other_language_pairs_are_refused(tmp_path, data, corpus, names):
     write_shards(aligner(), corpus, tmp_path, 2)
@@ -358,11 +456,12 @@ def test_the_pointer_head_labels_by_its_own_distributions(corpus, usable, also):
 
 def test_pieces_that_the_encoder_does_not_know_are_refused(tmp_path, corpus):
     highest = max(pair.source.highest() for pair in corpus.pairs[:1])
-    check_pieces(corpus, random_encoder())
+    check_pieces(corpus, VOCABULARY)
+    line = next(k for k in range(len(corpus.pairs[0].source)) if highest in corpus.pairs[0].source[k])
     small = random_encoder(vocabulary=highest)
-    message = rf"train\.de-en\.de has piece {highest}, the encoder knows {highest}: binarise with its dictionary"
+    message = rf"train\.de-en\.de, sentence {line + 1} has piece {highest}, the encoder knows {highest} \(0 to {highest - 1}\)"
     with pytest.raises(InputError, match=message):
-        check_pieces(corpus, small)
+        check_pieces(corpus, highest)
     with pytest.raises(InputError, match=message):
         write_labels(aligner(small), corpus, "train", tmp_path / "labels", progress=False)
     assert not list(tmp_path.iterdir())

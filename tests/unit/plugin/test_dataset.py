@@ -1,41 +1,19 @@
 """The training stream: what an item is, what it depends on, which pairs an epoch has, and how batches are made."""
 
 import logging
-import tempfile
 from collections import Counter
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from fairseq.data import data_utils
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from streams import random_pair, side, stream
 
-from xlm_align_fairseq.bitext.corpus import Corpus, Pair
-from xlm_align_fairseq.bitext.indexed import IndexedReader, IndexedWriter
+from xlm_align_fairseq.bitext.corpus import Pair
 from xlm_align_fairseq.encoder.sequences import PieceBatch, join_sides
 from xlm_align_fairseq.errors import InputError
-from xlm_align_fairseq.plugin.pretraining.dataset import BitextDataset, StreamConfig
-
-MASK = 900
-
-
-def side(*sentences):
-    """Write a binarised side: items that end with `</s>`."""
-    with tempfile.TemporaryDirectory() as directory:
-        prefix = Path(directory) / "side"
-        with IndexedWriter(prefix, np.uint16) as writer:
-            for pieces in sentences:
-                writer.add(np.array([*pieces, 2]), np.array([len(pieces) + 1]))
-        return IndexedReader(prefix)  # the files stay mapped
-
-
-def stream(pairs, mono=None, max_positions=64, **changes):
-    return BitextDataset(Corpus(pairs, max_positions), StreamConfig(**{"seed": 1, "mask_id": MASK, **changes}), mono)
-
-
-def random_pair(name, n, seed=0, low=1, high=12):
-    generator = np.random.default_rng(seed)
-    sentences = [[generator.integers(4, MASK, k) for k in generator.integers(low, high, n)] for _ in "st"]
-    return Pair(name, *(side(*part) for part in sentences))
 
 
 def equal(a, b):
@@ -212,6 +190,66 @@ def test_batches_keep_within_the_tokens():
     batches = dataset.batch_by_size(dataset.ordered_indices(), max_tokens=100)
     assert sorted(i for batch in batches for i in batch) == list(range(200))
     assert max(len(batch) * max(dataset.sizes[i] for i in batch) for batch in batches) <= 100
+
+
+limits = st.none() | st.integers(1, 120)
+
+
+@given(st.integers(1, 40), limits, st.none() | st.integers(1, 30), st.integers(1, 9), st.integers(0, 5))
+@settings(max_examples=150, deadline=None)
+def test_every_pair_is_in_one_batch(n, max_tokens, max_sentences, multiple, seed):
+    """Whatever the limits, shortest first; only a pair that is alone may be over them."""
+    dataset = stream([random_pair("de-en", n, seed)])
+    indices = dataset.ordered_indices()
+    batches = dataset.batch_by_size(indices, max_tokens, max_sentences, multiple)
+    assert np.concatenate(batches).tolist() == indices.tolist()
+    for batch in batches:
+        longest = max(dataset.sizes[i] for i in batch)
+        assert len(batch) == 1 or max_tokens is None or len(batch) * longest <= max_tokens
+        assert max_sentences is None or len(batch) <= max_sentences
+
+
+@given(st.integers(1, 40), st.integers(26, 200), st.none() | st.integers(1, 30), st.integers(1, 9), st.integers(0, 5))
+@settings(max_examples=150, deadline=None)
+def test_batches_are_those_of_fairseq_and_what_it_leaves_out(n, max_tokens, max_sentences, multiple, seed):
+    """No pair is over 25 pieces here; runs that left nothing out go on as they began."""
+    dataset = stream([random_pair("de-en", n, seed)])
+    indices = dataset.ordered_indices()
+    sizes = dataset.sizes[indices]
+    theirs = data_utils.batch_by_size(indices, dataset.num_tokens, sizes, max_tokens, max_sentences, multiple)
+    ours = dataset.batch_by_size(indices, max_tokens, max_sentences, multiple)
+    assert [list(batch) for batch in ours[: len(theirs)]] == [list(batch) for batch in theirs]
+    left = ours[len(theirs) :]
+    assert len(left) <= 1
+    assert all(len(batch) % multiple for batch in left)
+
+
+def test_the_longest_are_read_too(caplog):
+    """The examples of the report: 30 pairs by 8 of which 24 were read, 5 of which none was, 5 pairs over --max-tokens."""
+    with caplog.at_level(logging.INFO):
+        for n, limit, sizes in (
+            (30, {"max_sentences": 8}, [8, 8, 8, 6]),
+            (5, {"max_sentences": 8}, [5]),
+            (3, {"max_tokens": 4}, [1] * 3),
+        ):
+            dataset = stream([random_pair("de-en", n)], shuffle=False)
+            batches = dataset.batch_by_size(dataset.ordered_indices(), **limit, required_batch_size_multiple=8)
+            assert [len(batch) for batch in batches] == sizes
+            dataset.batch_by_size(dataset.ordered_indices(), **limit, required_batch_size_multiple=8)
+    told = [message for message in caplog.messages if "batches" in message]
+    assert told == [
+        "train, epoch 1: 30 pairs in 4 batches (de-en 30)",
+        "train, epoch 1: 5 pairs in 1 batches (de-en 5)",
+        "train, epoch 1: 3 pairs in 3 batches (de-en 3); 3 are longer than --max-tokens 4: each is a batch of its own",
+    ]
+
+
+@pytest.mark.parametrize("limit", ["max_tokens", "max_sentences", "required_batch_size_multiple"])
+def test_limits_that_are_none(limit):
+    flag = "--batch-size" if limit == "max_sentences" else f"--{limit.replace('_', '-')}"
+    dataset = stream([random_pair("de-en", 3)])
+    with pytest.raises(InputError, match=f"{flag} 0: allowed are 1 and more"):
+        dataset.batch_by_size(dataset.ordered_indices(), **{limit: 0})
 
 
 def test_blocks_stand_beside_every_batch():

@@ -89,7 +89,7 @@ class DenoisingWordAlignmentConfig(AlignerFlags):
         default="none", metadata={"help": "compute in half precision, weights and losses stay float32; CPU and GPU"}
     )
     # what other parts of the configuration say
-    max_positions: int = II("model.max_positions")
+    max_positions: int = II("oc.select:model.max_positions,512")  # fairseq-validate has no model here, but in the checkpoint
     seed: int = II("common.seed")
     save_dir: str = II("checkpoint.save_dir")
     restore_file: str = II("checkpoint.restore_file")
@@ -124,3 +124,10 @@ def check_flags(cfg):
         raise InputError("--label-teacher ema needs --store-ema, which keeps the moving average (see --ema-decay)")
     if cfg.label_tokens < 1:
         raise InputError(f"--label-tokens {cfg.label_tokens}: allowed are 1 and more pieces")
+    if not 0 < cfg.mask_prob <= 1:
+        raise InputError(f"--mask-prob {cfg.mask_prob}: allowed is above 0 and up to 1; without masked pieces there is no loss")
+    shares = (cfg.leave_unmasked_prob, cfg.random_token_prob)
+    if not (min(shares) >= 0 and sum(shares) <= 1):
+        raise InputError(
+            f"--leave-unmasked-prob {shares[0]}, --random-token-prob {shares[1]}: allowed are shares from 0 that make 1 at most"
+        )

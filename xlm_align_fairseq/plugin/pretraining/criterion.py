@@ -84,6 +84,8 @@ class PointerAlignmentCriterion(FairseqCriterion):
                 metrics.log_scalar(name, value / total[count], total[count], round=digits)
 
         mean("loss", total.get("loss", 0.0) * BITS_PER_NAT, "sample_size")
+        if not total.get("sample_size"):
+            metrics.log_scalar("loss", None, 0)  # nothing was measured; without it fairseq counts a loss of -1
         for name in ("dwa", "tlm", "mlm"):
             mean(f"{name}_loss", total.get(f"{name}_loss", 0.0) * BITS_PER_NAT, f"{name}_count")
         mean("pointer_accuracy", total.get("correct", 0.0) * 100, "queries", 2)

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from fairseq.data import FairseqDataset, data_utils
+from fairseq.data import FairseqDataset
+from fairseq.data.data_utils_fast import batch_by_size_vec
 
 from xlm_align_fairseq.bitext.corpus import Corpus
 from xlm_align_fairseq.encoder.sequences import sequence
@@ -46,21 +47,34 @@ class BitextDataset(FairseqDataset):
     def __init__(self, corpus: Corpus, config: StreamConfig, mono: Any = None, split: str = "train"):
         self.corpus, self.config, self.mono, self.split = corpus, config, mono, split
         self.epoch = 1
+        self._said: set[str] = set()
         self.sizes = corpus.lengths.astype(np.int64)
         self._report()
 
     def _report(self) -> None:
         corpus = self.corpus
-        shortest = np.minimum(corpus.src_lengths, corpus.tgt_lengths)
-        for pair, (start, end) in zip(corpus.pairs, itertools.pairwise(corpus.starts), strict=True):
-            empty = int((shortest[start:end] <= 0).sum())
-            used = int(corpus.usable[start:end].sum())
-            logger.info(f"{pair.name}: {used} pairs used; left out: {empty} empty, {end - start - used - empty} too long")
+        for pair, counts in zip(corpus.pairs, corpus.left_out(), strict=True):
+            self._say(
+                f"{pair.name}: {counts['used']} pairs used; left out: {counts['empty']} empty, {counts['too long']} too long"
+            )
         if not corpus.usable.any():
             raise InputError(
                 f"no usable pair in {', '.join(pair.name for pair in corpus.pairs)}: every one is empty or longer than "
                 f"--max-positions {corpus.max_positions}"
             )
+
+    def _tell(self, indices: np.ndarray, batches: int, alone: int, most: int) -> None:
+        """Say once what an epoch reads."""
+        names = [pair.name for pair in self.corpus.pairs]
+        counts = np.bincount(self.corpus.owners(indices), minlength=len(names))
+        reads = ", ".join(f"{name} {count}" for name, count in zip(names, counts, strict=True))
+        longer = f"; {alone} are longer than --max-tokens {most}: each is a batch of its own" if alone else ""
+        self._say(f"{self.split}, epoch {self.epoch}: {len(indices)} pairs in {batches} batches ({reads}){longer}")
+
+    def _say(self, message: str) -> None:
+        if message not in self._said:
+            self._said.add(message)
+            logger.info(message)
 
     def __len__(self):
         return len(self.sizes)
@@ -112,8 +126,10 @@ class BitextDataset(FairseqDataset):
 
     def ordered_indices(self):
         """Draw the pairs of this epoch: as many as there are, each language pair with its share, the shortest first."""
-        starts = self.corpus.starts
-        drawn = [np.flatnonzero(self.corpus.usable[a:b]) + a for a, b in itertools.pairwise(starts)]
+        starts, usable = self.corpus.starts, self.corpus.usable
+        if self.corpus.directory is not None:  # one directory an epoch, in turn
+            usable = usable & (self.corpus.directory == (self.epoch - 1) % (int(self.corpus.directory.max()) + 1))
+        drawn = [np.flatnonzero(usable[a:b]) + a for a, b in itertools.pairwise(starts)]
         if self.config.shuffle:
             counts = np.array([len(ids) for ids in drawn], dtype=float)
             share = (counts / counts.sum()) ** self.config.exponent
@@ -129,20 +145,29 @@ class BitextDataset(FairseqDataset):
         return np.concatenate(rounds)[:n] if rounds else ids[:0]
 
     def filter_indices_by_size(self, indices, max_sizes):
-        """Leave out pairs over `max_sizes` pieces (fairseq gives --max-tokens, too); return the ids kept and left out."""
+        """Leave out pairs over `max_sizes` pieces, of which there are none where the task gives its own limit; return both."""
         fits = self.sizes[indices] <= max_sizes
         return indices[fits], indices[~fits].tolist()
 
     def batch_by_size(self, indices, max_tokens=None, max_sentences=None, required_batch_size_multiple=1):
-        """Form batches of pairs by tokens, each followed by its monolingual blocks."""
-        batches = data_utils.batch_by_size(
-            indices,
-            num_tokens_fn=self.num_tokens,
-            num_tokens_vec=self.num_tokens_vec(indices),
-            max_tokens=max_tokens,
-            max_sentences=max_sentences,
-            required_batch_size_multiple=required_batch_size_multiple,
-        )
+        """Form batches of pairs by tokens, each followed by its monolingual blocks; every pair is in one.
+
+        fairseq's own function leaves out the last pairs, the longest, where they make no multiple: here multiples are a
+        preference. A pair over `max_tokens` is a batch of its own.
+        """
+        limits = {
+            "--max-tokens": max_tokens,
+            "--batch-size": max_sentences,
+            "--required-batch-size-multiple": required_batch_size_multiple,
+        }
+        for flag, limit in limits.items():
+            if limit is not None and limit < 1:
+                raise InputError(f"{flag} {limit}: allowed are 1 and more")
+        sizes = self.sizes[indices]
+        most = int(max_tokens) if max_tokens is not None else -1
+        shown = np.minimum(sizes, most) if most > 0 else sizes  # two of `most` tokens are too many: each stands alone
+        batches = batch_by_size_vec(indices, shown, most, max_sentences or -1, required_batch_size_multiple)
+        self._tell(indices, len(batches), int((sizes > most).sum()) if most > 0 else 0, most)
         n_blocks = self.config.mono_tokens // self.config.block if self.mono else 0
         if not n_blocks:
             return batches

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from typing import Any
 
@@ -10,6 +11,8 @@ from fairseq.data.iterators import EpochBatchIterator
 
 from xlm_align_fairseq.em.em import EM
 from xlm_align_fairseq.errors import InputError
+
+logger = logging.getLogger(__name__)
 
 
 class TrainingIterator(EpochBatchIterator):
@@ -60,7 +63,8 @@ class TrainingIterator(EpochBatchIterator):
         batches: list[list[int]] = []
         while True:
             ranks = self._ranks(epoch)
-            n, size = len(ranks[0]), self._update_freq(epoch)
+            size = self._update_freq(epoch)
+            n = self._read(len(ranks[0]), size)
             last = n if updates is None else min(n, first + updates * size)
             batches += [batch for rank in ranks for batch in rank[first:last]]
             if updates is not None:
@@ -71,6 +75,10 @@ class TrainingIterator(EpochBatchIterator):
                 ids = np.unique(np.concatenate([np.asarray(batch, np.int64) for batch in batches]))
                 return ids[ids < len(self.dataset)]  # what is above are monolingual blocks
             epoch, first = epoch + 1, 0
+
+    def _read(self, batches: int, update_freq: int) -> int:
+        """Return how many of so many batches fairseq reads: --skip-remainder-batch takes one away, then what makes no update."""
+        return (batches - 1) // update_freq * update_freq if self.skip_remainder_batch else batches
 
     def _update_freq(self, epoch: int) -> int:
         return self.update_freq[min(epoch, len(self.update_freq)) - 1]
@@ -93,6 +101,25 @@ class TrainingIterator(EpochBatchIterator):
         finally:
             self.epoch, self._frozen_batches, self.shard_id = ours
             self.dataset.set_epoch(self.epoch)
+
+    def next_epoch_itr(self, *args, **kwargs):
+        """Begin an epoch; say what --skip-remainder-batch leaves out of it."""
+        iterator = super().next_epoch_itr(*args, **kwargs)
+        if self.skip_remainder_batch:
+            ranks = self._ranks(self.epoch)
+            end = self._read(len(ranks[0]), self._update_freq(self.epoch))
+            left = sum(index < len(self.dataset) for rank in ranks for batch in rank[end:] for index in batch)
+            logger.info(f"epoch {self.epoch}: {left} pairs of the last batches are left out, as --skip-remainder-batch says")
+        return iterator
+
+    def ordered_batches(self, epoch, fix_batches_to_gpus, shuffle):
+        """Return the batches of this rank; those that make no whole group, which --grouped-shuffling loses, come last."""
+        batches = super().ordered_batches(epoch, fix_batches_to_gpus, shuffle)
+        if shuffle and self.grouped_shuffling:
+            rest = self.frozen_batches[len(self.frozen_batches) // self.num_shards * self.num_shards :]
+            if rest:
+                batches.append(rest[self.shard_id] if self.shard_id < len(rest) else [])
+        return batches
 
     def _batches_of_rank(self, rank: int, epoch: int) -> list[list[int]]:
         self.shard_id = rank

@@ -37,6 +37,11 @@ class MonoBlocks:
     def __len__(self) -> int:
         return int(self.starts[-1] // self.body)
 
+    @property
+    def left_out(self) -> int:
+        """Pieces at the end that fill no block."""
+        return int(self.starts[-1]) - len(self) * self.body
+
     def __getitem__(self, number: int) -> np.ndarray:
         """Return block `number`: (block,) int64."""
         start, end = number * self.body, (number + 1) * self.body

@@ -12,21 +12,18 @@ from fairseq.tasks import FairseqTask, register_task
 from fairseq.utils import move_to_cuda
 
 from xlm_align_fairseq.alignment.config import AlignerConfig
-from xlm_align_fairseq.bitext.corpus import Corpus
 from xlm_align_fairseq.bitext.labels import LabelStore, prefix, read_manifest
 from xlm_align_fairseq.bitext.word_check import refuse_words
 from xlm_align_fairseq.em.em import EM, SPLIT, Schedule
 from xlm_align_fairseq.em.labeling import Labels, join_labels, label, pair_batch
 from xlm_align_fairseq.encoder.network import EncoderAndPointer
 from xlm_align_fairseq.encoder.sequences import PieceBatch, WordMarks
-from xlm_align_fairseq.encoder.vocabulary import MASK, Vocabulary
+from xlm_align_fairseq.encoder.vocabulary import Vocabulary
 from xlm_align_fairseq.errors import InputError
 from xlm_align_fairseq.plugin import patches
 from xlm_align_fairseq.plugin.cold_start import ColdStart, beside
-from xlm_align_fairseq.plugin.dictionary import load_dictionary
 from xlm_align_fairseq.plugin.model import XlmAlignModel
-from xlm_align_fairseq.plugin.pretraining import dataset as bitext
-from xlm_align_fairseq.plugin.pretraining import mono  # modules: either may be the first import, half done when this one runs
+from xlm_align_fairseq.plugin.pretraining import splits  # a module: it may be half done when this one runs
 from xlm_align_fairseq.plugin.pretraining.config import (
     AUTOCAST,
     DenoisingWordAlignmentConfig,
@@ -85,9 +82,9 @@ class DenoisingWordAlignmentTask(FairseqTask):
         if _on_cpu(cfg):
             keep_freed_memory()
         restored = cfg.restore_file if cfg.restore_file != "checkpoint_last.pt" else None
-        if restored and not Path(restored).is_file():
+        if restored and not Path(restored).is_file() and not kwargs.get("from_checkpoint"):
             raise InputError(f"--restore-file {restored}: no such file; fairseq would start from random weights")
-        dictionary = load_dictionary(Path(cfg.data))
+        dictionary = splits.shared_dictionary(cfg.data)
         origin = cfg.cold_start or beside(restored) or beside(cfg.finetune_from_model)
         cold_start = ColdStart.read(origin, Vocabulary(dictionary.symbols[4:]), origin == restored) if origin else None
         changes = aligner_changes(cfg)
@@ -124,31 +121,11 @@ class DenoisingWordAlignmentTask(FairseqTask):
     # data
 
     def load_dataset(self, split, combine=False, **kwargs):
-        """Load a split: every `SPLIT.SRC-TGT` of the data directory, or those of --lang-pairs."""
-        training = split == "train"
-        config = bitext.StreamConfig(
-            seed=self.cfg.seed,
-            mask_id=self.dictionary.index(MASK),
-            mask_probability=self.cfg.mask_prob,
-            leave_unmasked=self.cfg.leave_unmasked_prob,
-            random_piece=self.cfg.random_token_prob,
-            exponent=self.cfg.sampling_exponent,
-            block=min(256, self.longest),
-            both_orders=training and not self.cfg.one_order,
-            shuffle=training,
-            mono_tokens=self.cfg.mono_tokens,
-        )
-        blocks = None
-        if self.cfg.mono and (training or mono.has_split(Path(self.cfg.mono), split)):
-            if self.cfg.mono_tokens < config.block:
-                raise InputError(f"--mono-tokens {self.cfg.mono_tokens}: allowed is one block of {config.block} pieces or more")
-            blocks = mono.MonoBlocks(Path(self.cfg.mono), split, config.block)
-            if load_dictionary(Path(self.cfg.mono)).symbols != self.dictionary.symbols:
-                raise InputError(
-                    f"--mono {self.cfg.mono}: its dictionary is not that of {self.cfg.data}; binarise both with one model"
-                )
-        corpus = Corpus.open(Path(self.cfg.data), split, self.cfg.lang_pairs, self.longest)
-        self.datasets[split] = bitext.BitextDataset(corpus, config, blocks, split)
+        """Load a split, and the labels that are kept of it."""
+        if split == SPLIT and split in self.datasets and self.has_sharded_data(split):
+            return  # fairseq asks anew for each epoch: this data set knows the directory of every one, and its ids count all
+        self.datasets[split] = splits.load_split(self.cfg, split, self.dictionary, self.longest)
+        corpus = self.datasets[split].corpus
         if split == SPLIT:
             self.training.em = self._make_em(corpus)
         elif self.schedule.unit == "fixed":
@@ -175,12 +152,24 @@ class DenoisingWordAlignmentTask(FairseqTask):
 
     def _initial_labels(self):
         given = self.cfg.initial_labels or (self.cfg.data if self.schedule.unit == "fixed" else None)
+        if given == self.cfg.data and self.has_sharded_data(SPLIT):
+            raise InputError(
+                f"--label-schedule fixed with {given}: give --initial-labels a directory with the labels of all, as"
+                f" `xlm-align label --data {given} --out DIR` writes them"
+            )
         return Path(given) if given else None
 
     def _open_given(self, directory, split, corpus):
         store = LabelStore(directory, split, corpus)
         if not read_manifest(directory, split):  # of another program, which may not mean pieces
             refuse_words(store, self.dictionary.symbols)
+        longest = store.manifest.get("max_positions", corpus.max_positions)
+        unlabelled = int((corpus.usable & (corpus.lengths > longest)).sum())
+        if unlabelled:
+            logger.info(
+                f"{directory}: {unlabelled} pairs of {split} have no labels, which were made with --max-positions {longest}:"
+                " their pointer loss is left out"
+            )
         return store
 
     def _load_given(self, split, corpus):
@@ -194,6 +183,7 @@ class DenoisingWordAlignmentTask(FairseqTask):
         """Make the iterator; without workers no thread may collate ahead (it can abort the process at exit)."""
         if kwargs.get("num_workers", 0) == 0:
             kwargs["data_buffer_size"] = 0
+        kwargs["max_positions"] = self.longest  # fairseq's is not above --max-tokens, and leaves longer pairs out
         iterator = super().get_batch_iterator(dataset, *args, **kwargs)
         if dataset is not self.datasets.get(SPLIT):
             return iterator
