@@ -264,7 +264,7 @@ def test_frozen_labels_are_frozen(world, tmp_path, monkeypatch, caplog):
     from xlm_align_fairseq.plugin.pretraining.task import DenoisingWordAlignmentTask as Task
 
     monkeypatch.setattr(Task, "_label_now", lambda *_: pytest.fail("a pair with labels is labelled again"))
-    threshold = ["--symmetrization", "union", "--threshold", "0.999", "--lr", "1e-2"]
+    threshold = ["--symmetrization", "union", "--threshold", "0.999", "--marks", "link", "--lr", "1e-2"]
     flags = train_flags(world, tmp_path, "--label-schedule", "epochs:1", "--label-scope", "corpus", *threshold)
     logs = train(caplog, [*flags, "--max-update", "12", "--sampling-exponent", "1"])
     entries = manifest(tmp_path, 1)["pairs"].values()

@@ -182,7 +182,7 @@ def test_gradients_are_there_and_finite(build, empty):
     task, model, trainer = build()
     dataset = task.datasets["train"]
     batch = dataset.collater([dataset[i] for i in range(4)])
-    task.label(batch, EncoderAndPointer(model.encoder))
+    task.label(batch, EncoderAndPointer(model.encoder, marks=task.marks))
     assert batch["pairs"]["links"].any()
     if empty == "links":
         batch["pairs"]["links"].zero_()

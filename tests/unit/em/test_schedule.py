@@ -34,7 +34,8 @@ def test_schedules_that_are_read(text, unit, every):
     ],
 )
 def test_schedules_that_are_refused(text):
-    message = f"--label-schedule {text}: allowed are online, fixed, updates:N and epochs:N, N from 1"
+    shown = text.replace("\n", "\\x0a")
+    message = f"--label-schedule {shown}: allowed are online, fixed, updates:N and epochs:N, N from 1"
     with pytest.raises(InputError, match=f"^{re.escape(message)}$"):
         Schedule.parse(text)
 
