@@ -168,7 +168,7 @@ class AlignerConfig:
         Raises:
             InputError: with every such flag, and what switches it off.
         """
-        used = {"method", *self.signature_items()}
+        used = {"method", "marks", *self.signature_items()}  # signatures leave `marks` out where it is as published
         if unused := [name for name in changes if name not in used]:
             flags = ", ".join(f"{OPTIONS[name].spelled} {changes[name]}" for name in unused)
             how = f"scaling {self.scaling} and extraction {self.extraction}" + ("" if self.also else " without --also")

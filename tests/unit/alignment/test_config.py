@@ -125,3 +125,10 @@ def test_changes_that_change_nothing_are_refused(changes, said):
     assert str(raised.value).startswith(said)
     assert str(raised.value).endswith("; leave it out, or give another --label-method")
     config.refuse_unused({"method": "pointer", "encoding": "joint", "threshold": 0.0, "window": 64})
+
+
+def test_the_published_rule_for_marks_is_a_flag_like_others_and_in_no_signature_of_before():
+    published = AlignerConfig(marks="link")
+    published.refuse_unused({"marks": "link"})
+    assert "marks" not in published.signature_items()
+    assert AlignerConfig().signature_items()["marks"] == "skip"
