@@ -24,7 +24,7 @@ from xlm_align_fairseq.encoder.pieces import PieceFiles
 from xlm_align_fairseq.encoder.vocabulary import FILE_NAME as DICTIONARY
 from xlm_align_fairseq.errors import InputError
 from xlm_align_fairseq.signature import signature
-from xlm_align_fairseq.system.files import write_atomically
+from xlm_align_fairseq.system.files import encoded, together, write_atomically
 from xlm_align_fairseq.system.parallel import ordered_map
 from xlm_align_fairseq.text.lines import TAB, TextFile, as_text, read_bitext
 from xlm_align_fairseq.text.tokenize import describe
@@ -163,35 +163,23 @@ class _Job:
             raise InputError(f"--workers {workers}: allowed are 1 and more processes")
         tokenizer = describe(self.options.tokenizer)
         self._check_dictionary()
-        self._make_directory()
         path = self.out / f"manifest.{self.name}.json"
-        with contextlib.ExitStack() as stack:
-            for column, prefix in self.prefixes.items():
-                dtype = link_dtype(self.options) if column == "links" else best_dtype(len(self.files.vocabulary))
-                self.writers[column] = stack.enter_context(IndexedWriter(self.out / prefix, dtype))
-            self._stream(rows, workers)
-            for writer in self.writers.values():
-                writer.finish()
+        with together(self.out, path, *stale):  # a manifest tells of what is complete: it goes first and comes last
+            with contextlib.ExitStack() as stack:
+                for column, prefix in self.prefixes.items():
+                    dtype = link_dtype(self.options) if column == "links" else best_dtype(len(self.files.vocabulary))
+                    self.writers[column] = stack.enter_context(IndexedWriter(self.out / prefix, dtype))
+                self._stream(rows, workers)
             manifest = self._manifest(tokenizer)
-            # From here to the end of the block the old gives way to the new. A manifest tells of what is complete: it
-            # goes first and comes last.
-            for old in (path, *stale):
-                old.unlink(missing_ok=True)
-        write_atomically(self.out / DICTIONARY, lambda file: file.write(self.files.dictionary))
-        text = f"{json.dumps(manifest, indent=2, ensure_ascii=False)}\n"
-        write_atomically(path, lambda file: file.write(text.encode()))
+            write_atomically(self.out / DICTIONARY, lambda file: file.write(self.files.dictionary))
+            text = f"{json.dumps(manifest, indent=2, ensure_ascii=False)}\n"
+            write_atomically(path, lambda file: file.write(encoded(text)))
         return Binarized(path, manifest)
 
     def _check_dictionary(self) -> None:
         there = self.out / DICTIONARY
         if there.exists() and there.read_bytes() != self.files.dictionary:
             raise InputError(f"{there} differs from the model's dictionary, its ids mean other pieces; give another --out")
-
-    def _make_directory(self) -> None:
-        try:
-            self.out.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise InputError(f"{self.out}: cannot make the directory ({error.strerror}); give another --out") from error
 
     def _stream(self, rows: Iterable[tuple[str, ...]], workers: int) -> None:
         alignments = str(self.inputs["alignments"].path) if "alignments" in self.inputs else ""

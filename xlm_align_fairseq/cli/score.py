@@ -4,12 +4,11 @@ import argparse
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from xlm_align_fairseq.cli.support import score_curve
 from xlm_align_fairseq.cli.support.streams import open_text
-from xlm_align_fairseq.cli.support.writing import check_files, reporting
+from xlm_align_fairseq.cli.support.writing import check_files, write_text
 from xlm_align_fairseq.errors import InputError
 from xlm_align_fairseq.links.gold import GoldFile, load_gold
 from xlm_align_fairseq.links.pharaoh import Link, check_range, parse_pharaoh, parse_probabilities
@@ -113,9 +112,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         for entry, system in zip(report["systems"], systems, strict=True):
             entry.update(score_curve.rows(system, gold.sentences, thresholds))
     if args.per_sentence is not None:
-        _write("--per-sentence", args.per_sentence, _sentences(names, counts, report["signature"]))
+        write_text("--per-sentence", args.per_sentence, [_sentences(names, counts, report["signature"])])
     if args.curve_plot is not None:
-        _write("--curve-plot", args.curve_plot, score_curve.plot(names, systems, gold.sentences, thresholds))
+        write_text("--curve-plot", args.curve_plot, [score_curve.plot(names, systems, gold.sentences, thresholds)])
     print(json.dumps(report, indent=2, ensure_ascii=False) if args.json else _tables(report))
     return 0
 
@@ -222,8 +221,3 @@ def _sentences(names: Sequence[str], counts: Sequence[Sequence["Counts"]], label
             cells = [k, n, *(getattr(sentence, column) for column in _COLUMNS), f"{100 * sentence.aer:.2f}"]
             lines.append("\t".join(map(str, cells)))
     return "".join(f"{line}\n" for line in lines)
-
-
-def _write(flag: str, path: str, text: str) -> None:
-    with reporting(f"{flag} {path}"):
-        Path(path).write_bytes(text.encode())

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from xlm_align_fairseq.cli.support.streams import open_text
 from xlm_align_fairseq.cli.support.texts import GIVE, Texts, add_invalid_flag, add_text_flags
-from xlm_align_fairseq.cli.support.writing import check_files, reporting
+from xlm_align_fairseq.cli.support.writing import check_files, write_text
 from xlm_align_fairseq.errors import InputError
 from xlm_align_fairseq.links.confidence import sentence_score
 from xlm_align_fairseq.links.gold import Gold, load_gold
@@ -61,8 +61,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     examples = _by_score(args, _examples(args, texts, names))
     if args.html is not None:
         page = render_page(args.title, examples, _notes(examples, names))
-        with reporting(f"--html {args.html}", "page"):
-            Path(args.html).write_bytes(page.encode())
+        write_text("--html", args.html, [page], "page")
         return 0
     colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
     width = shutil.get_terminal_size((100, 24)).columns

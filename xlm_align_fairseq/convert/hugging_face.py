@@ -25,7 +25,7 @@ from xlm_align_fairseq.errors import InputError
 from xlm_align_fairseq.model import checkpoint
 from xlm_align_fairseq.model.directory import aligner_or_default, write_aligner
 from xlm_align_fairseq.model.record import Model
-from xlm_align_fairseq.system.files import write_atomically
+from xlm_align_fairseq.system.files import together, write_atomically
 
 CONFIG = "config.json"
 WEIGHTS = "model.safetensors"
@@ -135,17 +135,18 @@ def write(directory: Path, model: Model) -> None:
     The tokenizer gives the ids of the model on every text whose pieces the vocabulary has; what a trimmed vocabulary
     lacks is `<unk>` here and smaller pieces there. Pointer head and aligner configuration go into files of their own.
     """
-    directory.mkdir(parents=True, exist_ok=True)
     settings = _settings(model)
     text = json.dumps(settings, indent=2, sort_keys=True) + "\n"
-    (directory / CONFIG).write_text(text, encoding="utf-8")
-    hugging_face_tokenizer.write(directory, model.vocabulary, model.sentencepiece, model.config.max_positions)
-    write_aligner(directory, model.aligner)
-    for name in (*SOURCES, POINTER):  # those of a model that stood here before would be read with this one
-        (directory / name).unlink(missing_ok=True)
-    if pointer := model.head("pointer"):
-        _save(directory / POINTER, pointer)
-    _save(directory / WEIGHTS, _their_state(model))
+    others = [
+        directory / name for name in (*SOURCES, POINTER)
+    ]  # of a model that stood here before: they would be read with this one
+    with together(directory, *others):
+        write_atomically(directory / CONFIG, lambda file: file.write(text.encode()))
+        hugging_face_tokenizer.write(directory, model.vocabulary, model.sentencepiece, model.config.max_positions)
+        write_aligner(directory, model.aligner)
+        if pointer := model.head("pointer"):
+            _save(directory / POINTER, pointer)
+        _save(directory / WEIGHTS, _their_state(model))
 
 
 def _settings(model: Model) -> dict[str, Any]:

@@ -28,7 +28,8 @@ TAB, BARS = "\t", " ||| "  # between source and target in one file
 class TextFile:
     """Iterate over the lines of a UTF-8 file, without their `"\\n"`; a final `"\\n"` does not begin one more line.
 
-    The file is read once and in order, so that pipes work too. `.gz`, `.bz2`, `.xz` and `.zst` are unpacked.
+    The file is read in order, so that pipes work too. `.gz`, `.bz2`, `.xz` and `.zst` are unpacked. Some commands count the lines
+    first and read them after: a file that is not the same each time it is read to its end is an error there.
 
     Args:
         path: the file.
@@ -42,6 +43,7 @@ class TextFile:
         self.path, self.replace_invalid = Path(path), replace_invalid
         self.lines = 0
         self._raw: _HashingFile | None = None
+        self._known: tuple[int, str] | None = None  # lines and hash of the first time that it was read to its end
 
     @property
     def bytes_read(self) -> int:
@@ -63,7 +65,7 @@ class TextFile:
         """Yield the lines.
 
         Raises:
-            InputError: the file cannot be read or unpacked, or a line is not UTF-8.
+            InputError: the file cannot be read or unpacked, a line is not UTF-8, or the file is not what it was the last time.
         """
         self.lines = 0
         with _reporting(self.path), open(self.path, "rb", buffering=0) as file:
@@ -76,6 +78,14 @@ class TextFile:
                 yield self._decode(line.removesuffix(b"\n"))
             while stored.read(1 << 17):  # what follows the last compressed block belongs to the hash
                 pass
+        found = self.lines, self.sha256
+        if self._known is not None and found != self._known:
+            raise InputError(
+                f"{self.path}: the text changed while it was read: {self._known[0]} lines (SHA-256 {self._known[1][:16]}…) when"
+                f" they were counted, now {found[0]} ({found[1][:16]}…); the output is not complete: let nothing write to the"
+                " file, and start again"
+            )
+        self._known = found
 
     def _decode(self, line: bytes) -> str:
         try:
