@@ -6,10 +6,9 @@ import importlib
 import io
 import os
 import sys
-import unicodedata
 from collections.abc import Sequence
 
-from xlm_align_fairseq.errors import InputError
+from xlm_align_fairseq.errors import InputError, one_line
 from xlm_align_fairseq.system.standard_streams import can_write, hold_descriptors
 from xlm_align_fairseq.version import __version__
 
@@ -93,9 +92,8 @@ def _run(arguments: Sequence[str]) -> int:
 
 
 def _failed(program: str, text: str) -> int:
-    """Print an error in one line, whatever the names of files in it hold; return the exit code."""
-    shown = (repr(c)[1:-1] if unicodedata.category(c) in ("Cc", "Cs", "Zl", "Zp") else c for c in text)
-    print(f"{program}: error: {''.join(shown)}", file=sys.stderr)
+    """Print an error in one line; return the exit code."""
+    print(f"{program}: error: {one_line(text)}", file=sys.stderr)
     return 2
 
 

@@ -7,6 +7,7 @@ import collections
 import importlib
 import pickle
 import re
+import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, cast
@@ -34,7 +35,8 @@ def load_checkpoint(path: Path | str) -> dict[str, Any]:
     """
     try:
         known = torch.serialization.get_safe_globals()  # the block forgets all it is given, also what was known before
-        with torch.serialization.safe_globals([name for name in _harmless() if name not in known]):
+        with torch.serialization.safe_globals([name for name in _harmless() if name not in known]), warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Detected pickle protocol")  # what of it cannot be read is an error next
             content = torch.load(path, map_location="cpu", weights_only=True)
     except OSError as error:
         raise InputError(f"{path}: cannot read the file ({error.strerror}); check the path") from error
@@ -44,10 +46,12 @@ def load_checkpoint(path: Path | str) -> dict[str, Any]:
         raise InputError(
             f"{path} {what}: refused, nothing was run. If you trust its origin,"
             " load it in a sandbox and save its tensors alone as a .safetensors file"
-        ) from error
+        ) from None  # torch's own words advise to load it as it is
     except Exception as error:  # the unpickler fails in as many ways as a file can be broken
         first = str(error).split("\n")[0]
-        raise InputError(f"{path} is not a torch checkpoint, or is damaged: {first}; copy it again") from error
+        if "weights_only" in first:  # torch advises to load it unsafely
+            first = "it is of the form of torch 0.1, which only unsafe loading reads"
+        raise InputError(f"{path} is not a torch checkpoint, or is damaged: {first}; copy it again") from None
     if not isinstance(content, dict):
         raise InputError(f"{path} holds a {type(content).__name__}, not a checkpoint (a dict)")
     return content
