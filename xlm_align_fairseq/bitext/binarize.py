@@ -131,12 +131,16 @@ def manifest_with_links(directory: Path, split: str) -> Path | None:
         InputError: a manifest cannot be read.
     """
     for path in sorted(directory.glob(f"manifest.{glob.escape(split)}.*.json")):
-        try:
-            if "links" in json.loads(path.read_text(encoding="utf-8")):
-                return path
-        except (ValueError, TypeError) as error:
-            raise InputError(f"{path} is no manifest of `xlm-align binarize` ({error}): binarise this text again") from error
+        if "links" in _read_manifest(path):
+            return path
     return None
+
+
+def _read_manifest(path: Path) -> dict[str, Any]:
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except (ValueError, TypeError) as error:
+        raise InputError(f"{path} is no manifest of `xlm-align binarize` ({error}): binarise this text again") from error
 
 
 @dataclasses.dataclass
@@ -180,6 +184,17 @@ class _Job:
         there = self.out / DICTIONARY
         if there.exists() and there.read_bytes() != self.files.dictionary:
             raise InputError(f"{there} differs from the model's dictionary, its ids mean other pieces; give another --out")
+        ours = hashlib.sha256(self.files.sentencepiece).hexdigest()
+        for path in sorted(self.out.glob("manifest.*.json")):
+            if path.name == f"manifest.{self.name}.json":
+                continue  # of what is replaced
+            hashes = _read_manifest(path).get("sha256")
+            theirs = str(hashes.get("sentencepiece", ours)) if isinstance(hashes, dict) else ours
+            if theirs != ours:
+                raise InputError(
+                    f"{path} is of text that another sentencepiece model cut into pieces (SHA-256 {theirs[:16]}…, that of the"
+                    f" model is {ours[:16]}…); give another --out"
+                )
 
     def _stream(self, rows: Iterable[tuple[str, ...]], workers: int) -> None:
         alignments = str(self.inputs["alignments"].path) if "alignments" in self.inputs else ""

@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save
+from safetensors.torch import load, load_file, save
 from torch import Tensor
 
 from xlm_align_fairseq.convert import hugging_face_tokenizer
@@ -244,7 +244,9 @@ def _load_file(path: Path) -> dict[str, Tensor]:
 
 def _load_safetensors(path: Path) -> dict[str, Tensor]:
     try:
-        return load_file(path)
+        if str(path).isprintable():
+            return load_file(path)
+        return dict(sorted(load(path.read_bytes()).items()))  # it opens no name that is not UTF-8; in the order that it gives
     except (SafetensorError, OSError) as error:
         raise InputError(f"{path} is not a safetensors file, or is damaged: {error}; download it again") from error
 

@@ -1,5 +1,6 @@
 """Tests of binarising: the bytes that fairseq would write, what is left out, links, the manifest, runs that fail."""
 
+import dataclasses
 import gzip
 import hashlib
 import io
@@ -524,3 +525,24 @@ def test_the_vocabulary_decides_the_item_type(files, corpus, tmp_path):
     read = data_utils.load_indexed_dataset(str(tmp_path / "out" / "train.de-en.de"), None)
     assert read._index.dtype == np.uint32
     assert read[0].dtype == torch.int64
+
+
+def test_another_sentencepiece_model_in_one_directory_is_refused(files, corpus, tmp_path):
+    """The dictionary can be the same: train and valid would be cut into pieces in two ways. What is replaced does not matter."""
+    from sentencepiece import sentencepiece_model_pb2
+
+    paths, out = corpus(), tmp_path / "out"
+    run(files, paths, out)
+    run(files, paths, out, split="valid")
+    before = contents(out)
+    proto = sentencepiece_model_pb2.ModelProto()
+    proto.ParseFromString(files.sentencepiece)
+    proto.pieces[20].score -= 1
+    other = dataclasses.replace(files, sentencepiece=proto.SerializeToString())
+    message = r"manifest\.train\.de-en\.json is of text that another sentencepiece model cut into pieces \(SHA-256 .{16}…, that"
+    with pytest.raises(InputError, match=message):
+        run(other, paths, out, split="valid")
+    assert contents(out) == before
+    for file in out.glob("*valid*"):
+        file.unlink()
+    run(other, paths, out)  # all that is there is made anew
