@@ -1,5 +1,7 @@
 """Define the one error that a user can mend: bad input or a bad flag."""
 
+import unicodedata
+
 LONGEST = 1500  # characters of a message: what a file holds can be of any length
 CONTROLS = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160), 0x2028, 0x2029)}
 
@@ -22,3 +24,12 @@ class InputError(ValueError):
         if len(text) > LONGEST:
             text = f"{text[: LONGEST // 2]} … {text[-LONGEST // 2 :]}"
         super().__init__(text)
+
+
+def one_line(text: str) -> str:
+    r"""Return the text of an error in one line that every terminal shows, whatever the names of files in it hold.
+
+    >>> one_line("a\nb\udcff: no such file")
+    'a\\nb\\udcff: no such file'
+    """
+    return "".join(repr(c)[1:-1] if unicodedata.category(c) in ("Cc", "Cs", "Zl", "Zp") else c for c in text)

@@ -3,20 +3,27 @@
 import bz2
 import fcntl
 import gzip
+import importlib.metadata
 import json
 import lzma
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
+import unicodedata
 from pathlib import Path
 
 import pytest
+import torch
 from backports import zstd
+from sentencepiece import sentencepiece_model_pb2
 from world import ENVIRONMENT, SHIPPED
 
+from xlm_align_fairseq.aligner import aligner as aligner_module
 from xlm_align_fairseq.cli.main import main as xlm_align
+from xlm_align_fairseq.cli.support.shards import Shard
 from xlm_align_fairseq.links.pharaoh import parse_pharaoh, parse_probabilities
 
 PROGRAM = Path(sys.executable).with_name("xlm-align")
@@ -160,7 +167,8 @@ def test_shards_that_are_refused(world, text, capsys):
 
 def test_killed_and_gone_on_with(world, tmp_path):
     """Killed several times; no line is lost or there twice."""
-    lines = [f"{s} ||| {t}" for s, t in zip(SOURCE, TARGET, strict=True)]
+    short = [[" ".join(line.split(" ")[:8]) for line in side] for side in (SOURCE, TARGET)]
+    lines = [f"{s} ||| {t}" for s, t in zip(*short, strict=True)]
     (tmp_path / "pairs").write_text("".join(f"{lines[n % 20]} {n}\n" for n in range(9000)), "utf-8")
     words = ["--write-tokenized", str(tmp_path / "src"), str(tmp_path / "tgt")]
     command = [PROGRAM, "align", "--model", world / "model", "--pairs", tmp_path / "pairs", "--tokenizer", "13a", "--quiet"]
@@ -194,7 +202,7 @@ def leave_unfinished(world, text):
     assert align(world, *files(text), "--out", text / "out") == 0
     state = {}
 
-    def stop(self, _, same):
+    def stop(self, _, same, lines, step):
         state.update(same)
         raise KeyboardInterrupt
 
@@ -211,12 +219,12 @@ def leave_unfinished(world, text):
 def test_going_on_needs_the_same_text_and_flags(world, text, capsys):
     whole = leave_unfinished(world, text)
     assert align(world, *files(text), "--out", text / "out", "--resume", "--align-layer", 2) == 2
-    assert "signature was 'weights:" in capsys.readouterr().err
+    assert "aligner align_layer was 1, now it is 2, and the output would be of both" in capsys.readouterr().err
     assert align(world, *files(text), "--out", text / "out", "--resume", "--format", "jsonl") == 2
-    capsys.readouterr()
+    assert "output was 'pharaoh', now it is 'jsonl'" in capsys.readouterr().err
     words = ["--write-tokenized", text / "a", text / "b"]
     assert align(world, *files(text), "--out", text / "out", "--resume", *words) == 2
-    assert "tokenized:no" in capsys.readouterr().err
+    assert "tokenized was False, now it is True" in capsys.readouterr().err
     (text / "text.en").write_text("x\n" * 20)
     assert align(world, *files(text), "--out", text / "out", "--resume") == 2
     assert "inputs was [{'name': 'text.ro'" in capsys.readouterr().err
@@ -225,6 +233,213 @@ def test_going_on_needs_the_same_text_and_flags(world, text, capsys):
     (text / "text.en").write_text("\n".join(TARGET) + "\n", "utf-8")
     assert align(world, *files(text), "--out", text / "out", "--resume", "--batch-tokens", 50) == 0
     assert (text / "out").read_bytes() == whole
+
+
+def swap_two_lines(model):
+    lines = (model / "dict.txt").read_text("utf-8").splitlines(keepends=True)
+    lines[10], lines[300] = lines[300], lines[10]
+    (model / "dict.txt").write_text("".join(lines), "utf-8")
+
+
+def change_a_score(model):
+    proto = sentencepiece_model_pb2.ModelProto()
+    proto.ParseFromString((model / "sentencepiece.bpe.model").read_bytes())
+    proto.pieces[100].score -= 5
+    (model / "sentencepiece.bpe.model").write_bytes(proto.SerializeToString())
+
+
+def change_a_weight(model):
+    content = torch.load(model / "model.pt", weights_only=True)
+    content["model"]["encoder.layers.0.fc1.bias"][0] += 1
+    torch.save(content, model / "model.pt")
+
+
+def narrow_the_window(model):
+    record = json.loads((model / "aligner.json").read_text())
+    (model / "aligner.json").write_text(json.dumps(record | {"window": 50}))
+
+
+CHANGES = {
+    "dictionary": (swap_two_lines, "dictionary was '"),
+    "sentencepiece": (change_a_score, "sentencepiece was '"),
+    "weights": (change_a_weight, "weights was '"),
+    "window": (narrow_the_window, "window was 60, now it is 50"),
+}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_going_on_needs_the_same_model(world, text, tmp_path, capsys, name):
+    """Whatever of the model directory changed; its name may be another one."""
+    change, message = CHANGES[name]
+    whole = leave_unfinished(world, text)
+    shutil.copytree(world / "model", tmp_path / "moved" / "model")
+    left = (text / "out.partial").read_bytes()
+    change(tmp_path / "moved" / "model")
+    assert align(tmp_path / "moved", *files(text), "--out", text / "out", "--resume") == 2
+    said = capsys.readouterr().err
+    assert message in said
+    assert "and the output would be of both; give the same text, model and flags on the same kind of machine, or delete" in said
+    assert (text / "out.partial").read_bytes() == left
+    shutil.rmtree(tmp_path / "moved" / "model")
+    shutil.copytree(world / "model", tmp_path / "moved" / "model")
+    assert align(tmp_path / "moved", *files(text), "--out", text / "out", "--resume") == 0
+    assert (text / "out").read_bytes() == whole
+
+
+def version_of_torch(patch):
+    real = importlib.metadata.version
+    patch.setattr("importlib.metadata.version", lambda name: "9" if name == "torch" else real(name))
+
+
+ELSEWHERE = {
+    "processor": (lambda patch: patch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "OLD"), "(OLD)'"),
+    "library": (version_of_torch, "libraries torch was '"),
+    "unicode": (lambda patch: patch.setattr(unicodedata, "unidata_version", "1"), "libraries unicode was '"),
+    "threads": (lambda patch: patch.setattr(torch, "get_num_threads", lambda: 3), "threads was 1, now it is 3"),
+    "version": (lambda patch: patch.setattr("xlm_align_fairseq.cli.support.identity.__version__", "0"), "now it is '0'"),
+}
+
+
+@pytest.mark.parametrize("name", ELSEWHERE)
+def test_going_on_needs_the_same_arithmetic(world, text, capsys, monkeypatch, name):
+    change, message = ELSEWHERE[name]
+    torch.set_num_threads(1)
+    leave_unfinished(world, text)
+    with monkeypatch.context() as patch:
+        change(patch)
+        assert align(world, *files(text), "--out", text / "out", "--resume") == 2
+    assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--half"], "weights was '"),
+        (["--tokenizer", "13a"], "tokenizers was 'none+none', now it is '"),
+        (["--threads", "2"], "threads was 1, now it is 2"),
+        (["--num-shards", "1"], None),
+        (["--line-buffered"], None),  # with one thread a batch of one gives the same bits
+        (["--batch-tokens", "50"], None),
+    ],
+)
+def test_going_on_with_other_flags(world, text, capsys, flags, message):
+    torch.set_num_threads(1)
+    whole = leave_unfinished(world, text)
+    code = align(world, *files(text), "--out", text / "out", "--resume", *flags)
+    torch.set_num_threads(1)
+    if message is None:
+        assert code == 0
+        assert (text / "out").read_bytes() == whole
+    else:
+        assert code == 2
+        assert message in capsys.readouterr().err
+
+
+def test_with_several_threads_batches_are_the_same_too(world, text, capsys):
+    torch.set_num_threads(2)
+    leave_unfinished(world, text)
+    for flags, now in ((["--batch-tokens", "50"], "50 pieces"), (["--line-buffered"], "one pair")):
+        assert align(world, *files(text), "--out", text / "out", "--resume", *flags) == 2
+        assert f"batches was '2048 pieces', now it is '{now}'" in capsys.readouterr().err
+    assert align(world, *files(text), "--out", text / "out", "--resume") == 0
+    torch.set_num_threads(1)
+
+
+def test_a_run_goes_on_from_where_no_batch_is_shared(world, text, monkeypatch):
+    """Pairs that are aligned together are aligned together again: the last bit can depend on the batch, with several threads."""
+    monkeypatch.setattr(aligner_module, "CHUNK_PAIRS", 6)
+    whole = leave_unfinished(world, text)
+    lines = whole.splitlines(keepends=True)
+    (text / "out.partial").write_bytes(b"".join(lines[:17]) + b"0-0 1-")
+    chunks = []
+
+    def align_chunk(engine, chunk, *more, original=aligner_module.ChunkAligner.align):
+        chunks.append([pair.source for pair in chunk])
+        return original(engine, chunk, *more)
+
+    monkeypatch.setattr(aligner_module.ChunkAligner, "align", align_chunk)
+    assert align(world, *files(text), "--out", text / "out", "--resume") == 0
+    assert (text / "out").read_bytes() == whole
+    words = [line.split(" ") for line in SOURCE]
+    assert chunks == [words[12:18], words[18:20]]
+
+
+def test_an_unfinished_output_of_an_earlier_format_is_refused(world, text, capsys):
+    """Format 2 did not say which dictionary and sentencepiece model it was made with."""
+    leave_unfinished(world, text)
+    (text / "out.partial.json").write_text('{"format": "xlm-align-output.2", "signature": "weights:0", "inputs": []}\n')
+    assert align(world, *files(text), "--out", text / "out", "--resume") == 2
+    said = capsys.readouterr().err
+    assert "out.partial.json is of format 'xlm-align-output.2', of another version, which does not say all" in said
+    assert f"delete {text / 'out.partial.json'} to begin anew, or go on with that version\n" in said
+
+
+@pytest.mark.parametrize("ended", [False, True])
+def test_more_lines_than_the_text_has_are_no_finished_output(world, text, capsys, ended):
+    whole = leave_unfinished(world, text)
+    (text / "out.partial").write_bytes(whole * 2)
+    if ended:
+        with open(text / "out.partial.json", "ab") as file:
+            file.write(b"all lines are written\n")
+    assert align(world, *files(text), "--out", text / "out", "--resume") == 2
+    assert f"{text / 'out.partial'} has 40 lines, the text has 20: it is of other text; delete" in capsys.readouterr().err
+    assert not (text / "out").exists()
+    assert (text / "out.partial").read_bytes() == whole * 2
+
+
+def test_standard_input_that_is_shorter_than_what_was_written(world, text):
+    lines = (text / "pairs").read_bytes().splitlines(keepends=True)
+    command = [PROGRAM, "align", "--model", world / "model", "--quiet", "--out", text / "out"]
+    options = {"env": ENVIRONMENT, "stderr": subprocess.PIPE}
+    with subprocess.Popen([*command, "--line-buffered"], stdin=subprocess.PIPE, **options) as process:
+        process.stdin.write(b"".join(lines[:3]))
+        process.stdin.flush()
+        while not (text / "out.partial").exists() or (text / "out.partial").read_bytes().count(b"\n") < 3:
+            assert process.poll() is None
+            time.sleep(0.02)
+        process.kill()
+    done = subprocess.run([*command, "--line-buffered", "--resume"], input=lines[0], **options, check=False)
+    assert done.returncode == 2
+    assert b"<stdin>: 1 lines, but 3 are in the unfinished output: it is of other text" in done.stderr
+    done = subprocess.run([*command, "--line-buffered", "--resume"], input=b"".join(lines), **options, check=False)
+    assert done.returncode == 0
+    assert (text / "out").read_bytes().count(b"\n") == 20
+
+
+# text that changes while it is read
+
+
+CHANGED = {
+    "shrinks": lambda data: b"".join(data.splitlines(keepends=True)[:-3]),
+    "grows": lambda data: data + b"one more\n",
+    "grows without a line": lambda data: data.removesuffix(b"\n") + b" more\n",
+    "other words": lambda data: data.replace(b"a", b"e"),
+    "empty": lambda data: b"",
+}
+
+
+@pytest.mark.parametrize("change", CHANGED)
+@pytest.mark.parametrize("flags", [[], ["--num-shards", 3, "--shard-id", 0]])
+def test_text_that_changes_while_it_is_read(world, text, capsys, monkeypatch, change, flags):
+    """Once it is counted. The other file tells nothing of it."""
+
+    def count(shard, original=Shard.count):
+        lines = original(shard)
+        (text / "text.en").write_bytes(CHANGED[change]((text / "text.en").read_bytes()))
+        return lines
+
+    monkeypatch.setattr(Shard, "count", count)
+    for out in ([], ["--out", text / "out"]):
+        (text / "text.en").write_text("\n".join(TARGET) + "\n", "utf-8")
+        capsys.readouterr()
+        assert align(world, *files(text), *out, *flags) == 2
+        said = capsys.readouterr().err.splitlines()[-1]
+        assert f"error: {text / 'text.en'}: the text changed while it was read: 20 lines (SHA-256 " in said
+        assert said.endswith("; the output is not complete: let nothing write to the file, and start again")
+    assert not (text / "out").exists()
+    (text / "text.en").write_text("\n".join(TARGET) + "\n", "utf-8")
+    monkeypatch.undo()
+    assert align(world, *files(text), "--out", text / "out", "--resume", *flags) == 0  # of the text that was counted
 
 
 @pytest.mark.parametrize("damaged", ["{", "[1]", "{}"])

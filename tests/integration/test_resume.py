@@ -9,10 +9,12 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
 import torch
 from world import ENVIRONMENT, assert_same_parameters, run, train, train_flags
 
 from xlm_align_fairseq.cli.main import main as xlm_align
+from xlm_align_fairseq.errors import InputError
 
 UPDATES = 34  # 2 epochs of 17 batches
 
@@ -77,3 +79,20 @@ def test_killed_and_resumed(world, tmp_path, caplog):
     assert not torch.equal(
         first["model"]["pointer.key.weight"], torch.load(middle, weights_only=True)["model"]["pointer.key.weight"]
     )
+
+
+def test_another_dictionary_is_refused(world, tmp_path, caplog):
+    """From scratch no cold start compares it; with two lines swapped, two pieces would take each other's place amid training."""
+    data = tmp_path / "data"
+    shutil.copytree(world / "data", data)
+    flags = ["--align-layer", "2", "--max-update"]
+    train(caplog, train_flags(world, tmp_path / "run", *flags, "2", data=data, cold_start=False))
+    lines = (data / "dict.txt").read_text("utf-8").splitlines(keepends=True)
+    lines[10], lines[300] = lines[300], lines[10]
+    whole = (data / "dict.txt").read_bytes()
+    (data / "dict.txt").write_text("".join(lines), "utf-8")
+    with pytest.raises(InputError, match=r"the checkpoint was trained with another dictionary \(SHA-256 .{16}…, that of the"):
+        train(caplog, train_flags(world, tmp_path / "run", *flags, "4", data=data, cold_start=False))
+    (data / "dict.txt").write_bytes(whole)
+    logs = train(caplog, train_flags(world, tmp_path / "run", *flags, "4", data=data, cold_start=False))
+    assert [log["num_updates"] for log in logs] == [3, 4]

@@ -4,6 +4,8 @@ import os
 import pickle
 import shutil
 import sys
+import tarfile
+import traceback
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ import torch
 from world import run, train, train_flags
 
 from xlm_align_fairseq.cli.main import main as xlm_align
+from xlm_align_fairseq.errors import InputError
 
 GOLD = Path(__file__).resolve().parents[2] / "examples" / "quickstart" / "data" / "de-en"
 PLAIN = """
@@ -38,7 +41,8 @@ def marker(tmp_path):
 
 
 CALL = r"wants to call posix.system, which is no part of a checkpoint: refused, nothing was run"
-KINDS = {"zip": CALL, "legacy": CALL, "pickle": "is not a plain checkpoint: refused, nothing was run"}
+TAR = "is not a torch checkpoint, or is damaged: it is of the form of torch 0.1, which only unsafe loading reads"
+KINDS = {"zip": CALL, "legacy": CALL, "pickle": "is not a plain checkpoint: refused, nothing was run", "tar": TAR}
 
 
 @pytest.fixture(params=KINDS)
@@ -51,7 +55,15 @@ def hostile(kind, marker, tmp_path):
     """Return a checkpoint that runs a command when a careless program opens it."""
     path = tmp_path / "hostile.pt"
     content = {"args": None, "cfg": {"model": {"_name": "xlm_align"}}, "model": {}, "extra_state": Hostile(marker)}
-    if kind == "pickle":
+    if kind == "tar":
+        for name in ("storages", "tensors", "pickle"):
+            (tmp_path / name).write_bytes(pickle.dumps(content if name == "pickle" else 0, 2) + pickle.dumps([], 2))
+        with tarfile.open(path, "w", format=tarfile.USTAR_FORMAT) as file:
+            for name in ("storages", "tensors", "pickle"):
+                file.add(tmp_path / name, name)
+                (tmp_path / name).unlink()
+        torch.load(path, weights_only=False)
+    elif kind == "pickle":
         path.write_bytes(pickle.dumps(content))
         pickle.loads(path.read_bytes())
     else:
@@ -110,20 +122,28 @@ def test_convert(world, tmp_path, kind, hostile, marker, form, capsys):
 
 
 @pytest.mark.parametrize("flag", ["--restore-file", "--finetune-from-model", "--cold-start"])
-def test_train(world, tmp_path, hostile, marker, flag, caplog):
+def test_train(world, tmp_path, kind, hostile, marker, flag, caplog):
+    path = hostile
     if flag == "--cold-start":
         shutil.copytree(world / "model", tmp_path / "model", ignore=lambda *_: ["model.pt"])
-        hostile = hostile.rename(tmp_path / "model" / "model.pt").parent
-    with pytest.raises(Exception, match=r"posix.system|Unsupported operand|is not a plain checkpoint"):
+        path = hostile.rename(tmp_path / "model" / "model.pt")
+        hostile = path.parent
+    with pytest.raises(InputError) as refused:
         train(caplog, train_flags(world, tmp_path / "run", flag, str(hostile)))
+    assert str(refused.value).startswith(f"{path} {KINDS[kind]}")
+    shown = "".join(traceback.format_exception(refused.value)) + caplog.text
+    assert "weights_only" not in shown  # what torch advises: to load it as it is
     assert not marker.exists()
     assert not list((tmp_path / "run").glob("*.pt"))
 
 
 @pytest.mark.parametrize("kind", ["zip"])
-def test_train_in_a_process_of_its_own(world, tmp_path, hostile, marker):
+@pytest.mark.parametrize("flag", ["--restore-file", "--finetune-from-model"])
+def test_train_in_a_process_of_its_own(world, tmp_path, kind, hostile, marker, flag):
     command = [Path(sys.executable).with_name("fairseq-train"), *train_flags(world, tmp_path / "run")]
-    done = run([*command, "--restore-file", hostile], check=False)
-    assert done.returncode == 1
-    assert "posix.system" in done.stderr
+    done = run([*command, flag, hostile], check=False)
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1].startswith(f"fairseq-train: error: {hostile} {KINDS[kind]}")
+    assert "Traceback" not in done.stdout + done.stderr
+    assert "weights_only" not in done.stdout + done.stderr
     assert not marker.exists()

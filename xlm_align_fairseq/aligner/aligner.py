@@ -136,12 +136,16 @@ class Aligner:
         (alignment,) = self._engine().align([encoded], [self.config], details)[0]
         return alignment
 
-    def align_corpus(self, pairs: Iterable[tuple[Sentence, Sentence]]) -> Iterator[Alignment]:
+    def align_corpus(self, pairs: Iterable[tuple[Sentence, Sentence]], at_once: bool = False) -> Iterator[Alignment]:
         """Yield the alignment of each pair, in order; what cannot be aligned has no links and says why in its flags.
 
-        Pairs are read ahead, some thousands at a time, by another thread.
+        Pairs are read ahead, some thousands at a time, by another thread. After every `CHUNK_PAIRS` of them no two share a batch.
+
+        Args:
+            pairs: words, or strings of words, of both sides.
+            at_once: yield the alignment of a pair before the next one is asked for; slower.
         """
-        return (alignment for (alignment,) in self._run(pairs, [self.config]))
+        return (alignment for (alignment,) in self._run(pairs, [self.config], at_once))
 
     def align_variants(
         self, pairs: Iterable[tuple[Sentence, Sentence]], variants: Sequence[AlignerConfig]
@@ -177,9 +181,15 @@ class Aligner:
         vocabulary = self.pieces.vocabulary
         return ChunkAligner(self.encoder, self.pointer, vocabulary, window, self.batch_tokens, self.autocast, self.background)
 
-    def _run(self, pairs: Iterable[tuple[Sentence, Sentence]], variants: Sequence[AlignerConfig]) -> Iterator[list[Alignment]]:
+    def _run(
+        self, pairs: Iterable[tuple[Sentence, Sentence]], variants: Sequence[AlignerConfig], at_once: bool = False
+    ) -> Iterator[list[Alignment]]:
         engine = self._engine()
-        for chunk in prefetch(self._chunks(pairs, len(engine.wanted_layers(variants)))):
+        if at_once:
+            chunks: Iterator[list[Encoded]] = ([self._encode(*pair)] for pair in pairs)
+        else:
+            chunks = prefetch(self._chunks(pairs, len(engine.wanted_layers(variants))))
+        for chunk in chunks:
             for alignments in engine.align(chunk, variants):
                 self.flagged.update(set().union(*(alignment.flags for alignment in alignments)))
                 yield alignments
@@ -190,10 +200,10 @@ class Aligner:
         room = CHUNK_BYTES // (4 * self.encoder.config.width * n_layers)
         chunk: list[Encoded] = []
         n_pieces = 0
-        for source, target in pairs:
+        for number, (source, target) in enumerate(pairs, 1):
             chunk.append(self._encode(source, target))
             n_pieces += max(len(chunk[-1].src_ids), len(chunk[-1].source)) + max(len(chunk[-1].tgt_ids), len(chunk[-1].target))
-            if len(chunk) == CHUNK_PAIRS or n_pieces >= room:
+            if number % CHUNK_PAIRS == 0 or n_pieces >= room:
                 yield chunk
                 chunk, n_pieces = [], 0
         if chunk:

@@ -25,7 +25,7 @@ from xlm_align_fairseq.encoder.pieces import PieceFiles
 from xlm_align_fairseq.encoder.vocabulary import FILE_NAME as DICTIONARY
 from xlm_align_fairseq.errors import InputError
 from xlm_align_fairseq.signature import signature
-from xlm_align_fairseq.system.files import write_atomically
+from xlm_align_fairseq.system.files import encoded, together, write_atomically
 from xlm_align_fairseq.system.parallel import ordered_map
 from xlm_align_fairseq.text.lines import TAB, TextFile, as_text, read_bitext
 from xlm_align_fairseq.text.tokenize import describe
@@ -132,13 +132,17 @@ def manifest_with_links(directory: Path, split: str) -> Path | None:
         InputError: a manifest cannot be read.
     """
     for path in sorted(directory.glob(f"manifest.{glob.escape(split)}.*.json")):
-        manifest, fault = read_json(path, FORMAT, VERSION)
-        fault = fault or shape_fault(manifest, {"split": string, "links?": {"words": natural, "pieces": natural}})
-        if fault:
-            raise InputError(f"{path} is no manifest of `xlm-align binarize` ({fault}): binarise this text again")
-        if "links" in manifest:
+        if "links" in _read_manifest(path):
             return path
     return None
+
+
+def _read_manifest(path: Path) -> dict[str, Any]:
+    manifest, fault = read_json(path, FORMAT, VERSION)
+    fault = fault or shape_fault(manifest, {"split": string, "links?": {"words": natural, "pieces": natural}})
+    if fault:
+        raise InputError(f"{path} is no manifest of `xlm-align binarize` ({fault}): binarise this text again")
+    return manifest
 
 
 @dataclasses.dataclass
@@ -165,35 +169,34 @@ class _Job:
             raise InputError(f"--workers {workers}: allowed are 1 and more processes")
         tokenizer = describe(self.options.tokenizer)
         self._check_dictionary()
-        self._make_directory()
         path = self.out / f"manifest.{self.name}.json"
-        with contextlib.ExitStack() as stack:
-            for column, prefix in self.prefixes.items():
-                dtype = link_dtype(self.options) if column == "links" else best_dtype(len(self.files.vocabulary))
-                self.writers[column] = stack.enter_context(IndexedWriter(self.out / prefix, dtype))
-            self._stream(rows, workers)
-            for writer in self.writers.values():
-                writer.finish()
+        with together(self.out, path, *stale):  # a manifest tells of what is complete: it goes first and comes last
+            with contextlib.ExitStack() as stack:
+                for column, prefix in self.prefixes.items():
+                    dtype = link_dtype(self.options) if column == "links" else best_dtype(len(self.files.vocabulary))
+                    self.writers[column] = stack.enter_context(IndexedWriter(self.out / prefix, dtype))
+                self._stream(rows, workers)
             manifest = self._manifest(tokenizer)
-            # From here to the end of the block the old gives way to the new. A manifest tells of what is complete: it
-            # goes first and comes last.
-            for old in (path, *stale):
-                old.unlink(missing_ok=True)
-        write_atomically(self.out / DICTIONARY, lambda file: file.write(self.files.dictionary))
-        text = f"{json.dumps(manifest, indent=2, ensure_ascii=False)}\n"
-        write_atomically(path, lambda file: file.write(text.encode()))
+            write_atomically(self.out / DICTIONARY, lambda file: file.write(self.files.dictionary))
+            text = f"{json.dumps(manifest, indent=2, ensure_ascii=False)}\n"
+            write_atomically(path, lambda file: file.write(encoded(text)))
         return Binarized(path, manifest)
 
     def _check_dictionary(self) -> None:
         there = self.out / DICTIONARY
         if there.exists() and there.read_bytes() != self.files.dictionary:
             raise InputError(f"{there} differs from the model's dictionary, its ids mean other pieces; give another --out")
-
-    def _make_directory(self) -> None:
-        try:
-            self.out.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise InputError(f"{self.out}: cannot make the directory ({error.strerror}); give another --out") from error
+        ours = hashlib.sha256(self.files.sentencepiece).hexdigest()
+        for path in sorted(self.out.glob("manifest.*.json")):
+            if path.name == f"manifest.{self.name}.json":
+                continue  # of what is replaced
+            hashes = _read_manifest(path).get("sha256")
+            theirs = str(hashes.get("sentencepiece", ours)) if isinstance(hashes, dict) else ours
+            if theirs != ours:
+                raise InputError(
+                    f"{path} is of text that another sentencepiece model cut into pieces (SHA-256 {theirs[:16]}…, that of the"
+                    f" model is {ours[:16]}…); give another --out"
+                )
 
     def _stream(self, rows: Iterable[tuple[str, ...]], workers: int) -> None:
         alignments = str(self.inputs["alignments"].path) if "alignments" in self.inputs else ""

@@ -6,9 +6,8 @@ each begins in `.bin` (int64, bytes). No fairseq is needed for it.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
-import os
-import shutil
 import struct
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +18,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from xlm_align_fairseq.errors import InputError
+from xlm_align_fairseq.system.files import NewFiles
 
 MAGIC = b"MMIDIDX\x00\x00"
 VERSION = 1
@@ -70,6 +70,7 @@ class IndexedWriter:
         self.items = self.elements = 0
         self.sha256: dict[str, str] = {}
         self._hash = hashlib.sha256()
+        self._new, self._stack = NewFiles(), contextlib.ExitStack()
         self._data: BinaryIO | None = None
         self._sizes: BinaryIO | None = None
 
@@ -77,16 +78,12 @@ class IndexedWriter:
         """Return the target with an ending, `bin` or `idx`."""
         return self.prefix.with_name(f"{self.prefix.name}.{ending}")
 
-    def _temporary(self, ending: str) -> Path:
-        return self.prefix.with_name(f".{self.prefix.name}.{ending}.{os.getpid()}.tmp")
-
     def __enter__(self) -> IndexedWriter:
-        try:
-            self._data = open(self._temporary("bin"), "wb")
-            self._sizes = open(self._temporary("sizes"), "w+b")
-        except BaseException:
-            self._discard()
-            raise
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(self._new)
+            self._data = self._new.open(self.path("bin"))
+            self._sizes = self._new.scratch(self.path("sizes"))
+            self._stack = stack.pop_all()
         return self
 
     def add(self, flat: np.ndarray, sizes: np.ndarray) -> None:
@@ -127,49 +124,34 @@ class IndexedWriter:
             # An empty file cannot be mapped into memory: fairseq could not open items that are all empty. No item
             # points to this element.
             self._put(np.zeros(1, self.dtype).tobytes())
-        _complete(self._data)
         digest = hashlib.sha256()
-        with open(self._temporary("idx"), "wb") as index:
-            self._write_index(index)
-            _complete(index)
-        with open(self._temporary("idx"), "rb") as index:
-            while block := index.read(1 << 20):
-                digest.update(block)
+        index = self._new.open(self.path("idx"))
+        for block in self._index():
+            index.write(block)
+            digest.update(block)
+        self._new.complete()
+        self._new.remove(self.path("idx"))  # never a new .bin beside an old .idx
         self.sha256 = {"bin": self._hash.hexdigest(), "idx": digest.hexdigest()}
 
-    def _write_index(self, index: BinaryIO) -> None:
+    def _index(self) -> Iterator[bytes]:
         assert self._sizes is not None
-        index.write(MAGIC + HEADER.pack(VERSION, CODES[self.dtype], self.items))
+        yield MAGIC + HEADER.pack(VERSION, CODES[self.dtype], self.items)
         self._sizes.seek(0)
-        shutil.copyfileobj(self._sizes, index)
+        while block := self._sizes.read(INDEX_BLOCK * 4):
+            yield block
         self._sizes.seek(0)
         begin = 0
         while block := self._sizes.read(INDEX_BLOCK * 4):
             ends = begin + np.cumsum(np.frombuffer(block, np.int32), dtype=np.int64) * self.dtype.itemsize
-            index.write(np.concatenate([[begin], ends[:-1]]).astype(np.int64).tobytes())
+            yield np.concatenate([[begin], ends[:-1]]).astype(np.int64).tobytes()
             begin = int(ends[-1])
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
-        try:
-            if kind is None:
-                self.finish()
-                self.path("idx").unlink(missing_ok=True)  # never a new .bin beside an old .idx
-                for ending in ENDINGS:
-                    os.replace(self._temporary(ending), self.path(ending))
-        finally:
-            self._discard()
-
-    def _discard(self) -> None:
-        for file in (self._data, self._sizes):
-            if file is not None:
-                file.close()
-        for ending in (*ENDINGS, "sizes"):
-            self._temporary(ending).unlink(missing_ok=True)
-
-
-def _complete(file: BinaryIO) -> None:
-    file.flush()
-    os.fsync(file.fileno())
+        if kind is not None:
+            self._stack.__exit__(kind, error, traceback)
+            return
+        with self._stack:  # which takes everything away if completing it fails
+            self.finish()
 
 
 class IndexedReader:

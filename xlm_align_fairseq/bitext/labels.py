@@ -21,7 +21,7 @@ from xlm_align_fairseq.bitext.indexed import ENDINGS, IndexedReader, IndexedWrit
 from xlm_align_fairseq.bitext.label_manifest import FORMAT, VERSION, manifest_path, pack_lines, read_manifest, unpack_lines
 from xlm_align_fairseq.bitext.label_statistics import PairLinks, Totals
 from xlm_align_fairseq.errors import InputError
-from xlm_align_fairseq.system.files import write_atomically
+from xlm_align_fairseq.system.files import together, write_atomically
 
 logger = logging.getLogger(__name__)
 
@@ -207,19 +207,18 @@ class LabelWriter:
         self.provenance, self.previous = provenance, previous
         self.totals = {pair.name: Totals() for pair in corpus.pairs}
         self._without = {pair.name: np.zeros(len(pair.source), bool) for pair in corpus.pairs}
-        self._stack = contextlib.ExitStack()
+        self._stack = self._inner = contextlib.ExitStack()
         self._writers: dict[str, IndexedWriter] = {}
 
     def __enter__(self) -> LabelWriter:
-        try:
-            self.directory.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise InputError(f"{self.directory}: cannot make the directory ({error.strerror}); give another one") from error
         dtype = best_dtype(self.corpus.max_positions)
         with contextlib.ExitStack() as stack:
+            # A manifest tells of what is complete: it goes first and comes last.
+            stack.enter_context(together(self.directory, manifest_path(self.directory, self.split)))
+            self._inner = stack.enter_context(contextlib.ExitStack())
             for pair in self.corpus.pairs:
                 path = self.directory / prefix(self.split, pair.name)
-                self._writers[pair.name] = stack.enter_context(IndexedWriter(path, dtype))
+                self._writers[pair.name] = self._inner.enter_context(IndexedWriter(path, dtype))
             self._stack = stack.pop_all()
         return self
 
@@ -251,9 +250,8 @@ class LabelWriter:
                 while writer.items < len(pair.source):
                     writer.add(np.zeros(0, writer.dtype), np.zeros(min(1 << 20, len(pair.source) - writer.items), np.int64))
                 writer.finish()
-            # A manifest tells of what is complete: it goes first and comes last.
-            manifest_path(self.directory, self.split).unlink(missing_ok=True)
-        self._write_manifest()
+            self._inner.close()
+            self._write_manifest()
 
     def _write_manifest(self) -> None:
         pairs = {

@@ -51,6 +51,12 @@ def parser() -> argparse.ArgumentParser:
         help="go on where a killed run with the same --out stopped; a complete --out stays; model, flags and text must be"
         " the same (standard input cannot be compared)",
     )
+    output.add_argument(
+        "--line-buffered",
+        action="store_true",
+        help="answer each line before the next one is read, for programs that keep this one running in a pipe; slower (default:"
+        " where text is typed and links are shown on a terminal)",
+    )
     output.add_argument("--num-shards", type=int, default=1, metavar="N", help="cut the text into N parts (default: 1) …")
     output.add_argument("--shard-id", type=int, default=0, metavar="K", help="… and align part K, from 0; cat joins the outputs")
     output.add_argument("--gold", metavar="FILE", help="gold alignments: print AER instead of links")
@@ -75,7 +81,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.gold:
         if not args.src:
             raise InputError("--gold needs --src and --tgt")
-        unused = {"out": "-", "format": "pharaoh", "tokenizer": "none", "write_tokenized": None, "resume": False, "num_shards": 1}
+        unused = {
+            "out": "-",
+            "format": "pharaoh",
+            "tokenizer": "none",
+            "write_tokenized": None,
+            "resume": False,
+            "line_buffered": False,
+            "num_shards": 1,
+        }
         if wrong := [flag for flag, default in unused.items() if getattr(args, flag) != default]:
             raise InputError(
                 f"--{wrong[0].replace('_', '-')} with --gold: it prints the AER of the words as they are given; leave it out"
@@ -85,22 +99,37 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _align(args) -> int:
-    from xlm_align_fairseq.cli.support.outputs import Output, identity
+    from xlm_align_fairseq.aligner.aligner import CHUNK_PAIRS
+    from xlm_align_fairseq.cli.support.identity import identity
+    from xlm_align_fairseq.cli.support.outputs import Output
     from xlm_align_fairseq.cli.support.shards import Shard
 
     shard = Shard.from_flags(args)
+    typed = "-" in shard.texts.inputs and sys.stdin.isatty()
+    args.line_buffered = args.line_buffered or (typed and args.out == "-" and sys.stdout.isatty())
     total = shard.count()
     output = Output.from_flags(args, shard.texts.inputs)
     if output.is_complete(total):
         print(f"{args.out} is complete already; delete it if text, model or flags are other ones now", file=sys.stderr)
         return 0
     aligner = open_aligner(args, given(args))
-    with output.open(lambda: identity(args, shard, aligner)) as done, progress(None, total, args.quiet, done) as bar:
-        for alignment in aligner.align_corpus(shard.pairs(skip=done)):
+    if typed:
+        print(f"waiting for {_expected(shard.texts.separator)}, one pair a line; Ctrl-D ends", file=sys.stderr)
+    step = 1 if args.line_buffered else CHUNK_PAIRS
+    quiet = args.quiet or args.line_buffered
+    with output.open(lambda: identity(args, shard, aligner), total, step) as done, progress(None, total, quiet, done) as bar:
+        for alignment in aligner.align_corpus(shard.pairs(skip=done), args.line_buffered):
             output.write(shard.flagged(alignment))
             bar.update()
     report(aligner.flagged + shard.counted, aligner.window)
     return 0
+
+
+def _expected(separator: str | None) -> str:
+    """Say what is to be typed on a line."""
+    if separator is None:
+        return "sentences of one side"
+    return "`source ||| target`" if separator.strip() else "source and target with a tab between"
 
 
 WARNINGS = {

@@ -8,7 +8,8 @@ import os
 import sys
 from collections.abc import Sequence
 
-from xlm_align_fairseq.errors import InputError
+from xlm_align_fairseq.errors import InputError, one_line
+from xlm_align_fairseq.system.standard_streams import can_write, hold_descriptors
 from xlm_align_fairseq.version import __version__
 
 COMMANDS = {
@@ -46,6 +47,38 @@ def usage() -> str:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; what the user can mend is one line on stderr and exit code 2."""
     arguments = list(sys.argv[1:] if argv is None else argv)
+    hold_descriptors()
+    program = f"xlm-align {arguments[0]}" if arguments and arguments[0] in COMMANDS else "xlm-align"
+    if not can_write(sys.stdout):
+        return _failed(program, "standard output is closed, the result would be lost; open it, as by > FILE or > /dev/null")
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # words and pictures, whatever the encoding of the terminal
+    try:
+        try:
+            code = _run(arguments)
+        except SystemExit:  # of argparse, which printed help
+            sys.stdout.flush()
+            raise
+        sys.stdout.flush()
+        return code
+    except InputError as error:
+        _drop_output()
+        return _failed(program, str(error))
+    except BrokenPipeError:  # the reader of our output went away, as in `| head`
+        _drop_output()
+        return 1
+    except OSError as error:
+        if error.errno is None:
+            raise
+        lost = _drop_output()
+        where = f"{os.fsdecode(error.filename)}: " if error.filename else "standard output: " if lost else ""
+        return _failed(program, f"{where}{error.strerror}; check paths, rights and free space")
+    except KeyboardInterrupt:
+        return 130
+
+
+def _run(arguments: Sequence[str]) -> int:
     if not arguments or arguments[0] in ("-h", "--help"):
         print(usage())
         return 0 if arguments else 2
@@ -54,39 +87,24 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     name = arguments[0]
     if name not in COMMANDS:
-        print(f"xlm-align: error: no command {name!r}: allowed are {', '.join(COMMANDS)}", file=sys.stderr)
-        return 2
-    command = importlib.import_module(f"xlm_align_fairseq.cli.{name.replace('-', '_')}")
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # words and pictures, whatever the encoding of the terminal
-    try:
-        code = command.main(arguments[1:])
-        sys.stdout.flush()
-        return code
-    except InputError as error:
-        print(f"xlm-align {name}: error: {error}", file=sys.stderr)
-        return 2
-    except BrokenPipeError:  # the reader of our output went away, as in `| head`
-        _drop_output()
-        return 1
-    except OSError as error:
-        if error.errno is None:
-            raise
-        _drop_output()
-        where = f"{error.filename}: " if error.filename else ""
-        print(f"xlm-align {name}: error: {where}{error.strerror}; check paths, rights and free space", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        return 130
+        raise InputError(f"no command {name!r}: allowed are {', '.join(COMMANDS)}")
+    return importlib.import_module(f"xlm_align_fairseq.cli.{name.replace('-', '_')}").main(arguments[1:])
 
 
-def _drop_output() -> None:
-    """Let what standard output does not take go nowhere, so that Python does not fail at it when it ends."""
+def _failed(program: str, text: str) -> int:
+    """Print an error in one line; return the exit code."""
+    print(f"{program}: error: {one_line(text)}", file=sys.stderr)
+    return 2
+
+
+def _drop_output() -> bool:
+    """Let what standard output does not take go nowhere, or Python would fail at it when it ends; say if there was any."""
     try:
         sys.stdout.flush()
     except OSError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return True
+    return False
 
 
 if __name__ == "__main__":

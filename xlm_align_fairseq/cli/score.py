@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from xlm_align_fairseq.cli.support import score_curve
 from xlm_align_fairseq.cli.support.streams import open_text
-from xlm_align_fairseq.cli.support.writing import check_files, reporting
+from xlm_align_fairseq.cli.support.writing import check_files, write_text
 from xlm_align_fairseq.errors import InputError
 from xlm_align_fairseq.links.gold import GoldFile, load_gold, null_warning
 from xlm_align_fairseq.links.pharaoh import check_range, parse_pharaoh, parse_probabilities
@@ -112,9 +112,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         for entry, links in zip(report["systems"], marked, strict=True):
             entry.update(score_curve.rows(links, thresholds))
     if args.per_sentence is not None:
-        _write("--per-sentence", args.per_sentence, _sentences(names, counts, report["signature"]))
+        write_text("--per-sentence", args.per_sentence, _sentences(names, counts, report["signature"]))
     if args.curve_plot is not None:
-        _write("--curve-plot", args.curve_plot, [score_curve.plot(names, marked, thresholds)])
+        write_text("--curve-plot", args.curve_plot, [score_curve.plot(names, marked, thresholds)])
     print(json.dumps(report, indent=2, ensure_ascii=False) if args.json else _tables(report))
     return 0
 
@@ -243,8 +243,3 @@ def _sentences(names: Sequence[str], counts: Sequence["CountTable"], label: str)
         for n, sentence in enumerate(system, 1):
             cells = [k, n, *(getattr(sentence, column) for column in _COLUMNS), f"{100 * sentence.aer:.2f}"]
             yield "\t".join(map(str, cells)) + "\n"
-
-
-def _write(flag: str, path: str, text: Iterable[str]) -> None:
-    with reporting(f"{flag} {path}"), open(path, "wb") as file:
-        file.writelines(piece.encode() for piece in text)

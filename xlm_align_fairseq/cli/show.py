@@ -10,7 +10,7 @@ from pathlib import Path
 
 from xlm_align_fairseq.cli.support.streams import open_text
 from xlm_align_fairseq.cli.support.texts import GIVE, Texts, add_invalid_flag, add_text_flags
-from xlm_align_fairseq.cli.support.writing import check_files, reporting
+from xlm_align_fairseq.cli.support.writing import check_files, write_text
 from xlm_align_fairseq.errors import InputError
 from xlm_align_fairseq.links.confidence import sentence_score
 from xlm_align_fairseq.links.gold import Gold, load_gold, null_warning
@@ -64,12 +64,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     examples = _by_score(args, _examples(args, texts, names))
     if args.html is not None:
         page = render_page(args.title, examples, _notes(examples, names))
-        data = page.encode()
-        with reporting(f"--html {args.html}", "page"):
-            Path(args.html).write_bytes(data)
-        if len(data) > LARGE_PAGE:
+        write_text("--html", args.html, [page], "page")
+        size = Path(args.html).stat().st_size
+        if size > LARGE_PAGE:
             print(
-                f"warning: {args.html} has {len(examples)} sentence pairs in {len(data) / 1e6:.0f} MB, which a browser opens"
+                f"warning: {args.html} has {len(examples)} sentence pairs in {size / 1e6:.0f} MB, which a browser opens"
                 " slowly or not at all; show fewer, as by --only 1-1000 or --max-score 0.5",
                 file=sys.stderr,
             )

@@ -16,7 +16,7 @@ from typing import Any
 
 import torch
 from pydantic import BaseModel
-from safetensors.torch import load_file, save
+from safetensors.torch import load, load_file, save
 from torch import Tensor
 
 from xlm_align_fairseq.convert import hugging_face_tokenizer
@@ -27,7 +27,7 @@ from xlm_align_fairseq.model import checkpoint
 from xlm_align_fairseq.model.directory import aligner_or_default, write_aligner
 from xlm_align_fairseq.model.record import Model
 from xlm_align_fairseq.model.tensors import plain_tensors, rows, same
-from xlm_align_fairseq.system.files import write_atomically
+from xlm_align_fairseq.system.files import together, write_atomically
 from xlm_align_fairseq.system.records import build, read_json
 
 CONFIG = "config.json"
@@ -149,15 +149,17 @@ def write(directory: Path, model: Model) -> None:
     Raises:
         InputError: no tokenizer of Hugging Face gives these ids; nothing is written then.
     """
-    hugging_face_tokenizer.write(directory, model.vocabulary, model.sentencepiece, model.config.max_positions)
     text = json.dumps(_settings(model), indent=2, sort_keys=True) + "\n"
-    write_atomically(directory / CONFIG, lambda file: file.write(text.encode()))
-    write_aligner(directory, model.aligner)
-    for name in (*SOURCES, POINTER):  # those of a model that stood here before would be read with this one
-        (directory / name).unlink(missing_ok=True)
-    if pointer := model.head("pointer"):
-        _save(directory / POINTER, pointer)
-    _save(directory / WEIGHTS, _their_state(model))
+    others = [
+        directory / name for name in (*SOURCES, POINTER)
+    ]  # of a model that stood here before: they would be read with this one
+    with together(directory, *others):
+        hugging_face_tokenizer.write(directory, model.vocabulary, model.sentencepiece, model.config.max_positions)
+        write_atomically(directory / CONFIG, lambda file: file.write(text.encode()))
+        write_aligner(directory, model.aligner)
+        if pointer := model.head("pointer"):
+            _save(directory / POINTER, pointer)
+        _save(directory / WEIGHTS, _their_state(model))
 
 
 def _settings(model: Model) -> dict[str, Any]:
@@ -259,7 +261,8 @@ def _load_file(path: Path) -> dict[str, Tensor]:
         found = checkpoint.load_checkpoint(path)
     else:
         try:
-            found = load_file(path)
+            # the library opens no name that is not UTF-8; the order is what it gives
+            found = load_file(path) if str(path).isprintable() else dict(sorted(load(path.read_bytes()).items()))
         except Exception as error:  # the library fails in several ways, also with errors of torch
             first = str(error).split("\n")[0]
             raise InputError(f"{path} is not a safetensors file, or is damaged: {first}; download it again") from error

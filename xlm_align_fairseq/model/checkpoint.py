@@ -8,6 +8,7 @@ import importlib
 import mmap
 import pickle
 import re
+import warnings
 import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -38,7 +39,8 @@ def load_checkpoint(path: Path | str) -> dict[str, Any]:
     try:
         _refuse_bombs(Path(path))
         known = torch.serialization.get_safe_globals()  # the block forgets all it is given, also what was known before
-        with torch.serialization.safe_globals([name for name in _harmless() if name not in known]):
+        with torch.serialization.safe_globals([name for name in _harmless() if name not in known]), warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Detected pickle protocol")  # what of it cannot be read is an error next
             content = torch.load(path, map_location="cpu", weights_only=True)
     except InputError:
         raise
@@ -47,10 +49,12 @@ def load_checkpoint(path: Path | str) -> dict[str, Any]:
     except pickle.UnpicklingError as error:
         named = re.search(r"GLOBAL (\S+)", str(error))
         what = f"wants to call {named[1]}, which is no part of a checkpoint" if named else "is not a plain checkpoint"
-        raise _refused(path, what) from error
+        raise _refused(path, what) from None  # torch's own words advise to load it as it is
     except Exception as error:  # the unpickler fails in as many ways as a file can be broken
         first = str(error).split("\n")[0]
-        raise InputError(f"{path} is not a torch checkpoint, or is damaged: {first}; copy it again") from error
+        if "weights_only" in first:  # torch advises to load it unsafely
+            first = "it is of the form of torch 0.1, which only unsafe loading reads"
+        raise InputError(f"{path} is not a torch checkpoint, or is damaged: {first}; copy it again") from None
     if not isinstance(content, dict):
         raise InputError(f"{path} holds a {type(content).__name__}, not a checkpoint (a dict)")
     return content

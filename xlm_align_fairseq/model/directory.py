@@ -16,7 +16,7 @@ from xlm_align_fairseq.errors import InputError
 from xlm_align_fairseq.model import checkpoint
 from xlm_align_fairseq.model.record import HEADS, Model, default_aligner
 from xlm_align_fairseq.model.tensors import plain_tensors, rows
-from xlm_align_fairseq.system.files import write_atomically
+from xlm_align_fairseq.system.files import together, write_atomically
 from xlm_align_fairseq.system.records import read_json
 
 SENTENCEPIECE = "sentencepiece.bpe.model"
@@ -59,10 +59,11 @@ def read_model(weights: Path, content: Mapping[str, Any]) -> Model:
 
 
 def write_model(directory: Path, model: Model) -> None:
-    """Write a model directory; each file is complete or not there, the weights come last."""
-    directory.mkdir(parents=True, exist_ok=True)
-    write_companions(directory, model.vocabulary, model.sentencepiece, model.aligner)
-    checkpoint.save_checkpoint(directory / CHECKPOINTS[0], model.config, model.state, model.hf_architecture)
+    """Write a model directory; all of it is complete or not there, the weights come last."""
+    weights = directory / CHECKPOINTS[0]
+    with together(directory, weights):
+        write_companions(directory, model.vocabulary, model.sentencepiece, model.aligner)
+        checkpoint.save_checkpoint(weights, model.config, model.state, model.hf_architecture)
 
 
 def write_companions(directory: Path, vocabulary: Vocabulary, sentencepiece: bytes, aligner: AlignerConfig) -> None:

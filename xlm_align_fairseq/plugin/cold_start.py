@@ -13,6 +13,7 @@ from xlm_align_fairseq.encoder.vocabulary import Vocabulary
 from xlm_align_fairseq.errors import InputError
 from xlm_align_fairseq.model import directory
 from xlm_align_fairseq.model.record import Model
+from xlm_align_fairseq.system.files import together
 
 logger = logging.getLogger(__name__)
 SIZES = ("encoder_layers", "encoder_embed_dim", "encoder_attention_heads", "encoder_ffn_embed_dim")
@@ -81,8 +82,8 @@ class ColdStart:
             return
         if there in (source, source.parent):
             raise InputError(f"--save-dir {save_dir} is the directory of the cold start: give another, its files would mix")
-        save_dir.mkdir(parents=True, exist_ok=True)
-        directory.write_companions(save_dir, self.model.vocabulary, self.model.sentencepiece, aligner)
+        with together(save_dir):
+            directory.write_companions(save_dir, self.model.vocabulary, self.model.sentencepiece, aligner)
 
 
 assert set(SIZES) | set(OF_THE_ENCODER) <= set(FLAGS)

@@ -7,18 +7,19 @@ that it answers; all of them were observed with ve-fairseq 0.12.3 on torch 2.13.
 import argparse
 import collections
 import os
-import shutil
+import sys
 import typing
 
 import torch
 
-from xlm_align_fairseq.errors import InputError
+from xlm_align_fairseq.errors import InputError, one_line
+from xlm_align_fairseq.plugin import checkpoints
 
 
 def apply():
     """Apply every patch; repeating it changes nothing."""
     allow_checkpoints()
-    copy_atomically()
+    checkpoints.apply()
     refuse_silent_launches()
     if not torch.cuda.is_available():
         allow_cpu_distributed()
@@ -38,30 +39,11 @@ def allow_checkpoints():
     torch.serialization.add_safe_globals([*plain, *meters])
 
 
-def copy_atomically():
-    """Make `checkpoint_last.pt` and `checkpoint_best.pt` appear whole or not at all: fairseq copies them in place."""
-    from fairseq.file_io import PathManager
-
-    if hasattr(PathManager.copy, "atomic"):
-        return
-    original = PathManager.copy
-
-    def copy(src_path, dst_path, overwrite=False):
-        if PathManager.path_requires_pathmanager(dst_path):  # not on a disk
-            return original(src_path, dst_path, overwrite)
-        temporary = f"{dst_path}.tmp"  # the name that fairseq gives unfinished checkpoints
-        shutil.copyfile(src_path, temporary)
-        with open(temporary, "rb+") as file:
-            os.fsync(file.fileno())
-        os.replace(temporary, dst_path)
-        return True
-
-    vars(copy)["atomic"] = True
-    PathManager.copy = staticmethod(copy)
-
-
 def refuse_silent_launches():
-    """Refuse launches in which fairseq trains nothing, or one model for each process, and says so nowhere."""
+    """Refuse launches in which fairseq trains nothing, or one model for each process, and says so nowhere.
+
+    What the user can mend, here and later, is one line and exit code 2, as of our own commands.
+    """
     from fairseq.distributed import utils
 
     if hasattr(utils.call_main, "checked"):
@@ -69,8 +51,12 @@ def refuse_silent_launches():
     call_main = utils.call_main
 
     def checked(cfg, main, **kwargs):
-        check_launch(cfg.distributed_training, torch.cuda.device_count() if not cfg.common.cpu else 0)
-        return call_main(cfg, main, **kwargs)
+        try:
+            check_launch(cfg.distributed_training, torch.cuda.device_count() if not cfg.common.cpu else 0)
+            return call_main(cfg, main, **kwargs)
+        except InputError as error:
+            print(f"{os.path.basename(sys.argv[0])}: error: {one_line(str(error))}", file=sys.stderr)
+            sys.exit(2)
 
     vars(checked)["checked"] = True
     utils.call_main = checked

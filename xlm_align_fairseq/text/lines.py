@@ -32,7 +32,8 @@ _MARK, _UTF16 = codecs.BOM_UTF8, (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 class TextFile:
     """Iterate over the lines of a UTF-8 file, without their `"\\n"`; a final `"\\n"` does not begin one more line.
 
-    The file is read once and in order, so that pipes work too. `.gz`, `.bz2`, `.xz` and `.zst` are unpacked.
+    The file is read in order, so that pipes work too. `.gz`, `.bz2`, `.xz` and `.zst` are unpacked. Some commands count the lines
+    first and read them after: a file that is not the same each time it is read to its end is an error there.
 
     Args:
         path: the file.
@@ -46,6 +47,7 @@ class TextFile:
         self.path, self.replace_invalid = Path(path), replace_invalid
         self.lines = 0
         self._raw: _HashingFile | None = None
+        self._known: tuple[int, str] | None = None  # lines and hash of the first time that it was read to its end
 
     @property
     def bytes_read(self) -> int:
@@ -67,7 +69,7 @@ class TextFile:
         """Yield the lines.
 
         Raises:
-            InputError: the file cannot be read or unpacked, or a line is not UTF-8 or too long.
+            InputError: the file cannot be read or unpacked, it has changed, or a line is not UTF-8 or too long.
         """
         self.lines = 0
         with _reporting(self.path), open(self.path, "rb", buffering=0) as file:
@@ -78,6 +80,14 @@ class TextFile:
             yield from self._decoded(stream.readline)
             while stored.read(1 << 17):  # what follows the last compressed block belongs to the hash
                 pass
+        found = self.lines, self.sha256
+        if self._known is not None and found != self._known:
+            raise InputError(
+                f"{self.path}: the text changed while it was read: {self._known[0]} lines (SHA-256 {self._known[1][:16]}…) when"
+                f" they were counted, now {found[0]} ({found[1][:16]}…); the output is not complete: let nothing write to the"
+                " file, and start again"
+            )
+        self._known = found
 
     def _decoded(self, readline: Callable[[int], bytes]) -> Iterator[str]:
         """Yield the lines of a stream, each as soon as it is there, and count them."""

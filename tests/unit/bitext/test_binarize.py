@@ -1,5 +1,6 @@
 """Tests of binarising: the bytes that fairseq would write, what is left out, links, the manifest, runs that fail."""
 
+import dataclasses
 import gzip
 import hashlib
 import io
@@ -268,7 +269,7 @@ def test_links_out_of_range_name_the_line(files, corpus, text, tmp_path, workers
     message = rf"^{paths['align']}:21: link 0-0 \(0-based\) is out of range: 0 source words and \d target words"
     with pytest.raises(InputError, match=message):
         run(files, paths, tmp_path / "out", workers, WORDS, paths["align"])
-    assert contents(tmp_path / "out") == {}
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize(
@@ -285,7 +286,7 @@ def test_alignments_that_do_not_fit(files, corpus, tmp_path, lines, message):
     paths = corpus(align=lines)
     with pytest.raises(InputError, match=message):
         run(files, paths, tmp_path / "out", options=WORDS, alignments=paths["align"])
-    assert contents(tmp_path / "out") == {}
+    assert not (tmp_path / "out").exists()
 
 
 def test_links_of_an_earlier_run_do_not_stay(files, corpus, tmp_path):
@@ -302,7 +303,7 @@ def test_unequal_sides_name_both_files_and_counts(files, corpus, tmp_path):
     paths = corpus(en=["a"] * 7)
     with pytest.raises(InputError, match=rf"^{paths['en']}: 7 lines, but {N_LINES} lines in {paths['de']}; line n of"):
         run(files, paths, tmp_path / "out")
-    assert contents(tmp_path / "out") == {}
+    assert not (tmp_path / "out").exists()
 
 
 def test_tsv_and_packed_text_give_the_same_data(files, corpus, text, tmp_path):
@@ -396,7 +397,7 @@ def test_an_interrupted_run_leaves_what_was_there(files, corpus, text, tmp_path,
         with pytest.raises(KeyboardInterrupt):
             run(files, paths, out, workers)
     assert contents(tmp_path / "out") == before
-    assert contents(tmp_path / "new") == {}
+    assert not (tmp_path / "new").exists()
 
 
 def test_a_full_disk_leaves_what_was_there(files, corpus, text, tmp_path, monkeypatch):
@@ -443,7 +444,7 @@ def test_nothing_left_is_an_error(files, corpus, tmp_path):
         run(files, corpus(de=["a"] * 3, en=[""] * 3), tmp_path / "out")
     with pytest.raises(InputError, match="nothing to keep"):
         run(files, corpus(de=[], en=[]), tmp_path / "out")
-    assert contents(tmp_path / "out") == {}
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize("options", [ALL, WORDS, Options(max_pieces=1 << 30, max_positions=1 << 30, max_ratio=1e9)])
@@ -559,3 +560,24 @@ def test_the_vocabulary_decides_the_item_type(files, corpus, tmp_path):
     read = data_utils.load_indexed_dataset(str(tmp_path / "out" / "train.de-en.de"), None)
     assert read._index.dtype == np.uint32
     assert read[0].dtype == torch.int64
+
+
+def test_another_sentencepiece_model_in_one_directory_is_refused(files, corpus, tmp_path):
+    """The dictionary can be the same: train and valid would be cut into pieces in two ways. What is replaced does not matter."""
+    from sentencepiece import sentencepiece_model_pb2
+
+    paths, out = corpus(), tmp_path / "out"
+    run(files, paths, out)
+    run(files, paths, out, split="valid")
+    before = contents(out)
+    proto = sentencepiece_model_pb2.ModelProto()
+    proto.ParseFromString(files.sentencepiece)
+    proto.pieces[20].score -= 1
+    other = dataclasses.replace(files, sentencepiece=proto.SerializeToString())
+    message = r"manifest\.train\.de-en\.json is of text that another sentencepiece model cut into pieces \(SHA-256 .{16}…, that"
+    with pytest.raises(InputError, match=message):
+        run(other, paths, out, split="valid")
+    assert contents(out) == before
+    for file in out.glob("*valid*"):
+        file.unlink()
+    run(other, paths, out)  # all that is there is made anew

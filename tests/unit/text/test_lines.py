@@ -237,3 +237,31 @@ def test_what_reads_a_file_already_stays(tmp_path):
     text = TextFile("x", replace_invalid=True)
     assert as_text(text) is text
     assert as_text("x", replace_invalid=True).replace_invalid
+
+
+@pytest.mark.parametrize("ending", ["", ".gz"])
+def test_a_file_that_is_another_one_the_second_time(tmp_path, ending):
+    """Whoever counts first and reads after would give other lines than were counted; reading part of it says nothing."""
+    pack = (lambda data: gzip.compress(data, mtime=0)) if ending else bytes
+    path = tmp_path / f"text{ending}"
+    path.write_bytes(pack(b"a\nb\nc\n"))
+    text = TextFile(path)
+    next(iter(text))
+    assert list(text) == list(text) == ["a", "b", "c"]
+    path.write_bytes(pack(b"a\nb\n"))
+    with pytest.raises(InputError, match=rf"^{path}: the text changed while it was read: 3 lines \(SHA-256 .{{16}}…\) when they"):
+        list(text)
+    path.write_bytes(pack(b"a\nb\nc\n"))
+    assert list(text) == ["a", "b", "c"]
+
+
+def test_a_file_that_shrinks_under_its_reader(tmp_path):
+    path = tmp_path / "text"
+    path.write_bytes(b"a b c d\n" * 100_000)
+    text = TextFile(path)
+    assert sum(1 for _ in text) == 100_000
+    lines = iter(text)
+    next(lines)
+    os.truncate(path, 400_000)
+    with pytest.raises(InputError, match=r"the text changed while it was read: 100000 lines \(.*, now 50000 \("):
+        list(lines)

@@ -13,15 +13,11 @@ from pathlib import Path
 from typing import IO, Any
 
 from xlm_align_fairseq.aligner.result import Alignment
-from xlm_align_fairseq.cli.support.shards import Shard
+from xlm_align_fairseq.cli.support.identity import FORMAT, first_difference
 from xlm_align_fairseq.cli.support.writing import check_files, reporting
 from xlm_align_fairseq.errors import InputError
-from xlm_align_fairseq.signature import signature
 from xlm_align_fairseq.system.files import real_path
-from xlm_align_fairseq.text.tokenize import describe
-from xlm_align_fairseq.version import __version__
 
-FORMAT = "xlm-align-output.2"
 ENDED = b"all lines are written\n"
 
 
@@ -36,11 +32,13 @@ class Output:
         paths: of the links and, on request, of the words of source and target; "-" is standard output.
         line: makes the line of an alignment.
         resume: whether to go on with what a killed run left.
+        flush: whether each line is there for others to read before the next one is made.
     """
 
     paths: list[str]
     line: Callable[[Alignment], str]
     resume: bool
+    flush: bool = False
     _files: list[Any] = dataclasses.field(default_factory=list)
 
     @classmethod
@@ -60,7 +58,7 @@ class Output:
             raise InputError(f"--out and --write-tokenized name one file twice: {', '.join(paths)}")
         if args.resume and args.out == "-":
             raise InputError("--resume needs --out FILE: nothing is known of what went to standard output")
-        return cls(list(map(real_path, paths)), lambda alignment: alignment.format(args.format), args.resume)
+        return cls(list(map(real_path, paths)), lambda alignment: alignment.format(args.format), args.resume, args.line_buffered)
 
     @property
     def _state(self) -> Path:
@@ -68,7 +66,7 @@ class Output:
 
     @property
     def _flag(self) -> str:
-        return f"--out {' '.join(self.paths)}"
+        return "standard output" if self.paths == ["-"] else f"--out {' '.join(self.paths)}"
 
     def is_complete(self, lines: int | None) -> bool:
         """Say whether there is nothing left to go on with: a finished output, and no unfinished one beside it.
@@ -86,11 +84,13 @@ class Output:
         return True
 
     @contextlib.contextmanager
-    def open(self, identify: Callable[[], dict[str, Any]]) -> Iterator[int]:
+    def open(self, identify: Callable[[], dict[str, Any]], lines: int | None, step: int) -> Iterator[int]:
         """Open the files; give the number of lines that are there already; on success the files take their names.
 
         Args:
             identify: returns what `identity` does; asked where a run can be gone on with.
+            lines: that the finished output will have, if known.
+            step: a run is gone on with from a multiple of so many lines.
 
         Raises:
             InputError: a file cannot be written, or an unfinished run is there and was not asked for, or had other text or flags.
@@ -110,7 +110,7 @@ class Output:
         same = identify()
         with reporting(self._flag), contextlib.ExitStack() as stack:
             state = stack.enter_context(_locked(self._state))
-            done = self._prepare(state, same)
+            done = self._prepare(state, same, lines, step)
             self._files += [stack.enter_context(open(f"{path}.partial", "ab")) for path in self.paths]
             yield done
             for file in self._files:
@@ -127,8 +127,10 @@ class Output:
         lines = [self.line(alignment), " ".join(alignment.source), " ".join(alignment.target)]
         for file, line in zip(self._files, lines, strict=False):
             file.write(line.encode("utf-8", "replace") + b"\n")
+            if self.flush:
+                file.flush()
 
-    def _prepare(self, state: IO[bytes], same: dict[str, Any]) -> int:
+    def _prepare(self, state: IO[bytes], same: dict[str, Any], lines: int | None, step: int) -> int:
         """Leave the unfinished files with one number of lines, and return it."""
         partial = [Path(f"{path}.partial") for path in self.paths]
         state.seek(0)
@@ -147,18 +149,29 @@ class Output:
                 raise ValueError("it was cut short")
         except (ValueError, TypeError) as error:
             raise InputError(f"{self._state} is damaged; {anew}") from error
-        for key, value in same.items():
-            if before.get(key) != value:
-                raise InputError(
-                    f"{self._state}: {key} was {before.get(key)!r}, now it is {value!r}; give the same text and flags, or {anew}"
-                )
+        if before.get("format") != FORMAT:
+            raise InputError(
+                f"{self._state} is of format {before.get('format')!r}, of another version, which does not say all that can change"
+                f" the output as {FORMAT} does; {anew}, or go on with that version"
+            )
+        if difference := first_difference(before, same):
+            raise InputError(
+                f"{self._state}: {difference}, and the output would be of both; give the same text, model and flags on the same"
+                f" kind of machine, or {anew}"
+            )
         if self._ended(state):  # killed between two renamings
             for finished, unfinished in zip(self.paths, partial, strict=True):
                 if not unfinished.exists():
                     os.replace(finished, unfinished)
         if missing := [path for path in partial if not path.exists()]:
             raise InputError(f"{missing[0]} is missing, but {self._state} is there; {anew}")
-        done = min(map(_complete_lines, partial))
+        written = list(map(_complete_lines, partial))
+        for path, there in zip(partial, written, strict=True):
+            if lines is not None and there > lines:
+                raise InputError(f"{path} has {there} lines, the text has {lines}: it is of other text; {anew}")
+        done = min(written)
+        if done != lines:
+            done -= done % step
         for path in partial:
             _truncate(path, done)
         return done
@@ -168,26 +181,6 @@ class Output:
         """Say whether a run has written all of its lines."""
         state.seek(0)
         return state.read().endswith(b"\n" + ENDED)
-
-
-def identity(args: Any, shard: Shard, aligner: Any) -> dict[str, Any]:
-    """Return what must be the same for a run to go on where another stopped; to be asked when `shard` has been counted."""
-    from xlm_align_fairseq.alignment.linking import fingerprint
-
-    texts = shard.texts
-    how = {
-        "weights": fingerprint(aligner.weights, aligner.config),
-        **aligner.config.signature_items(),
-        "device": aligner.device.type,
-        "tokenizers": "+".join(describe(name) for name in texts.tokenizers),
-        "output": args.format,
-        "tokenized": bool(args.write_tokenized),
-        "shard": f"{shard.shard_id}-of-{shard.num_shards}",
-        "version": __version__,
-    }
-    read = None not in [file.size() for file in texts.files]
-    inputs = [{"name": file.path.name, "sha256": file.sha256 if read else None} for file in texts.files]
-    return {"format": FORMAT, "signature": signature(how), "inputs": inputs}
 
 
 @contextlib.contextmanager
@@ -212,10 +205,16 @@ def _locked(path: Path) -> Iterator[IO[bytes]]:
 
 
 def _append(file: IO[bytes], text: bytes) -> None:
-    """Write at the end of a file and see it to the disk."""
-    file.write(text)
-    file.flush()
-    os.fsync(file.fileno())
+    """Write at the end of a file and see it to the disk, or nothing if that fails: half a line would be in the next run's way."""
+    number = file.fileno()
+    size = os.fstat(number).st_size
+    try:
+        while text:
+            text = text[os.write(number, text) :]
+        os.fsync(number)
+    except OSError:
+        os.ftruncate(number, size)
+        raise
 
 
 def _is_resumable(path: str) -> bool:

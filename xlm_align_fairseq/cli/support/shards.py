@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import itertools
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -64,12 +63,22 @@ class Shard:
         return last - first
 
     def pairs(self, skip: int = 0) -> Iterator[tuple[Sentence, Sentence]]:
-        """Yield the words of both sides of each pair, from pair `skip` of the shard on; too long a text as it is."""
+        """Yield the words of both sides of each pair, from pair `skip` of the shard on; too long a text as it is.
+
+        Raises:
+            InputError: the text is shorter than it was, or has changed since it was counted.
+        """
         first, last = self._range
-        for lines in itertools.islice(read_together(*self.texts.files), first + skip, last):
-            pair, flags = self._split(lines)
-            self._flags.append(flags)
-            yield pair if max(map(len, pair)) > LONGEST_SIDE else self.texts.words(*pair)
+        number = -1
+        for number, lines in enumerate(read_together(*self.texts.files)):  # to the end: the text may have changed meanwhile
+            if first + skip <= number and (last is None or number < last):
+                pair, flags = self._split(lines)
+                self._flags.append(flags)
+                yield pair if max(map(len, pair)) > LONGEST_SIDE else self.texts.words(*pair)
+        if last is None and number + 1 < skip:
+            raise InputError(
+                f"{self.texts.files[0].path}: {number + 1} lines, but {skip} are in the unfinished output: it is of other text"
+            )
 
     def flagged(self, alignment: Alignment) -> Alignment:
         """Add the flags of reading to the alignment of the next pair."""

@@ -7,14 +7,22 @@ import sys
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from xlm_align_fairseq.errors import InputError
+from xlm_align_fairseq.system.standard_streams import can_read
 from xlm_align_fairseq.text.lines import TextFile, read_together
 
 
 class StandardInput(TextFile):
-    """Iterate over the lines of standard input, once."""
+    """Iterate over the lines of standard input, once.
+
+    Raises:
+        InputError: it is closed.
+    """
 
     def __init__(self, *, replace_invalid: bool = False) -> None:
         super().__init__("<stdin>", replace_invalid=replace_invalid)
+        if not can_read(sys.stdin):
+            raise InputError("- (standard input) is closed; open it, as by < FILE, or give a file")
         self._hash, self._bytes = hashlib.sha256(), 0
 
     @property

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
 from xlm_align_fairseq.errors import InputError
-from xlm_align_fairseq.system.files import check_output, real_path, write_atomically
+from xlm_align_fairseq.system.files import check_output, encoded, real_path, reporting, write_atomically
 
 
 def add_output_flags(p: argparse._ActionsContainer) -> None:
@@ -43,7 +42,7 @@ def check_files(inputs: Sequence[str | None], *outputs: tuple[str, str | None]) 
 
 
 def write_output(out: str, text: Iterable[str], inputs: Sequence[str | None]) -> None:
-    """Write text as UTF-8 to standard output (``-``) or to a file that takes its place once it is complete.
+    """Write text as UTF-8 to where ``--out`` says, as `write_text` does.
 
     Args:
         out: what ``--out`` says.
@@ -54,33 +53,35 @@ def write_output(out: str, text: Iterable[str], inputs: Sequence[str | None]) ->
         InputError: the file is one of the inputs or cannot be written. What `text` raises comes through.
     """
     check_files(inputs, ("--out", out))
-
-    def write(file: BinaryIO) -> None:
-        file.writelines(piece.encode() for piece in text)
-
-    with reporting(f"--out {out}"):
-        path = Path(real_path(out))
-        if out == "-":
-            write(sys.stdout.buffer)
-            sys.stdout.buffer.flush()
-        elif path.exists() and not path.is_file():  # a pipe or a device: it is written to, nothing takes its place
-            with open(path, "wb") as file:
-                write(file)
-        else:
-            write_atomically(path, write)
+    write_text("--out", out, text)
 
 
-@contextlib.contextmanager
-def reporting(flag: str, thing: str = "file") -> Iterator[None]:
-    """Turn what goes wrong in writing into `InputError`.
+def write_text(flag: str, path: str, text: Iterable[str], thing: str = "file") -> None:
+    """Write text as UTF-8 to standard output (``-``) or to a file that takes its place once it is complete.
+
+    A symbolic link stays one: the file that it leads to is the one that is written.
 
     Args:
-        flag: the flag and what it says.
-        thing: what cannot be written.
+        flag: the flag that gave the path.
+        path: where to.
+        text: in pieces.
+        thing: what is written, for the text of an error.
+
+    Raises:
+        InputError: it cannot be written. What `text` raises comes through.
     """
-    try:
-        yield
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        raise InputError(f"{flag}: cannot write the {thing} ({error.strerror}); check the path") from error
+
+    def write(file: BinaryIO) -> None:
+        file.writelines(map(encoded, text))
+
+    name = f"{flag} {path}"
+    file = Path(real_path(path))
+    if path == "-":
+        with reporting("standard output", "text"):
+            write(sys.stdout.buffer)
+            sys.stdout.buffer.flush()
+    elif file.exists() and not file.is_file():  # a pipe or a device: it is written to, nothing takes its place
+        with reporting(name, thing), open(file, "wb") as stream:
+            write(stream)
+    else:
+        write_atomically(file, write, name, thing)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -16,15 +18,16 @@ logger = logging.getLogger(__name__)
 
 
 class TrainingIterator(EpochBatchIterator):
-    """An `EpochBatchIterator` whose state is exact: EM iteration, early stopping, and the number of ranks it counted with.
+    """An `EpochBatchIterator` whose state is exact: EM iteration, early stopping, dictionary, number of ranks it counted with.
 
     Args:
         plain: the iterator that fairseq made; its settings are taken over.
         update_freq: batches of a rank that make an update, by epoch; the last stands for all that follow.
         em: the labels, if they are kept on disk.
+        pieces: of the dictionary; their ids mean nothing without it.
     """
 
-    def __init__(self, plain: EpochBatchIterator, update_freq: list[int], em: EM | None):
+    def __init__(self, plain: EpochBatchIterator, update_freq: list[int], em: EM | None, pieces: Sequence[str] = ()):
         super().__init__(
             dataset=plain.dataset,
             collate_fn=plain.collate_fn,
@@ -47,6 +50,7 @@ class TrainingIterator(EpochBatchIterator):
         self._frozen_batches: Any = None
         self._dealt: dict[tuple[int, bool], list[list[list[int]]]] = {}
         self.update_freq, self.em = list(update_freq), em
+        self.dictionary = hashlib.sha256("\n".join(pieces).encode()).hexdigest()
 
     def coming(self, updates: int | None = None, epochs: int | None = None) -> np.ndarray:
         """Return what all ranks read from the update that was just begun on.
@@ -131,6 +135,7 @@ class TrainingIterator(EpochBatchIterator):
 
         return super().state_dict() | {
             "ranks": self.num_shards,
+            "dictionary": self.dictionary,
             "patience": {name: vars(should_stop_early)[name] for name in ("best", "num_runs") if name in vars(should_stop_early)},
             "em": self.em.state_dict() if self.em else None,
         }
@@ -139,11 +144,17 @@ class TrainingIterator(EpochBatchIterator):
         """Go on where a checkpoint stopped, also with another number of ranks.
 
         Raises:
-            InputError: the position does not divide by the new number of ranks, or labels are missing.
+            InputError: the position does not divide by the new number of ranks, labels are missing, or the dictionary is another.
         """
         from fairseq_cli.train import should_stop_early
 
         state = dict(state_dict)
+        theirs = state.get("dictionary", self.dictionary)  # checkpoints before version 0.2 do not say
+        if theirs != self.dictionary:
+            raise InputError(
+                f"the checkpoint was trained with another dictionary (SHA-256 {theirs[:16]}…, that of the data has"
+                f" {self.dictionary[:16]}…), its ids mean other pieces: give the data that it was trained on, or a new --save-dir"
+            )
         read = state.get("iterations_in_epoch", 0) * state.get("ranks", self.num_shards)
         if read % self.num_shards:
             raise InputError(

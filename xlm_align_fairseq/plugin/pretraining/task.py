@@ -187,7 +187,7 @@ class DenoisingWordAlignmentTask(FairseqTask):
         iterator = super().get_batch_iterator(dataset, *args, **kwargs)
         if dataset is not self.datasets.get(SPLIT):
             return iterator
-        self.training.iterator = TrainingIterator(iterator, self.cfg.update_freq, self.training.em)
+        self.training.iterator = TrainingIterator(iterator, self.cfg.update_freq, self.training.em, self.dictionary.symbols)
         return self.training.iterator
 
     def max_positions(self):

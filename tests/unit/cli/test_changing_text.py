@@ -1,0 +1,52 @@
+"""Commands that count their text first: text that changes before it was read to its end is an error, whichever file it is."""
+
+from pathlib import Path
+
+import pytest
+
+from xlm_align_fairseq.cli import lexicon, main
+from xlm_align_fairseq.cli.support import carrying
+
+FILES = {
+    "src": "das Haus\n\nDas das\n",
+    "tgt": "the house\n\nthe that\n",
+    "links": "0-0 1-1\n\n0-0 1-1\n",
+    "labels": "das\tO\nHaus\tB-X\n\n\nDas\tO\ndas\tO\n\n",
+}
+COMMANDS = {
+    "lexicon": (lexicon, ["lexicon", "--src", "src", "--tgt", "tgt"]),
+    "labels": (carrying, ["project", "--labels", "labels", "--tgt", "tgt"]),
+    "markup": (carrying, ["project", "--markup", "src", "--tgt", "tgt"]),
+}
+READ = [(name, file) for name, (_, flags) in COMMANDS.items() for file in FILES if file in (*flags, "links")]
+
+
+def write_files():
+    for file, content in FILES.items():
+        Path(file).write_text(content)
+
+
+@pytest.mark.parametrize(("name", "changed"), READ)
+@pytest.mark.parametrize("change", ["shrinks", "grows"])
+def test_text_that_changes(tmp_path, monkeypatch, capsys, name, changed, change):
+    module, flags = COMMANDS[name]
+    monkeypatch.chdir(tmp_path)
+    write_files()
+
+    def progress(*arguments, original=module.progress):
+        """Stand between counting and reading."""
+        whole = FILES[changed]
+        part = whole.rpartition("Das\t")[0] if changed == "labels" else "".join(whole.splitlines(keepends=True)[:2])
+        Path(changed).write_text(part if change == "shrinks" else whole + whole)
+        return original(*arguments)
+
+    command = [*flags, "--alignments", "links", "--quiet", "--out", "out"]
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "progress", progress)
+        assert main.main(command) == 2
+    said = capsys.readouterr().err
+    assert f"{changed}: the text changed while it was read: " in said
+    assert said.count("\n") == 1
+    assert not Path("out").exists()
+    write_files()
+    assert main.main(command) == 0
