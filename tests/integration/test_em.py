@@ -172,7 +172,7 @@ def test_refused_flags(world, tmp_path, caplog, flags, text):
 # killed anywhere
 
 KILL = """
-import os, pathlib, signal, sys
+import os, signal, sys
 
 def dies(function, when):
     def wrapped(*args, **kwargs):
@@ -193,8 +193,9 @@ def second_epoch_labels(name):
     return lambda source, target, *_: str(target).endswith(name) and "em_iter_0003" in str(target)
 
 def half(source, target):
-    data = pathlib.Path(source).read_bytes()
-    pathlib.Path(target).write_bytes(data[: len(data) // 2])
+    data = source.read()
+    target.write(data[: len(data) // 2])
+    target.flush()
     return False
 
 import xlm_align_fairseq.em.label_pass as label_pass, xlm_align_fairseq.bitext.labels as labels, shutil
@@ -209,11 +210,12 @@ cli_main()
 KILLS = {
     "during the pass": "label_pass._label_slab = dies(label_pass._label_slab, Call(4))",
     "between two files of labels": "os.replace = dies(os.replace, second_epoch_labels('train.align.fr-en.bin'))",
+    "between the labels and the manifest": "os.replace = dies(os.replace, second_epoch_labels('labels.train.json'))",
     "before the manifest": "labels.LabelWriter._write_manifest = dies(labels.LabelWriter._write_manifest, Call(3))",
     "after the labels": "Task.label = dies(Task.label, Call(9))",
     "amid an epoch": "Task.label = dies(Task.label, Call(15))",
-    "while a checkpoint is copied": "copy, calls = shutil.copyfile, Call(3)\n"
-    "shutil.copyfile = dies(copy, lambda *files: calls() and not half(*files))",
+    "while a checkpoint is copied": "copy, calls = shutil.copyfileobj, Call(3)\n"
+    "shutil.copyfileobj = dies(copy, lambda source, target, *_: calls() and not half(source, target))",
 }
 KILLED = [*EVERY_4, "--max-update", "20", "--save-interval-updates", "3", "--dropout", "0.1", "--max-epoch", "2", "--store-ema"]
 KILLED += ["--label-teacher", "ema", "--ema-decay", "0.9"]
