@@ -1,4 +1,4 @@
-"""Define the one error that a user can mend: bad input or a bad flag."""
+"""Define the error for bad input and bad flags, which a user can correct."""
 
 
 class InputError(ValueError):
@@ -6,5 +6,5 @@ class InputError(ValueError):
 
     The message says what is wrong, where (``file:line``), the value, what is allowed and what to do next. The
     command line prints it as ``xlm-align: error: MESSAGE`` and ends with exit code 2; any other exception is a
-    fault of this package and keeps its traceback.
+    bug of this package and keeps its traceback.
     """

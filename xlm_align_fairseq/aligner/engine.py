@@ -1,4 +1,4 @@
-"""Align a chunk of sentence pairs: encode them sorted by length, read the links, put them where they belong."""
+"""Align a chunk of sentence pairs: encode them sorted by length, extract the links, restore the input order."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from xlm_align_fairseq.encoder.sequences import Sides, length_mask, sequence
 from xlm_align_fairseq.encoder.states import States, buckets, padded
 from xlm_align_fairseq.encoder.vocabulary import Vocabulary
 
-CELLS = 1 << 16  # of the similarity matrices that links are read from at once
+CELLS = 1 << 16  # of the similarity matrices in one extraction batch
 
 
 class Encoded(NamedTuple):
@@ -44,14 +44,14 @@ class Encoded(NamedTuple):
 
 
 class Job(NamedTuple):
-    """What is aligned at once: a pair of the chunk, or a window of one."""
+    """A unit of alignment: a whole pair of the chunk, or one window of a pair."""
 
     pair: int
     window: Window
 
 
 class PieceLinks(NamedTuple):
-    """Piece links of a chunk, each with the numbers of its pair and of its job; all of one length."""
+    """Piece links of a chunk, each with the indices of its pair and its job; parallel arrays."""
 
     pair: np.ndarray
     job: np.ndarray
@@ -66,10 +66,10 @@ class ChunkAligner:
 
     Args:
         encoder: in evaluation mode, on its device.
-        pointer: the pointer head, for the methods that ask it.
+        pointer: the pointer head, for the methods that use it.
         vocabulary: names the pieces in details.
-        window: pieces of a window, which long pairs are aligned in.
-        batch_tokens: pieces of a batch, padding included.
+        window: pieces of a window of a long pair.
+        batch_tokens: maximum pieces of a batch, padding included.
         autocast: dtype to compute in, `None` for the encoder's own.
     """
 
@@ -82,7 +82,7 @@ class ChunkAligner:
 
     @torch.inference_mode()
     def align(self, chunk: Sequence[Encoded], variants: Sequence[AlignerConfig], details: bool = False) -> list[list[Alignment]]:
-        """Align a chunk; for each pair its alignments, one for each variant."""
+        """Align a chunk; return, for each pair, one alignment per variant."""
         long = [n for n, pair in enumerate(chunk) if "windows" in pair.flags]
         short = [n for n, pair in enumerate(chunk) if not {"windows", "blank"} & set(pair.flags)]
         extra = {n: self._nothing_compared(pair) for n, pair in enumerate(chunk)} if details else {}
@@ -97,14 +97,14 @@ class ChunkAligner:
         return [list(alignments) for alignments in zip(*ways, strict=True)]
 
     def _by_layer(self, variants: Sequence[AlignerConfig]) -> dict[int, list[int]]:
-        """Return which variants find the windows of long pairs in the states of each layer: the first that they read."""
+        """Group the variants by the layer whose states determine the windows of long pairs: the lowest that a variant reads."""
         numbers: dict[int, list[int]] = {}
         for k, config in enumerate(variants):
             numbers.setdefault(self.wanted_layers([config])[0], []).append(k)
         return numbers
 
     def _plan(self, pairs: Sequence[Encoded], layer: int) -> Iterator[list[Window]]:
-        """Find the windows of long pairs: their sides are encoded in windows, alone, and compared in segments."""
+        """Find the windows of long pairs: encode each side alone, in overlapping windows, and compare means of segments."""
         sides = [ids for pair in pairs for ids in (pair.src_ids, pair.tgt_ids)]
         windows = [side_windows(len(ids), self.window) for ids in sides]
         sequences = [sequence(ids[begin:end]) for ids, cuts in zip(sides, windows, strict=True) for begin, end in cuts]
@@ -115,7 +115,7 @@ class ChunkAligner:
             source, target = (
                 _segments(states, layer, len(sides[side]), windows[side], numbers[side], size) for side in (2 * n, 2 * n + 1)
             )
-            middle = torch.cat([source, target]).mean(0)  # what all segments share says nothing
+            middle = torch.cat([source, target]).mean(0)  # remove the component that all segments share
             scores = similarity((source - middle)[None], (target - middle)[None], "cosine")[0]
             path = monotone_path(scores.cpu().numpy())
             yield plan_windows(*path, len(pair.src_ids), len(pair.tgt_ids), self.window)
@@ -123,7 +123,7 @@ class ChunkAligner:
     def _links(
         self, chunk: Sequence[Encoded], jobs: Sequence[Job], variants: Sequence[AlignerConfig], extra: Mapping[int, Details]
     ) -> list[PieceLinks]:
-        """Encode all jobs, then read the links of each variant from the states; add the similarities to the details."""
+        """Encode all jobs, then extract the links of each variant; add the similarities to the details."""
         source = [chunk[pair].src_ids[w.source_begin : w.source_end] for pair, w in jobs]
         target = [chunk[pair].tgt_ids[w.target_begin : w.target_end] for pair, w in jobs]
         joint = variants[0].encoding == "joint"
@@ -166,14 +166,14 @@ class ChunkAligner:
 
 
 def _segments(states: States, layer: int, length: int, windows: list[tuple[int, int]], number: int, size: int) -> Tensor:
-    """Return the mean state of each segment of a side, (segments, C) float32; each piece's from the window it is central in.
+    """Return the mean state of each segment of a side, (segments, C) float32; each piece is read in its most central window.
 
     Args:
-        states: of the windows of many sides.
-        layer: of the states.
+        states: hidden states of the windows of many sides.
+        layer: layer to read.
         length: pieces of the side.
-        windows: of the side.
-        number: of its first window among all.
+        windows: windows of the side.
+        number: index of its first window in `states`.
         size: pieces of a segment.
     """
     window = most_central(length, windows)
@@ -201,7 +201,7 @@ def _whole(pair: Encoded) -> Window:
 
 
 def _found(labels: Labels, jobs: Sequence[Job], batch: np.ndarray) -> PieceLinks:
-    """Take the links of a batch of jobs off the device, to where they stand in their pairs; those outside a core are left."""
+    """Move the links of a batch of jobs to the CPU, with positions in their pairs; drop links outside the window's core."""
     cells = labels.links.nonzero(as_tuple=True)
     assert labels.probabilities is not None
     probability = labels.probabilities[cells].cpu().numpy()
@@ -215,9 +215,9 @@ def _found(labels: Labels, jobs: Sequence[Job], batch: np.ndarray) -> PieceLinks
 
 
 def _one_window_a_target(links: PieceLinks) -> PieceLinks:
-    """Leave each target piece the links of one window: that of its most probable link, of equals the first.
+    """Keep, for each target piece, the links of one window: that of its most probable link, the first in a tie.
 
-    The targets of windows overlap, their source cores do not: each window, seeing its own part, links a target piece once more.
+    Target ranges of windows overlap, source cores do not: several windows can link the same target piece.
     """
     if not len(links.pair):
         return links

@@ -1,4 +1,4 @@
-"""What the aligner says of a sentence pair."""
+"""The alignment of a sentence pair: links, probabilities, flags, details."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from xlm_align_fairseq.links.pharaoh import Link, format_pharaoh, format_probabi
 
 @dataclasses.dataclass(frozen=True)
 class Details:
-    """What links were read from, on request.
+    """Hold the pieces and similarities of a sentence pair, on request.
 
     Args:
         source_pieces, target_pieces: the pieces that were read, in order.
         source_words, target_words: (S,), (T,) int64, the word that each piece belongs to.
-        similarity: (S, T) float32, as the configuration compares pieces; links are read from it after scaling. In a pair that is
-            aligned in windows, cells outside all of them are not a number.
+        similarity: (S, T) float32, dot products or cosines as configured, before scaling. In a pair that is aligned in
+            windows, cells outside all windows are NaN.
     """
 
     source_pieces: list[str]
@@ -35,11 +35,11 @@ class Alignment:
     """The word links of one sentence pair.
 
     Args:
-        source, target: words, as they were given or as the tokeniser made them; links count in these lists.
+        source, target: words, as they were given or as the tokeniser made them; links are positions in these lists.
         probabilities: link → probability, sorted by link. See docs/aligning.md for what it means.
         flags: what a reader should know: `blank` (a side has no piece: no links), `unknown` (a piece was read as `<unk>`),
-            `windows` (longer than the encoder reads at once), `invalid` (bytes that were not UTF-8), `separator` (the line had
-            no separator between source and target).
+            `windows` (longer than the window, aligned in windows), `invalid` (bytes that were not UTF-8), `separator` (the
+            line had no separator between source and target).
         details: on request.
 
     >>> alignment = Alignment(["ein", "Haus"], ["a", "house"], {(0, 0): 0.75, (1, 1): 0.5})
@@ -73,7 +73,7 @@ class Alignment:
         return format_pharaoh(self.probabilities)
 
     def format(self, name: str) -> str:
-        """Return one line of output, without its end, in a format of `FORMATS`."""
+        """Return the alignment as one line, without a line end, in a format of `FORMATS`."""
         return FORMATS[name](self)
 
 

@@ -17,15 +17,15 @@ from xlm_align_fairseq.links.pharaoh import Link, check_range, parse_pharaoh
 from xlm_align_fairseq.text.tokenize import split_words, tokenizer, tokenizer_names
 
 ENCODINGS = ("running", "words")
-PAIR_REASONS = ("empty_source", "empty_target", "too_long", "mismatched_lengths")  # in the order they are looked for
+PAIR_REASONS = ("empty_source", "empty_target", "too_long", "mismatched_lengths")  # checked in this order
 MONO_REASONS = ("empty",)  # monolingual text is cut into blocks: nothing is too long
 CHUNK_ROWS, CHUNK_CHARACTERS = 2000, 1 << 20  # a chunk ends at whichever it reaches first
-ALWAYS_MATCHED = 10  # pieces: lengths of a longer side up to here are never mismatched
+ALWAYS_MATCHED = 10  # pieces: if the longer side has no more, lengths are never mismatched
 
 
 @dataclasses.dataclass(frozen=True)
 class Options:
-    """What decides how lines become items.
+    """Options that decide how lines become items.
 
     Args:
         pieces: `running` encodes the line as it is, `words` tokenises it and encodes each word on its own.
@@ -84,7 +84,7 @@ def cut(rows: Iterable[tuple[str, ...]]) -> Iterator[Chunk]:
 
 @dataclasses.dataclass
 class Items:
-    """Items one after another.
+    """Concatenated items.
 
     Args:
         flat: (sum of sizes,) their elements.
@@ -99,10 +99,10 @@ class Items:
 
 @dataclasses.dataclass
 class Encoded:
-    """What became of a chunk.
+    """Result of encoding a chunk.
 
     Args:
-        columns: the items of each column of its rows; those of links are source and target piece in turn, 0-based.
+        columns: the items of each column of its rows; items of links alternate source and target piece, 0-based.
         dropped: rows that were left out, by reason.
         word_links: links of the rows that were kept.
     """
@@ -118,12 +118,12 @@ class ChunkEncoder:
     Args:
         sentencepiece: the serialised model.
         vocabulary: the encoder's pieces.
-        options: how.
-        alignments: what an error calls the file of the links.
+        options: how lines are encoded.
+        alignments: name of the file of links in error messages.
     """
 
     def __init__(self, sentencepiece: bytes, vocabulary: Vocabulary, options: Options, alignments: str = ""):
-        # Imports torch, which is slow; those who only want Options do without.
+        # Imported here: it imports torch, which is slow, and `Options` does not need it.
         from xlm_align_fairseq.encoder.pieces import PieceEncoder
 
         self.encoder = PieceEncoder(sentencepiece, vocabulary)
@@ -141,7 +141,7 @@ class ChunkEncoder:
         dropped: Counter[str] = Counter()
         word_links = 0
         for number, row in enumerate(chunk.rows, chunk.first):
-            sides = map(self._encode, row[:2], self.tokenize)  # one of them for monolingual rows
+            sides = map(self._encode, row[:2], self.tokenize)  # one side for monolingual rows
             ids, words, n_words = zip(*sides, strict=True)
             links: list[Link] = []
             if len(row) == 3:

@@ -1,4 +1,4 @@
-"""`xlm-align`: one command with a subcommand for each thing it does. Only the subcommand that runs is imported."""
+"""`xlm-align`: run a subcommand. Only the subcommand that runs is imported."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def usage() -> str:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a command; what the user can mend is one line on stderr and exit code 2."""
+    """Run a command; errors that a user can correct give one line on stderr and exit code 2."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     if not arguments or arguments[0] in ("-h", "--help"):
         print(usage())
@@ -59,7 +59,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     command = importlib.import_module(f"xlm_align_fairseq.cli.{name.replace('-', '_')}")
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # words and pictures, whatever the encoding of the terminal
+            stream.reconfigure(errors="backslashreplace")  # print any character, whatever the encoding of the terminal
     try:
         code = command.main(arguments[1:])
         sys.stdout.flush()
@@ -67,7 +67,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except InputError as error:
         print(f"xlm-align {name}: error: {error}", file=sys.stderr)
         return 2
-    except BrokenPipeError:  # the reader of our output went away, as in `| head`
+    except BrokenPipeError:  # the reader closed the pipe, as in `| head`
         _drop_output()
         return 1
     except OSError as error:
@@ -82,7 +82,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _drop_output() -> None:
-    """Let what standard output does not take go nowhere, so that Python does not fail at it when it ends."""
+    """Redirect standard output to the null device if it cannot be flushed, so that Python does not fail at exit."""
     try:
         sys.stdout.flush()
     except OSError:

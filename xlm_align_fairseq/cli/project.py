@@ -146,7 +146,7 @@ def _carry_labels(args: argparse.Namespace, texts: Texts, warnings: list[str]) -
     labels, alignments = open_text(args.labels, args.replace_invalid), open_text(args.alignments)
     target = texts.files[-1]
     total = count_lines(*texts.files, alignments)
-    if total is not None and labels.size() is not None:  # no pipes: different numbers are refused before the work, not after
+    if total is not None and labels.size() is not None:  # no pipes: refuse different numbers of lines before the work
         sentences = sum(1 for _ in read_conll(labels, args.column))
         if sentences != total:
             raise _unequal(labels, sentences, target, total)
@@ -182,7 +182,7 @@ def _unequal(labels: TextFile, sentences: int, target: TextFile, lines: int) -> 
 
 
 def _check_source(texts: Texts, given: Sequence[str], own: Sequence[str], where: str) -> None:
-    """Refuse source words of the text, which links count, that are not those to carry something from."""
+    """Refuse a text whose source words, which the links index, differ from the words of the labels or the markup."""
     if " ".join(given) == " ".join(own):
         return
     n, pair = next((n, pair) for n, pair in enumerate(itertools.zip_longest(given, own), 1) if pair[0] != pair[1])
@@ -227,7 +227,7 @@ def _carry_markup(args: argparse.Namespace, texts: Texts, warnings: list[str]) -
             escaped += 1
         placed = place_elements(elements, links, args.max_gap)
         for element, carried in zip(elements, placed, strict=True):
-            if element.words:  # a point is never lost
+            if element.words:  # a point always has a place
                 lost.add(element.words, carried, links)
         yield insert_markup(plain, elements, placed, links, args.keep_empty) + "\n"
     if broken:
@@ -240,7 +240,7 @@ def _carry_markup(args: argparse.Namespace, texts: Texts, warnings: list[str]) -
 
 
 class _Lost:
-    """Count the spans that were to be carried, and those without a place in the target."""
+    """Count the source spans, and those without a target span."""
 
     def __init__(self) -> None:
         self.all = self.without_link = self.without_place = 0

@@ -1,7 +1,7 @@
 """Read and write Hugging Face directories: XLM-RoBERTa, and BERT with XLM-R's vocabulary (multilingual E5, MiniLM).
 
-What differs between the two is in `KINDS`. BERT counts positions from 0 and adds a token type everywhere; ours counts
-from 2, so its table moves down by two rows, and token type 0 is added into it.
+What differs between the two is in `KINDS`. BERT counts positions from 0 and adds a token type everywhere; this
+package counts from 2, so the table is shifted by two rows, and token type 0 is added to it.
 """
 
 from __future__ import annotations
@@ -29,18 +29,18 @@ from xlm_align_fairseq.system.files import write_atomically
 
 CONFIG = "config.json"
 WEIGHTS = "model.safetensors"
-POINTER = "pointer.safetensors"  # ours: Hugging Face knows no pointer head
+POINTER = "pointer.safetensors"  # own file: Hugging Face has no pointer head
 SOURCES = (WEIGHTS, f"{WEIGHTS}.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json")
 
 
 @dataclasses.dataclass(frozen=True)
 class Kind:
-    """What an architecture calls its parts.
+    """Names of the parts of an architecture at Hugging Face.
 
     Args:
         prefix: of the encoder, in files with a head.
-        lm_head: their LM head → ours.
-        first_position: row of the first piece in their position table.
+        lm_head: name of a part of the LM head there → here.
+        first_position: row of the first piece in the position table there.
         types: rows of the token type table that is written.
         class_name: of transformers' classes, without their ending.
     """
@@ -86,7 +86,7 @@ LAYER = {
 }
 LAYER_KEY = re.compile(r"encoder\.layer\.(\d+)\.(.+)\.(weight|bias)")
 
-# their configuration → our field
+# key of config.json → field of `EncoderConfig`
 SIZES = {
     "num_hidden_layers": "layers",
     "hidden_size": "width",
@@ -132,8 +132,9 @@ def read(directory: Path) -> Model:
 def write(directory: Path, model: Model) -> None:
     """Write a Hugging Face directory of the architecture that the encoder came from.
 
-    The tokenizer gives the ids of the model on every text whose pieces the vocabulary has; what a trimmed vocabulary
-    lacks is `<unk>` here and smaller pieces there. Pointer head and aligner configuration go into files of their own.
+    The tokenizer gives the ids of the model on every text whose pieces the vocabulary has. A piece that a trimmed
+    vocabulary lacks is `<unk>` here, and smaller pieces in Hugging Face's tokenizer. Pointer head and aligner
+    configuration go into separate files.
     """
     directory.mkdir(parents=True, exist_ok=True)
     settings = _settings(model)
@@ -141,7 +142,7 @@ def write(directory: Path, model: Model) -> None:
     (directory / CONFIG).write_text(text, encoding="utf-8")
     hugging_face_tokenizer.write(directory, model.vocabulary, model.sentencepiece, model.config.max_positions)
     write_aligner(directory, model.aligner)
-    for name in (*SOURCES, POINTER):  # those of a model that stood here before would be read with this one
+    for name in (*SOURCES, POINTER):  # files of an earlier model would be read with this one
         (directory / name).unlink(missing_ok=True)
     if pointer := model.head("pointer"):
         _save(directory / POINTER, pointer)

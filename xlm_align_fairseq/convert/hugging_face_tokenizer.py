@@ -28,7 +28,7 @@ ROLES = {
 
 
 def read(directory: Path) -> tuple[bytes, Vocabulary]:
-    """Return the sentencepiece model, assembled from `tokenizer.json` where there is no other, and its vocabulary.
+    """Return the sentencepiece model, assembled from `tokenizer.json` if it has no file, and its vocabulary.
 
     Raises:
         InputError: there is neither, or the tokenizer is not XLM-R's kind.
@@ -64,8 +64,8 @@ def _find_charsmap(normaliser: dict[str, Any] | None) -> str:
 def write(directory: Path, vocabulary: Vocabulary, sentencepiece: bytes, max_positions: int) -> None:
     """Write `sentencepiece.bpe.model`, `tokenizer.json`, `tokenizer_config.json` and `special_tokens_map.json`.
 
-    Hugging Face has the pieces in the order of their ids in both models: where the vocabulary is not the whole of the
-    sentencepiece model (trimmed) or has another order, the model that is written is cut down and ordered likewise.
+    Both models that are written have the pieces in the order of their ids: if the vocabulary is trimmed or has another
+    order than the sentencepiece model, that model is reduced and reordered.
     """
     proto = sentencepiece_model_pb2.ModelProto()
     proto.ParseFromString(sentencepiece)

@@ -33,20 +33,20 @@ def label(teacher: EncoderAndPointer, pieces: PieceBatch, config: AlignerConfig)
 
 
 def pair_batch(pairs: Mapping[str, Tensor]) -> PieceBatch:
-    """Return the unmasked pieces of the pairs of a batch, as they are stored, whatever the order they are trained on in."""
+    """Return the unmasked pieces of a batch, sides in stored order even where training swaps them."""
     swapped, there = pairs["swapped"], (pairs["src_lengths"], pairs["tgt_lengths"])
     src_lengths, tgt_lengths = torch.where(swapped, there[1], there[0]), torch.where(swapped, there[0], there[1])
     return PieceBatch(pairs["source"], pairs["target"], src_lengths, tgt_lengths)
 
 
 def join_labels(sample: dict[str, Any], corpus: Corpus, store: LabelStore | None, label_now: Callable[[], Labels]) -> None:
-    """Put links and what they come to into a batch: `pairs["links"]`, in the order trained on, and `label_statistics`.
+    """Add links and their counts to a batch: `pairs["links"]`, sides in training order, and `label_statistics`.
 
     Args:
         sample: a batch as `BitextDataset` merges it.
-        corpus: what its ids count.
-        store: has the links, if they are kept on disk; it may lack pairs of an EM iteration that did not foresee them.
-        label_now: the E-step on this batch; asked where the store has no links.
+        corpus: the corpus of its ids.
+        store: the links, if they are kept on disk; it lacks pairs that the pass of the EM iteration did not label.
+        label_now: the E-step on this batch; called for pairs without stored links.
     """
     pairs, ids = sample["pairs"], sample["id"].cpu().numpy()
     batch = pair_batch(pairs)
@@ -56,7 +56,7 @@ def join_labels(sample: dict[str, Any], corpus: Corpus, store: LabelStore | None
     else:
         counts, cells = store.links(ids)
         links = dense_links(counts, cells, batch)
-        if store.is_self_labelled and not counts.all():  # a pass did not foresee these: flags changed on resume
+        if store.is_self_labelled and not counts.all():  # not labelled in the pass: flags changed on resume
             missing = torch.from_numpy(counts == 0).to(links.device)
             links[missing] = label_now().links[missing]
         per_pair = link_statistics(links, batch.src_lengths, batch.tgt_lengths)
@@ -112,7 +112,7 @@ def swap_links(links: Tensor, swapped: Tensor, n_source: int, n_target: int) -> 
 
     Args:
         links: (B, S, T) bool.
-        swapped: (B,) bool, True for pairs whose sides change places.
+        swapped: (B,) bool, True for pairs whose sides are swapped.
         n_source, n_target: longest side of each kind afterwards.
 
     Returns:

@@ -1,4 +1,4 @@
-"""Cut a labelling pass into shards that several processes take, and put their labels together."""
+"""Split a labelling pass into shards for several processes, and merge their labels."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ def shard_ids(ids: np.ndarray, num_shards: int, shard_id: int) -> np.ndarray:
 
 
 def shard_directory(out: Path, num_shards: int, shard_id: int) -> Path:
-    """Return where the labels of one shard are."""
+    """Return the directory of the labels of one shard."""
     return out / "shards" / f"{shard_id}-of-{num_shards}"
 
 
 def merge_shards(corpus: Corpus, split: str, out: Path, num_shards: int) -> None:
-    """Put the labels of all shards together and remove them.
+    """Merge the labels of all shards, then delete the shards.
 
     Raises:
         InputError: a shard is missing, or it was made with other weights, flags or data than the first, or of other pairs.
@@ -52,7 +52,7 @@ def merge_shards(corpus: Corpus, split: str, out: Path, num_shards: int) -> None
             raise InputError(
                 f"{store.directory} was made with another model or other flags than {directories[0]}: label it again"
             )
-    corpus = Corpus(corpus.pairs, provenance["max_positions"])  # the ids that were dealt to the shards
+    corpus = Corpus(corpus.pairs, provenance["max_positions"])  # usable ids as the shards counted them
     ids = np.flatnonzero(corpus.usable)
     with LabelWriter(out, split, corpus, provenance) as writer:
         for shard, store in enumerate(stores):

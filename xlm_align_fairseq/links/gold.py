@@ -1,4 +1,4 @@
-"""Gold alignments, links that somebody made by hand, sure or possible: files of rows, or of Pharaoh lines."""
+"""Read gold alignments, sure and possible links made by hand, from files of rows or of Pharaoh lines."""
 
 import re
 from collections.abc import Iterable
@@ -27,9 +27,9 @@ class Gold:
 
 @dataclass(frozen=True)
 class GoldFile:
-    """Hold a gold file and how it was understood, for signatures.
+    """Hold a gold file and how it was parsed, for signatures.
 
-    ``form`` is ``rows`` or ``pharaoh``; ``base`` is 0 or 1; ``ids`` tells how ids became lines: ``order`` of first
+    ``form`` is ``rows`` or ``pharaoh``; ``base`` is 0 or 1; ``ids`` says how ids map to lines: ``order`` of first
     appearance, ``lines`` (the ids are line numbers) or ``none`` (Pharaoh files have no ids).
     """
 
@@ -47,12 +47,12 @@ def read_gold(path: PathLike, *, one_based: bool | None = None, n_lines: int | N
 def load_gold(
     path: PathLike, *, one_based: bool | None = None, n_lines: int | None = None, counted_in: str = "the corpus"
 ) -> GoldFile:
-    """Read a gold file in either of two formats, told apart by the first line that is not blank.
+    """Read a gold file in one of two formats, detected by the first line that is not blank.
 
     ``rows``: ``id src tgt [S|P]``, always 1-based; no label means sure. With as many distinct ids as ``n_lines``, or
     ``n_lines`` unknown, sentences come in the order of first appearance of their ids; else, with all ids within
-    1..``n_lines``, ids are line numbers, which have to ascend (files put together, each counted from 1, would pass for one
-    otherwise), and a sentence without rows has no links. Blank lines are skipped.
+    1..``n_lines``, ids are line numbers, which have to ascend (otherwise concatenated files, each counted from 1, would be
+    accepted), and a sentence without rows has no links. Blank lines are skipped.
 
     ``pharaoh``: one line a sentence pair, ``i-j`` sure and ``ipj`` possible.
 

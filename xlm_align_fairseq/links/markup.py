@@ -1,11 +1,11 @@
 """Carry inline markup (``<b>two <i>cats</i></b> .<br/>``) from a source sentence over links into the target sentence.
 
-What looks like a tag is one: a name directly after ``<`` or ``</``, then attributes, then ``>`` or ``/>``. Anything else is
-text, such as ``a < b``, ``<3`` or ``&lt;``. What looks like a tag in the target is none: `escape_tags` writes ``&lt;b>``. An
-element is carried as a span of words, see `projection`, an empty one as a point between words.
+A tag is a name directly after ``<`` or ``</``, then attributes, then ``>`` or ``/>``. Anything else is text, such as
+``a < b``, ``<3`` or ``&lt;``. In the target, tags are text too: `escape_tags` writes ``&lt;b>``. An element is projected as a
+span of words, see `projection`, an empty element as a point between words.
 
-The result is well formed. An inner element stays within its outer one; two that would partly overlap do not: the later one
-keeps what the earlier one leaves it. Where the target words of one lie within those of another, it is nested there.
+The result is well formed. An inner element stays within its outer one. If two elements would partly overlap, the later one
+gets only the words outside the earlier one. An element whose target words lie within those of another is nested in it.
 
 Reference: Zenkel, Wuebker & DeNero, "Automatic Bilingual Markup Transfer", 2021, on the task and what makes it hard.
 """
@@ -35,10 +35,10 @@ class Element:
     """Hold an element of a source sentence.
 
     Attributes:
-        words: the source words it has a part in. None for a point, which starts where the next word does: an empty element,
-            with all that is in it.
-        start, end: its tags as they stand; of a point all is `start`.
-        outer: the number of the element around it, `None` for none.
+        words: the source words that it covers, in part or whole. An empty range for a point (an empty element with all
+            elements in it), which starts where the next word does.
+        start, end: its tags, unchanged; a point has all of them in `start`.
+        outer: index of the enclosing element, `None` for none.
     """
 
     words: range
@@ -48,9 +48,9 @@ class Element:
 
 
 def remove_markup(line: str) -> str:
-    """Return a line without its tags; its words are what then stands between single spaces.
+    """Return a line without its tags, to be split into words at single spaces.
 
-    A tag with a space on either side leaves both, and an empty word between them.
+    A tag between two spaces leaves both spaces, with an empty word between them.
 
     >>> remove_markup('I <3 <a href="x">two cats</a>')
     'I <3 two cats'
@@ -59,12 +59,12 @@ def remove_markup(line: str) -> str:
 
 
 def escape_tags(line: str) -> str:
-    """Return a line of plain text in which nothing looks like a tag; it has the same words, but for their ``<``.
+    """Return a line of plain text with the ``<`` of tags escaped; nothing else is changed.
 
     >>> escape_tags("I <3 what <b> does")
     'I <3 what &lt;b> does'
     """
-    while _TAG.search(line):  # around what was a tag there may be one then
+    while _TAG.search(line):  # escaping a tag can leave another one around it
         line = _TAG.sub(lambda tag: f"&lt;{tag[0][1:]}", line)
     return line
 
@@ -78,7 +78,7 @@ def read_markup(line: str) -> list[Element]:
     text = remove_markup(line)
     starts, ends = _places(text)
     elements: list[Element] = []
-    positions: list[int] = []  # of the start tags, in the text
+    positions: list[int] = []  # of the start tags, in `text`
     stack: list[tuple[str, int]] = []  # names and numbers of the open elements
     removed = 0
     for tag in _TAG.finditer(line):
@@ -97,7 +97,7 @@ def read_markup(line: str) -> list[Element]:
         if text[positions[k] : at].strip(" "):
             words = range(elements[k].words.start, bisect_left(starts, at))
             elements[k] = replace(elements[k], words=words, end=tag[0])
-        else:  # what is in it are points as well
+        else:  # an empty element; elements in it are points as well
             elements[k] = replace(elements[k], start="".join(element.start for element in elements[k:]) + tag[0])
             del elements[k + 1 :], positions[k + 1 :]
     if stack:
@@ -106,12 +106,12 @@ def read_markup(line: str) -> list[Element]:
 
 
 def place_elements(elements: Sequence[Element], links: Links, max_gap: int = MAX_GAP) -> list[range | None]:
-    """Return the target words of each element; any two have no word in common, or one has all those of the other.
+    """Return the target words of each element; any two elements are disjoint or nested.
 
     Args:
         elements: of a source sentence, as `read_markup` returns them.
         links: source-target links.
-        max_gap: the most words without a link to the element that may stand between two that have one.
+        max_gap: maximum number of words without a link to the element between two words with one.
 
     Returns:
         Words for each of `elements`, `None` for points and for elements without links or with no place left.
@@ -133,22 +133,22 @@ def place_elements(elements: Sequence[Element], links: Links, max_gap: int = MAX
 def insert_markup(
     target: str, elements: Sequence[Element], placed: Sequence[range | None], links: Links, keep_empty: bool = False
 ) -> str:
-    """Put the tags into a target sentence, which is not changed otherwise.
+    """Insert the tags into a target sentence, which is not changed otherwise.
 
-    A point comes before the first target word linked with the next source word that has a link, or at the end, but stays
-    within the element that it is in.
+    A point goes before the first target word linked with the next linked source word, or to the end, but stays within its
+    enclosing element.
 
     Args:
         target: the line.
         elements: those of the source.
         placed: their target words, as `place_elements` returns them.
         links: source-target links.
-        keep_empty: elements without target words are kept, with nothing in them, after the last target word linked with the
-            nearest source word before them that has a link, or at the start; without it they are left out.
+        keep_empty: keep elements without target words, as empty elements after the last target word linked with the nearest
+            linked source word before them, or at the start; otherwise they are left out.
     """
     starts, ends = _places(target)
     n_words = len(starts)
-    tags: list[tuple[tuple[int, ...], str]] = []  # the first two numbers say where, the others keep the nesting
+    tags: list[tuple[tuple[int, ...], str]] = []  # sort keys: two numbers for the position, the others for the nesting
     for k, (element, words) in enumerate(zip(elements, placed, strict=True)):
         if words:
             tags.append(((words.start, _OPENING, -words.stop, k, 0), element.start))
@@ -190,7 +190,7 @@ def _places(text: str) -> tuple[list[int], list[int]]:
 
 
 def _around(elements: Sequence[Element], placed: Sequence[range | None], k: int) -> tuple[int, range] | None:
-    """Return the number and the target words of the innermost element around element k that has some."""
+    """Return the number and the target words of the innermost enclosing element of element k that has target words."""
     outer = elements[k].outer
     while outer is not None:
         if words := placed[outer]:
@@ -200,5 +200,5 @@ def _around(elements: Sequence[Element], placed: Sequence[range | None], k: int)
 
 
 def _cross(one: range, other: range) -> bool:
-    """Say whether two spans have words in common and each has words that the other has not."""
+    """Return whether two spans overlap without one containing the other."""
     return one.start < other.start < one.stop < other.stop or other.start < one.start < other.stop < one.stop

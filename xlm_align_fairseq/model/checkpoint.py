@@ -23,17 +23,17 @@ NAMES = {"model": "xlm_align", "task": "denoising_word_alignment", "criterion": 
 
 
 class Meter:
-    """Stand for a meter of an old fairseq checkpoint; nobody reads it."""
+    """Replace a meter of an old fairseq checkpoint, which is never read."""
 
 
 def load_checkpoint(path: Path | str) -> dict[str, Any]:
     """Read a checkpoint: tensors, numbers, text, and the few data classes of fairseq's files since 2019.
 
     Raises:
-        InputError: the file is missing or damaged, or it asks for anything else to be called (it is then not run).
+        InputError: the file is missing or damaged, or refers to any other class or function, which is not run.
     """
     try:
-        known = torch.serialization.get_safe_globals()  # the block forgets all it is given, also what was known before
+        known = torch.serialization.get_safe_globals()  # at its end the block unregisters all names it is given, even known ones
         with torch.serialization.safe_globals([name for name in _harmless() if name not in known]):
             content = torch.load(path, map_location="cpu", weights_only=True)
     except OSError as error:
@@ -45,7 +45,7 @@ def load_checkpoint(path: Path | str) -> dict[str, Any]:
             f"{path} {what}: refused, nothing was run. If you trust its origin,"
             " load it in a sandbox and save its tensors alone as a .safetensors file"
         ) from error
-    except Exception as error:  # the unpickler fails in as many ways as a file can be broken
+    except Exception as error:  # damaged files raise many types of exceptions
         first = str(error).split("\n")[0]
         raise InputError(f"{path} is not a torch checkpoint, or is damaged: {first}; copy it again") from error
     if not isinstance(content, dict):
@@ -54,9 +54,9 @@ def load_checkpoint(path: Path | str) -> dict[str, Any]:
 
 
 def is_ours(content: Mapping[str, Any]) -> bool:
-    """Tell whether a checkpoint is of the model `xlm_align`, of whatever architecture name."""
+    """Return whether a checkpoint is of the model `xlm_align`, with any architecture name."""
     flags = (content.get("cfg") or {}).get("model") or {}
-    name = flags.get("_name") if isinstance(flags, Mapping) else None  # a Namespace is a model of fairseq's older kind
+    name = flags.get("_name") if isinstance(flags, Mapping) else None  # older fairseq models have a Namespace
     return str(name).startswith(NAMES["model"]) and "model" in content
 
 
@@ -89,7 +89,7 @@ def save_checkpoint(path: Path, config: EncoderConfig, state: Mapping[str, Tenso
     """Write a checkpoint that fairseq restores, fine-tunes from and loads, and that is plain data to `torch.load`.
 
     Args:
-        path: where to; it is complete or not there.
+        path: output file, written atomically.
         config: sizes.
         state: tensors under the keys of the fairseq model `xlm_align`.
         hf_architecture: `xlm-roberta` or `bert`.
@@ -99,9 +99,9 @@ def save_checkpoint(path: Path, config: EncoderConfig, state: Mapping[str, Tenso
         "cfg": {
             "_name": None,
             "model": {"_name": NAMES["model"], **config.to_flags(), "hf_architecture": hf_architecture},
-            "task": {"_name": NAMES["task"], "data": ""},  # whoever loads it gives the directory that holds dict.txt
+            "task": {"_name": NAMES["task"], "data": ""},  # given at loading: the directory with dict.txt
             "criterion": {"_name": NAMES["criterion"]},
-            # what the task takes from other groups of the configuration
+            # settings that the task reads from other groups of the configuration
             "common": {"seed": 1, "cpu": False},
             "optimization": {"update_freq": [1]},
             "ema": {"store_ema": False},
@@ -117,6 +117,6 @@ def save_checkpoint(path: Path, config: EncoderConfig, state: Mapping[str, Tenso
 
 
 def own(value: Tensor) -> Tensor:
-    """Return the tensor with a memory of its own: a view would be stored with all that it is a view of."""
+    """Return the tensor with its own storage: saving a view would save the whole storage behind it."""
     value = value.detach().contiguous()
     return value.clone() if value.untyped_storage().nbytes() != value.nbytes else value

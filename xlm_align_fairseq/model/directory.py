@@ -1,4 +1,4 @@
-"""Model directories of our own: weights, `dict.txt`, `sentencepiece.bpe.model`, `aligner.json`; without fairseq."""
+"""Read and write model directories: weights, `dict.txt`, `sentencepiece.bpe.model`, `aligner.json`; without fairseq."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from xlm_align_fairseq.system.files import write_atomically
 
 SENTENCEPIECE = "sentencepiece.bpe.model"
 ALIGNER = "aligner.json"
-ALIGNER_VERSION = 2  # 1 had max_pieces, behind which pairs were cut, and no window
-CHECKPOINTS = ("model.pt", "checkpoint_best.pt", "checkpoint_last.pt")  # the first that is there has the weights
+ALIGNER_VERSION = 2  # version 1 had max_pieces, at which pairs were truncated, and no window
+CHECKPOINTS = ("model.pt", "checkpoint_best.pt", "checkpoint_last.pt")  # the first that exists has the weights
 MAKE = "`xlm-align convert SOURCE --to fairseq DIRECTORY` makes a complete model directory"
 
 
 def read_model(weights: Path, content: Mapping[str, Any]) -> Model:
-    """Read the model directory that a checkpoint of ours lies in.
+    """Read the model directory of a checkpoint of `xlm_align`.
 
     Args:
         weights: the checkpoint.
@@ -41,7 +41,7 @@ def read_model(weights: Path, content: Mapping[str, Any]) -> Model:
     flags = content["cfg"]["model"]
     vocabulary = Vocabulary.read(directory / DICTIONARY)
     sentencepiece = (directory / SENTENCEPIECE).read_bytes()
-    open_sentencepiece(directory / SENTENCEPIECE)  # refuse a broken file here, by its name
+    open_sentencepiece(directory / SENTENCEPIECE)  # so that the error names the file
     prefixes = tuple(f"{part}." for part in ("encoder", *HEADS))
     state = {key: value for key, value in content["model"].items() if key.startswith(prefixes)}
     state.pop("lm_head.weight", None)  # the embedding table
@@ -63,14 +63,14 @@ def read_model(weights: Path, content: Mapping[str, Any]) -> Model:
 
 
 def write_model(directory: Path, model: Model) -> None:
-    """Write a model directory; each file is complete or not there, the weights come last."""
+    """Write a model directory, each file atomically, the weights last."""
     directory.mkdir(parents=True, exist_ok=True)
     write_companions(directory, model.vocabulary, model.sentencepiece, model.aligner)
     checkpoint.save_checkpoint(directory / CHECKPOINTS[0], model.config, model.state, model.hf_architecture)
 
 
 def write_companions(directory: Path, vocabulary: Vocabulary, sentencepiece: bytes, aligner: AlignerConfig) -> None:
-    """Write what stands beside the weights: `dict.txt`, `sentencepiece.bpe.model`, `aligner.json`."""
+    """Write the files beside the weights: `dict.txt`, `sentencepiece.bpe.model`, `aligner.json`."""
     vocabulary.write(directory / DICTIONARY)
     write_atomically(directory / SENTENCEPIECE, lambda file: file.write(sentencepiece))
     write_aligner(directory, aligner)

@@ -1,4 +1,4 @@
-"""The record that every reader returns and every writer takes."""
+"""The model in memory: the record that every reader returns and every writer takes."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from xlm_align_fairseq.errors import InputError
 
 HEADS = ("lm_head", "pointer")
 
-# How links are made until `xlm-align choose` measures: (method, encoding, align_layer / layers). That of XLM-R base is published
-# (Chi et al. 2021); that of multilingual-e5-small, each side alone, was best on the XL-WA development sets (mean AER 13.6): it
-# never saw two sentences in one sequence.
+# Defaults, which `xlm-align choose` replaces: (method, encoding, align_layer / layers). The default of XLM-R base is published
+# (Chi et al. 2021); that of multilingual-e5-small was best on the XL-WA development sets (mean AER 13.6): separate encoding,
+# since this encoder was not trained on two sentences in one sequence.
 ALIGNERS = {"xlm-roberta": ("optimal-transport", "joint", 8 / 12), "bert": ("entropic", "separate", 6 / 12)}
 
 
 def default_aligner(hf_architecture: str, layers: int) -> AlignerConfig:
-    """Return the aligner configuration of an encoder that brings none; `align_layer` is proportional to the depth."""
+    """Return the aligner configuration of an encoder without its own; `align_layer` is proportional to the depth."""
     method, encoding, depth = ALIGNERS[hf_architecture]
     return AlignerConfig.named(method, encoding=encoding, align_layer=max(1, round(layers * depth)))
 
@@ -41,7 +41,7 @@ class Model:
         vocabulary: the pieces that the embedding table has rows for.
         sentencepiece: the sentencepiece model, serialised; `open_sentencepiece` opens it.
         aligner: how links are made.
-        chosen: True if the source brought `aligner`, False if it is the default of the architecture.
+        chosen: True if `aligner` was read from the source, False if it is the default of the architecture.
 
     Raises:
         InputError: vocabulary, sizes and tensors do not fit each other.
@@ -70,12 +70,12 @@ class Model:
         return {key.removeprefix(f"{name}."): value for key, value in self.state.items() if key.startswith(f"{name}.")}
 
     def parameters(self) -> int:
-        """Count the numbers that are stored."""
+        """Count the stored parameters."""
         return sum(value.numel() for value in self.state.values())
 
 
 class _Shapes(TorchFunctionMode):
-    """Make modules that have shapes and no numbers, and so cost nothing: on the meta device, with no initialisation run."""
+    """Make modules on the meta device, without values and without initialisation, to know their shapes."""
 
     def __enter__(self):
         self._device = torch.device("meta")
@@ -135,7 +135,7 @@ def load_heads(model: Model, encoder: Encoder) -> tuple[LMHead | None, PointerHe
 
 
 def _filled(make: Callable[[], Any], tensors: Mapping[str, Tensor]) -> Any:
-    """Make a module of given tensors, without drawing random ones first."""
+    """Make a module of given tensors, without random initialisation."""
     with _Shapes():
         module = make()
     module.load_state_dict({key: value.float() for key, value in tensors.items()}, assign=True)

@@ -1,7 +1,7 @@
-"""What fairseq needs to run on today's torch: applied once a command line or a configuration names one of our tasks.
+"""Patch fairseq to run on today's torch, once a command line or a configuration names a task of this package.
 
-A program that trains another task of fairseq is left as it is, whether it imports the aligner or not. Each patch names the fault
-that it answers; all of them were observed with ve-fairseq 0.12.3 on torch 2.13.
+Programs that train other tasks of fairseq are not patched, whether they import the aligner or not. Each patch names the bug that
+it fixes; all bugs were observed with ve-fairseq 0.12.3 on torch 2.13.
 """
 
 import argparse
@@ -39,7 +39,7 @@ def allow_checkpoints():
 
 
 def copy_atomically():
-    """Make `checkpoint_last.pt` and `checkpoint_best.pt` appear whole or not at all: fairseq copies them in place."""
+    """Make `checkpoint_last.pt` and `checkpoint_best.pt` appear atomically: fairseq copies them in place."""
     from fairseq.file_io import PathManager
 
     if hasattr(PathManager.copy, "atomic"):
@@ -61,7 +61,7 @@ def copy_atomically():
 
 
 def refuse_silent_launches():
-    """Refuse launches in which fairseq trains nothing, or one model for each process, and says so nowhere."""
+    """Refuse launches in which fairseq silently trains nothing, or a separate model in each process."""
     from fairseq.distributed import utils
 
     if hasattr(utils.call_main, "checked"):

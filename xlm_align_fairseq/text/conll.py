@@ -1,8 +1,8 @@
 """Read labelled words, one a line, sentence by sentence.
 
-Columns stand between tabs or, in a line without a tab, between single spaces; the first is the word. Every sentence ends
-with a blank line, so that one without words is just its blank line and blank lines in a row are sentences without words;
-the end of the file ends a last sentence too.
+Columns are separated by tabs or, in a line without a tab, by single spaces; the first is the word. Every sentence ends
+with a blank line. A sentence without words is a blank line alone, so consecutive blank lines are sentences without words.
+The end of the file also ends the last sentence.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ def read_conll(text: TextFile, column: int | None = None) -> Iterator[Sentence]:
 
     Args:
         text: its lines.
-        column: which has the labels, from 1; `None` is the last.
+        column: number of the column with the labels, from 1; `None` is the last.
 
     Raises:
-        InputError: a line has not the column, or a word has a space within.
+        InputError: a line lacks the column, or a word contains a space.
     """
     words: list[str] = []
     labels: list[str] = []

@@ -1,4 +1,4 @@
-"""Read text files, plain or compressed, as a stream of lines: `"\\n"` is the only separator; hashed on the way."""
+"""Read text files, plain or compressed, as a stream of lines, and hash them; `"\\n"` is the only separator."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ class TextFile:
             while line := stream.readline():
                 self.lines += 1
                 yield self._decode(line.removesuffix(b"\n"))
-            while stored.read(1 << 17):  # what follows the last compressed block belongs to the hash
+            while stored.read(1 << 17):  # hash also what follows the last compressed block
                 pass
 
     def _decode(self, line: bytes) -> str:
@@ -117,7 +117,7 @@ def read_together(*texts: TextFile) -> Iterator[tuple[str, ...]]:
 
 
 def as_text(file: TextFile | Path | str, *, replace_invalid: bool = False) -> TextFile:
-    """Return what reads a file; what does so already stays as it is."""
+    """Open a path as a `TextFile`; return an open one unchanged."""
     return file if isinstance(file, TextFile) else TextFile(file, replace_invalid=replace_invalid)
 
 
@@ -144,11 +144,11 @@ def split_pair(line: str, separator: str, where: str) -> tuple[str, str]:
 
     Args:
         line: the line.
-        separator: `TAB`, of which columns after the second are not read, or `BARS`, where the target is all of the rest.
+        separator: `TAB`, of which columns after the second are not read, or `BARS`, where the target is the rest of the line.
         where: `file:line`, begins the message of an error.
 
     Raises:
-        InputError: the separator is not there.
+        InputError: the separator is missing.
     """
     if pair := find_pair(line, separator):
         return pair
@@ -158,7 +158,7 @@ def split_pair(line: str, separator: str, where: str) -> tuple[str, str]:
 
 
 def find_pair(line: str, separator: str) -> tuple[str, str] | None:
-    """Return source and target of a line as `split_pair` does, or `None` where the separator is not there."""
+    """Return source and target of a line as `split_pair` does, or `None` if the separator is missing."""
     source, found, target = line.partition(separator)
     if not found:
         return None
@@ -183,7 +183,7 @@ class _HashingFile(io.RawIOBase):
 
 @contextlib.contextmanager
 def _reporting(path: Path) -> Iterator[None]:
-    """Turn what goes wrong in opening, reading and unpacking a file into `InputError`."""
+    """Turn errors of opening, reading and unpacking a file into `InputError`."""
     try:
         yield
     except (OSError, EOFError, zlib.error, lzma.LZMAError, zstd.ZstdError) as error:

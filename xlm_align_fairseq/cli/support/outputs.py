@@ -1,4 +1,4 @@
-"""What `xlm-align align` writes: files that a killed run leaves ready to go on with."""
+"""Write the output of `xlm-align align` to files from which a killed run can resume."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ ENDED = b"all lines are written\n"
 
 @dataclasses.dataclass
 class Output:
-    """Files with one line a pair, which have other names until they are complete.
+    """Files with one line per pair, under temporary names until they are complete.
 
-    Beside `PATH.partial` stands `PATH.partial.json`, locked while a run writes: a line of JSON with the `identity` of the run,
-    and a second one once all lines are written.
+    `PATH.partial.json`, beside `PATH.partial`, is locked while a run writes. It has a line of JSON with the `identity` of the
+    run, and a second line once all lines are written.
 
     Args:
         paths: of the links and, on request, of the words of source and target; "-" is standard output.
         line: makes the line of an alignment.
-        resume: whether to go on with what a killed run left.
+        resume: whether to resume a killed run.
     """
 
     paths: list[str]
@@ -45,14 +45,14 @@ class Output:
 
     @classmethod
     def from_flags(cls, args: Any, inputs: Sequence[str]) -> Output:
-        """Check where the output goes.
+        """Check the flags of the output.
 
         Args:
             args: parsed flags.
             inputs: the paths of the text, ``-`` for standard input.
 
         Raises:
-            InputError: it would overwrite an input, has the name of a packed file, or cannot be gone on with.
+            InputError: it would overwrite an input, has the name of a packed file, or cannot be resumed.
         """
         paths = [args.out, *(args.write_tokenized or [])]
         check_files(inputs, ("--out", args.out), *(("--write-tokenized", path) for path in paths[1:]))
@@ -71,10 +71,10 @@ class Output:
         return f"--out {' '.join(self.paths)}"
 
     def is_complete(self, lines: int | None) -> bool:
-        """Say whether there is nothing left to go on with: a finished output, and no unfinished one beside it.
+        """Return whether nothing is left to resume: the output is finished, and no unfinished one exists.
 
         Args:
-            lines: that a finished output has, if known.
+            lines: number of lines of a finished output, if known.
         """
         if not self.resume or self._state.exists() or not all(map(os.path.isfile, self.paths)):
             return False
@@ -87,13 +87,13 @@ class Output:
 
     @contextlib.contextmanager
     def open(self, identify: Callable[[], dict[str, Any]]) -> Iterator[int]:
-        """Open the files; give the number of lines that are there already; on success the files take their names.
+        """Open the files and yield the number of lines written before; on success, rename the files to their final names.
 
         Args:
-            identify: returns what `identity` does; asked where a run can be gone on with.
+            identify: returns the `identity` of the run; called if the output can be resumed.
 
         Raises:
-            InputError: a file cannot be written, or an unfinished run is there and was not asked for, or had other text or flags.
+            InputError: a file cannot be written, or an unfinished run exists without --resume, or with other text or flags.
         """
         if not all(map(_is_resumable, self.paths)):
             if self.resume:
@@ -129,11 +129,11 @@ class Output:
             file.write(line.encode("utf-8", "replace") + b"\n")
 
     def _prepare(self, state: IO[bytes], same: dict[str, Any]) -> int:
-        """Leave the unfinished files with one number of lines, and return it."""
+        """Truncate the unfinished files to the same number of lines, and return it."""
         partial = [Path(f"{path}.partial") for path in self.paths]
         state.seek(0)
         first = state.readline()
-        if not first:  # new, or of a run that was killed at once
+        if not first:  # new, or the run was killed before it wrote
             for path in partial:
                 path.write_bytes(b"")
             _append(state, json.dumps(same).encode() + b"\n")
@@ -152,7 +152,7 @@ class Output:
                 raise InputError(
                     f"{self._state}: {key} was {before.get(key)!r}, now it is {value!r}; give the same text and flags, or {anew}"
                 )
-        if self._ended(state):  # killed between two renamings
+        if self._ended(state):  # killed between two renames
             for finished, unfinished in zip(self.paths, partial, strict=True):
                 if not unfinished.exists():
                     os.replace(finished, unfinished)
@@ -165,13 +165,13 @@ class Output:
 
     @staticmethod
     def _ended(state: IO[bytes]) -> bool:
-        """Say whether a run has written all of its lines."""
+        """Return whether a run has written all of its lines."""
         state.seek(0)
         return state.read().endswith(b"\n" + ENDED)
 
 
 def identity(args: Any, shard: Shard, aligner: Any) -> dict[str, Any]:
-    """Return what must be the same for a run to go on where another stopped; to be asked when `shard` has been counted."""
+    """Return all that must be equal for a run to resume another; to be called after `shard.count`."""
     from xlm_align_fairseq.alignment.linking import fingerprint
 
     texts = shard.texts
@@ -192,7 +192,7 @@ def identity(args: Any, shard: Shard, aligner: Any) -> dict[str, Any]:
 
 @contextlib.contextmanager
 def _locked(path: Path) -> Iterator[IO[bytes]]:
-    """Open a file to read and append that no other process opens in this way; one that stays empty is removed."""
+    """Open a file for reading and appending under an exclusive lock; delete it if it stays empty."""
     with open(path, "a+b") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -212,14 +212,14 @@ def _locked(path: Path) -> Iterator[IO[bytes]]:
 
 
 def _append(file: IO[bytes], text: bytes) -> None:
-    """Write at the end of a file and see it to the disk."""
+    """Append to a file and sync it to the disk."""
     file.write(text)
     file.flush()
     os.fsync(file.fileno())
 
 
 def _is_resumable(path: str) -> bool:
-    """Say whether a path is, or will be, a regular file."""
+    """Return whether a path is, or will be, a regular file."""
     return path != "-" and (os.path.isfile(path) or not os.path.exists(path))
 
 
@@ -229,7 +229,7 @@ def _complete_lines(path: Path | str) -> int:
 
 
 def _truncate(path: Path, lines: int) -> None:
-    """Cut a file behind a number of lines."""
+    """Truncate a file after a number of lines."""
     with open(path, "rb+") as file:
         for _ in range(lines):
             file.readline()

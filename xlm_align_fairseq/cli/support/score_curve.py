@@ -34,7 +34,7 @@ def parse_thresholds(given: str) -> list[float]:
 
 
 def rows(links: Sequence[Mapping[Link, float]], gold: Sequence[Gold], thresholds: Sequence[float]) -> dict[str, Any]:
-    """Return what a report says of one system at each threshold, in percent, and the first with the lowest AER."""
+    """Return the measures of one system at each threshold, in percent, and the first threshold with the lowest AER."""
     from xlm_align_fairseq.links.curve import curve
 
     points = curve(links, gold, thresholds)

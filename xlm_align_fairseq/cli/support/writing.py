@@ -1,4 +1,4 @@
-"""Write what the commands write: to standard output, or to files that are complete or not there."""
+"""Write output to standard output, or atomically to files."""
 
 from __future__ import annotations
 
@@ -43,15 +43,15 @@ def check_files(inputs: Sequence[str | None], *outputs: tuple[str, str | None]) 
 
 
 def write_output(out: str, text: Iterable[str], inputs: Sequence[str | None]) -> None:
-    """Write text as UTF-8 to standard output (``-``) or to a file that takes its place once it is complete.
+    """Write text as UTF-8 to standard output (``-``) or atomically to a file.
 
     Args:
         out: what ``--out`` says.
-        text: in pieces; asked for when the files are known to be good.
+        text: parts of the text; iterated after the files are checked.
         inputs: what `text` is made from, as for `check_files`.
 
     Raises:
-        InputError: the file is one of the inputs or cannot be written. What `text` raises comes through.
+        InputError: the file is one of the inputs or cannot be written. Exceptions of `text` are passed on.
     """
     check_files(inputs, ("--out", out))
 
@@ -63,7 +63,7 @@ def write_output(out: str, text: Iterable[str], inputs: Sequence[str | None]) ->
         if out == "-":
             write(sys.stdout.buffer)
             sys.stdout.buffer.flush()
-        elif path.exists() and not path.is_file():  # a pipe or a device: it is written to, nothing takes its place
+        elif path.exists() and not path.is_file():  # a pipe or a device: written directly, not replaced
             with open(path, "wb") as file:
                 write(file)
         else:
@@ -72,10 +72,10 @@ def write_output(out: str, text: Iterable[str], inputs: Sequence[str | None]) ->
 
 @contextlib.contextmanager
 def reporting(flag: str, thing: str = "file") -> Iterator[None]:
-    """Turn what goes wrong in writing into `InputError`.
+    """Turn errors of writing into `InputError`.
 
     Args:
-        flag: the flag and what it says.
+        flag: the flag and its value.
         thing: what cannot be written.
     """
     try:

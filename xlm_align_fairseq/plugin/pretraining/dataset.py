@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 
 @dataclasses.dataclass(frozen=True)
 class StreamConfig:
-    """How the stream is drawn; `exponent` < 1 evens out the language pairs (Conneau & Lample 2019)."""
+    """How the stream is sampled; `exponent` < 1 evens out the language pairs (Conneau & Lample 2019)."""
 
     seed: int
     mask_id: int
@@ -40,7 +40,7 @@ class BitextDataset(FairseqDataset):
     """Pairs as masked joint sequences; an index is a sentence id, counted over all pairs, and never changes.
 
     The order of the two sides, the masks and the draw of an epoch depend on (seed, epoch, id) alone. Pairs that cannot be used
-    are counted by reason and left out. Links come later: the task looks them up by id, always for the pair as it is stored.
+    are counted by reason and left out. The task adds links to batches by id, for the sides in stored order.
     """
 
     def __init__(self, corpus: Corpus, config: StreamConfig, mono: Any = None, split: str = "train"):
@@ -67,7 +67,7 @@ class BitextDataset(FairseqDataset):
 
     @property
     def can_reuse_epoch_itr_across_epochs(self):
-        return False  # each epoch is drawn anew
+        return False  # each epoch is resampled
 
     def set_epoch(self, epoch):
         self.epoch = epoch
@@ -111,7 +111,7 @@ class BitextDataset(FairseqDataset):
         return self.num_tokens(index)
 
     def ordered_indices(self):
-        """Draw the pairs of this epoch: as many as there are, each language pair with its share, the shortest first."""
+        """Sample the pairs of this epoch, as many as are usable, by the share of each language pair; sorted by length."""
         starts = self.corpus.starts
         drawn = [np.flatnonzero(self.corpus.usable[a:b]) + a for a, b in itertools.pairwise(starts)]
         if self.config.shuffle:
@@ -129,7 +129,7 @@ class BitextDataset(FairseqDataset):
         return np.concatenate(rounds)[:n] if rounds else ids[:0]
 
     def filter_indices_by_size(self, indices, max_sizes):
-        """Leave out pairs over `max_sizes` pieces (fairseq gives --max-tokens, too); return the ids kept and left out."""
+        """Leave out pairs over `max_sizes` pieces (fairseq passes --max-tokens, too); return the ids kept and left out."""
         fits = self.sizes[indices] <= max_sizes
         return indices[fits], indices[~fits].tolist()
 
@@ -183,7 +183,7 @@ def _collate_masked(samples: list[dict]) -> dict:
 
 
 def _collate_pairs(samples: list[dict]) -> dict:
-    """Merge pairs: `source` and `target` as they are stored, everything else in the order in which it is trained on."""
+    """Merge pairs: `source` and `target` in stored order, everything else with the sides in training order."""
     lengths = torch.tensor([sample["lengths"] for sample in samples])
     source, target = (_pad([sample["sides"][k] for sample in samples], PAD) for k in (0, 1))
     return _collate_masked(samples) | {
