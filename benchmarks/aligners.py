@@ -32,7 +32,7 @@ HERE = Path(__file__).resolve().parent
 GOLD = HERE.parent / "examples" / "quickstart" / "data"
 CLI = [sys.executable, "-m", "xlm_align_fairseq.cli.main"]
 SIMALIGN, AWESOME, GIVEN = "SimAlign", "awesome-align", ", given pieces"
-# our method → the row of the peer that links alike
+# our method → the peer's row with the same method
 ALIKE = {"argmax": f"{SIMALIGN} inter", "itermax": f"{SIMALIGN} itermax", "softmax": AWESOME}
 # of one thread; wait: for the thread that tokenises; rest: batching, gathering states, piece links to word links
 STAGES = ("wait", "encode", "extract", "rest", "format")
@@ -62,11 +62,11 @@ def parser() -> argparse.ArgumentParser:
     return new
 
 
-# ---------------------------------------------------------------- our side, each in a process of its own
+# ---------------------------------------------------------------- our aligner, each job in its own process
 
 
 def load_ours(job: dict) -> Any:
-    """Load our aligner as a row asks for it."""
+    """Load our aligner with the settings of a row."""
     import torch
 
     from xlm_align_fairseq import Aligner
@@ -80,12 +80,12 @@ def load_ours(job: dict) -> Any:
 
 
 def align_ours(aligner: Any, pairs: Iterable[tuple[str, str]]) -> list[Any]:
-    """Align a text: what our users call."""
+    """Align a text as users do, by `align_corpus`."""
     return list(aligner.align_corpus(pairs))
 
 
 class GivenPieces:
-    """Stand in for a `PieceEncoder` that has nothing left to do: every sentence of the text is a look-up."""
+    """Replace a `PieceEncoder` by a look-up of pieces that are computed already."""
 
     def __init__(self, job: dict, vocabulary: Any):
         import numpy as np
@@ -122,7 +122,7 @@ def ours(job: dict) -> Result:
 
 
 def tokenise(job: dict) -> Result:
-    """Time our tokenisation alone, as the aligner does it: each word once, then from memory. Write the pieces."""
+    """Time our tokenisation alone, as the aligner does it: each word once, then from a cache. Write the pieces."""
     from xlm_align_fairseq.convert.open import open_model
     from xlm_align_fairseq.encoder.pieces import PieceEncoder
 
@@ -142,7 +142,7 @@ def tokenise(job: dict) -> Result:
 
 
 def replace_everywhere(old: Any, new: Any) -> None:
-    """Put a function in the place of another in every module of ours that has it."""
+    """Replace a function in every module of the package that imports it."""
     called: str = old.__name__
     for name, module in list(sys.modules.items()):
         if name.startswith("xlm_align_fairseq") and getattr(module, called, None) is old:
@@ -153,7 +153,7 @@ def stages(job: dict) -> Result:
     """Time the stages of the pipeline, and the bare matrix products of the batches that it forms."""
     import torch
 
-    from xlm_align_fairseq.aligner.aligner import Aligner  # noqa: F401  (so that every module is there)
+    from xlm_align_fairseq.aligner.aligner import Aligner  # noqa: F401  (so that every module is imported)
     from xlm_align_fairseq.alignment.linking import extract
     from xlm_align_fairseq.encoder.network import Encoder
     from xlm_align_fairseq.encoder.pieces import PieceEncoder
@@ -183,7 +183,7 @@ def stages(job: dict) -> Result:
     replace_everywhere(prefetch, waited_for)
 
     align_ours(load_ours(job), text[: job["warm_up"]])
-    aligner = load_ours(job)  # another, which remembers no word
+    aligner = load_ours(job)  # a new one, with an empty cache of words
     for record in (batches, pieces, watch.seconds, other_thread.seconds):
         record.clear()
     begin, cpu = time.perf_counter(), time.process_time()
@@ -268,7 +268,7 @@ def prepare(job: dict) -> Result:
     return {}
 
 
-# ---------------------------------------------------------------- the process that starts the others
+# ---------------------------------------------------------------- the main process, which starts the jobs
 
 
 def read_gold(directories: list[Path], only: list[str] | None, limit: int | None) -> dict[str, GoldSet]:
@@ -287,7 +287,7 @@ def read_gold(directories: list[Path], only: list[str] | None, limit: int | None
 
 
 def start(python: str, script: str, job: dict) -> Result | str:
-    """Run a job in a process of its own; return its result, or the last line it said."""
+    """Run a job in a process of its own; return its result, or its last line of output."""
     done = subprocess.run([python, str(HERE / script), json.dumps(job)], capture_output=True, text=True)
     if done.returncode:
         return ((done.stderr or done.stdout).strip().splitlines() or ["no message"])[-1]
@@ -301,7 +301,7 @@ def has(python: str, module: str) -> bool:
 
 
 def device_here(wanted: str) -> str:
-    """Return the device that is asked for, cpu if there is no such GPU."""
+    """Return the requested device, cpu if there is no such GPU."""
     if wanted.startswith("cuda"):
         look = "import torch, sys; sys.exit(not torch.cuda.is_available())"
         if subprocess.run([sys.executable, "-c", look], capture_output=True).returncode:

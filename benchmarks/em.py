@@ -153,7 +153,7 @@ def updates(model: Path, data: Path, work: Path, args: argparse.Namespace) -> No
             rows = {f"{name}, outside the pass": times[~with_pass], f"{name}, amortised": times}
         for label, values in rows.items():
             pairs = zip(values, np.array(plain)[~with_pass] if "outside" in label else plain, strict=True)
-            # every run sees the same batches: each update is compared with its own counterpart
+            # every run has the same batches: updates are compared one by one
             ratio = statistics.median(a / b for a, b in pairs) if "amortised" not in label else values.mean() / np.mean(plain)
             print(f"{label:<34} {statistics.median(values) if 'amortised' not in label else values.mean():>10.2f} {ratio:>6.2f}")
 

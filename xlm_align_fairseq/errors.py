@@ -1,4 +1,4 @@
-"""Define the one error that a user can mend: bad input or a bad flag."""
+"""Define the error for bad input and bad flags, which a user can correct."""
 
 import unicodedata
 

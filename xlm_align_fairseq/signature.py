@@ -1,4 +1,4 @@
-"""Write signatures: one line that names everything that can change an output, as sacrebleu has them.
+"""Write signatures, like those of sacrebleu: one line that names everything that can change an output.
 
 Form: ``key:value|key:value|…`` in the order given. In a value, ``%``, ``|``, ``:`` and characters that end a line or
 control a terminal are written as ``%XX`` (UTF-8 bytes, as in web addresses), so that every text can be read back.

@@ -2,7 +2,7 @@
 
 python curve.py bootstrap OUT      # of OUT/gold.links
 python curve.py trainings OUT      # of OUT/NAME/checkpoint_*_*.pt; writes OUT/curves.tsv, OUT/curves.svg and OUT/below20.svg
-python curve.py pictures OUT       # those two again, of OUT/curves.tsv and OUT/bootstrap.aer
+python curve.py pictures OUT       # only the two pictures, from OUT/curves.tsv and OUT/bootstrap.aer
 """
 
 import re
@@ -54,7 +54,7 @@ def of_trainings(out: Path) -> None:
 
 
 def pictures(out: Path) -> None:
-    """Draw what is in the table."""
+    """Draw the values of the table."""
     points: dict[str, list[tuple[int, float]]] = {}
     for row in (out / "curves.tsv").read_text().splitlines()[1:]:
         name, update, aer, *_ = row.split("\t")
@@ -66,7 +66,7 @@ def pictures(out: Path) -> None:
 
 
 def picture(points: dict[str, list[tuple[int, float]]], line: float, lowest: float, highest: float) -> str:
-    """Draw what the curves have between two AERs, in %, and the bootstrap's own AER as a dashed line."""
+    """Draw the curves between two AERs, in %, and the bootstrap's own AER as a dashed line."""
     last = max(update for found in points.values() for update, _ in found)
     seen = {name: [(update, aer) for update, aer in found if lowest <= aer <= highest] for name, found in points.items()}
     curves = [Curve(f"{name} {found[-1][1]:.2f}", found) for name, found in seen.items() if found]

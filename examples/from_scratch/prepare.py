@@ -18,7 +18,7 @@ VALIDATION_PAIRS, VALIDATION_GOLD = 500, 200
 
 
 def read_bitext(bitext: Path) -> list[str]:
-    """Read every corpus, French and English words with a tab between; Hansards comes in words, the others get sacrebleu's 13a."""
+    """Read every corpus, French and English words with a tab between; Hansards is tokenised, the others get sacrebleu's 13a."""
     split, rows = tokenizer("13a"), []
     for file in sorted(bitext.glob("fr-en.*.tsv.xz")):
         words = (lambda side: side) if ".hansards." in file.name else split

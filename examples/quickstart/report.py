@@ -23,7 +23,7 @@ def compare(out: Path, pair: str, encoding: str) -> tuple[list, list]:
 
 
 def verdict(low: float, high: float) -> str:
-    """Say what an interval of the difference allows to say."""
+    """Return the conclusion that an interval of the difference allows."""
     return "better" if high < 0 else "worse" if low > 0 else "no claim"
 
 

@@ -1,4 +1,4 @@
-"""A small world for the tests of whole programs: shipped sentences, a sentencepiece model of their own, a random tiny encoder."""
+"""Fixture of the tests of whole programs: shipped sentences, a sentencepiece model of them, a random tiny encoder."""
 
 import pytest
 import sentencepiece

@@ -1,4 +1,4 @@
-"""`xlm-align align` as a program: whatever bytes come in, one line goes out for each, and every link is in range."""
+"""`xlm-align align` as a program: any bytes as input give one output line per input line, and every link is in range."""
 
 import gzip
 import json
@@ -50,7 +50,7 @@ BLANK = sum(not linked for _, _, linked in PAIRS)
 
 
 def align(model, text, *more):
-    """Give bytes to the program and return (exit code, output, what it says)."""
+    """Run the program on bytes and return (exit code, stdout, stderr)."""
     command = [str(PROGRAM), "align", "--model", str(model), *map(str, more)]
     done = subprocess.run(command, input=text, capture_output=True, env=ENVIRONMENT, timeout=300)
     return done.returncode, done.stdout, done.stderr.decode()
@@ -86,7 +86,7 @@ def test_any_bytes_on_stdin(world):
 
 
 def test_any_bytes_in_files_and_no_dependence_on_neighbours(world, tmp_path, capsys):
-    """All together, then each pair in a batch of its own."""
+    """All pairs together give the same links as each pair in its own batch."""
     sides = [tmp_path / name for name in ("source", "target")]
     for k, file in enumerate(sides):
         file.write_bytes(b"\n".join(pair[k] for pair in PAIRS))
@@ -176,7 +176,7 @@ def test_nothing_in_nothing_out(world, tmp_path):
 
 
 def test_a_reader_that_goes_away(world):
-    """As `| head -1` does. The output is larger than a buffer, and so it is written before the end, to nobody."""
+    """The reader closes the pipe, as `| head -1` does; the output exceeds a buffer, so it is written before the end."""
     command = [PROGRAM, "align", "--model", world / "model", "--quiet"]
     options = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "env": ENVIRONMENT}
     with subprocess.Popen(list(map(str, command)), **options) as process:
@@ -291,7 +291,7 @@ def test_refused_flags(world, tmp_path, capsys, flags, text):
 @pytest.mark.parametrize("side", ["src", "tgt"])
 @pytest.mark.parametrize("way", ["same path", "other spelling", "symbolic link", "hard link"])
 def test_output_over_an_input_is_refused(world, tmp_path, capsys, side, way):
-    """Opening the output would empty the input before it is read: refused however the same file is named."""
+    """Opening the output would truncate the input before it is read; refused under any name of the file."""
     files = {"src": tmp_path / "text.de", "tgt": tmp_path / "text.en"}
     for file in files.values():
         file.write_text("a b\nc d\n")

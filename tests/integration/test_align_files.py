@@ -1,4 +1,4 @@
-"""`xlm-align align` with files: forms of input and output, shards, and runs that are killed and gone on with."""
+"""`xlm-align align` with files: forms of input and output, shards, and runs that are killed and resumed."""
 
 import bz2
 import fcntl
@@ -187,9 +187,9 @@ def test_killed_and_gone_on_with(world, tmp_path):
         assert not (tmp_path / "out").exists()
         seen.append(partial.read_bytes().count(b"\n"))
         with open(partial, "ab") as file:
-            file.write(b"0-0 1-")  # a line that was cut short
+            file.write(b"0-0 1-")  # an incomplete line
     assert 0 < seen[0] < seen[1] < 9000
-    assert xlm_align([*command[1:], "--out", str(tmp_path / "out"), *words]) == 2  # not without being asked
+    assert xlm_align([*command[1:], "--out", str(tmp_path / "out"), *words]) == 2  # not without --resume
     assert xlm_align([*command[1:], "--out", str(tmp_path / "out"), *words, "--resume"]) == 0
     for name, other in [("out", "whole"), ("src", "whole.src"), ("tgt", "whole.tgt")]:
         assert (tmp_path / name).read_bytes() == (tmp_path / other).read_bytes()
@@ -198,7 +198,7 @@ def test_killed_and_gone_on_with(world, tmp_path):
 
 
 def leave_unfinished(world, text):
-    """Leave what a run of `out` leaves that is killed after two lines."""
+    """Leave the files of a run with `--out out` that is killed after two lines."""
     assert align(world, *files(text), "--out", text / "out") == 0
     state = {}
 
@@ -452,7 +452,7 @@ def test_a_damaged_state_is_refused(world, text, capsys, damaged):
 
 @pytest.mark.parametrize("renamed", [0, 1, 2, 3])
 def test_killed_between_the_renamings(world, text, expected, monkeypatch, renamed):
-    """All lines were written, and some of the three files have their names already."""
+    """All lines are written, but only some of the three files have their final names."""
     words = ["--write-tokenized", text / "src", text / "tgt"]
     flags = [*files(text), "--out", text / "out", *words]
     replace, left = os.replace, [renamed]
@@ -470,7 +470,7 @@ def test_killed_between_the_renamings(world, text, expected, monkeypatch, rename
             patch.setattr(Path, "unlink", lambda path, missing_ok=False: (_ for _ in ()).throw(KeyboardInterrupt))
         assert align(world, *flags) == 130
     assert len(list(text.glob("*.partial"))) == 3 - renamed
-    assert align(world, *flags) == 2  # not without being asked
+    assert align(world, *flags) == 2  # not without --resume
     assert align(world, *flags, "--resume") == 0
     assert (text / "out").read_bytes() == expected
     for side, lines in (("src", SOURCE), ("tgt", TARGET)):

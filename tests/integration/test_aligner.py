@@ -80,7 +80,7 @@ def test_neighbours_do_not_matter_to_the_last_bit(world, encoding, batch_tokens)
 
 
 def near_tie(scores, i, j):
-    """Say whether a cell is within 1e-5, relative, of being and of not being the best of its row and column."""
+    """Return whether a cell is within 1e-5, relative, of the border between best and not best of its row and column."""
     rivals = [np.delete(scores[i], j), np.delete(scores[:, j], i)]
     best = max(side.max(initial=-np.inf) for side in rivals)
     return abs(scores[i, j] - best) <= 1e-5 * abs(best)
@@ -88,7 +88,7 @@ def near_tie(scores, i, j):
 
 @pytest.mark.parametrize("other", ["2 threads", "float64", "cuda"])
 def test_other_arithmetic_differs_at_near_ties_alone(world, other, record_property):
-    """Threads, devices, and twice the precision, which rounds differently on every machine."""
+    """Another number of threads, another device, or float64 changes links at near ties only."""
     if other == "cuda" and not torch.cuda.is_available():
         pytest.skip("no GPU")
     threads = torch.get_num_threads()
@@ -151,7 +151,7 @@ def plain_argmax(scores):
 
 
 def plain_itermax(scores, rounds=2):
-    """SimAlign's, from its paper (Jalili Sabet et al. 2020, section 3.2)."""
+    """Link by SimAlign's itermax, as its paper describes it (Jalili Sabet et al. 2020, section 3.2)."""
     links = plain_argmax(scores)
     if min(scores.shape) <= 2:
         return links
@@ -168,7 +168,7 @@ def plain_itermax(scores, rounds=2):
 
 
 def plain_softmax(scores, cutoff=1e-3):
-    """awesome-align's (Dou & Neubig 2021, section 2.2)."""
+    """Link as awesome-align does (Dou & Neubig 2021, section 2.2)."""
     forward, backward = np.exp(scores - scores.max(1, keepdims=True)), np.exp(scores - scores.max(0, keepdims=True))
     forward, backward = forward / forward.sum(1, keepdims=True), backward / backward.sum(0, keepdims=True)
     return {(int(i), int(j)) for i, j in zip(*np.nonzero((forward > cutoff) & (backward > cutoff)), strict=True)}
@@ -208,7 +208,7 @@ def test_every_method_aligns(model, method):
 
 
 def links_of_whole_pairs(model, **changes):
-    """Align PAIRS but those in windows, where a target piece has the links of one window and ways do not add up."""
+    """Align PAIRS except those in windows, where links of two methods do not combine: a target piece keeps one window."""
     found = [a for a in Aligner.load(model, changes=changes).align_corpus(PAIRS) if "windows" not in a.flags]
     assert len(found) > 20
     return [set(alignment.links) for alignment in found]
@@ -239,7 +239,7 @@ def test_a_second_method(model, combine):
     one, other = links(method="softmax"), links(method="pointer")
     if combine == "union":
         assert both == [a | b for a, b in zip(one, other, strict=True)]
-    else:  # of pieces; a word may be linked by different pieces in the two
+    else:  # methods are combined on pieces; each may link a word by other pieces
         assert all(c <= a & b for a, b, c in zip(one, other, both, strict=True))
         assert any(both)
 
@@ -370,7 +370,7 @@ def test_details_of_a_pair_with_a_blank_side(world):
 
 
 def test_a_short_target_of_a_long_source_is_linked_once(world):
-    """Windows that overlap in the target do not each link it: one-to-one matching stays so."""
+    """Windows that overlap in the target link each target piece once: matching stays one-to-one."""
     source, target = (" ".join(side) for side in (zip(*PAIRS, strict=True)))
     aligner = Aligner.load(world / "model", changes={"method": "matching"})
     found = aligner.align(source, " ".join(target.split(" ")[:60]), details=True)
@@ -382,7 +382,7 @@ def test_a_short_target_of_a_long_source_is_linked_once(world):
 
 
 def test_layers_at_once_are_layers_one_by_one(world):
-    """Windows of long pairs are found in the states of the layer that links, whatever else is asked for."""
+    """Windows of long pairs are found in the states of the layer that links, whatever other layers are requested."""
     source, target = (" ".join(side) for side in zip(*PAIRS, strict=True))
     pairs = [(source, target), *PAIRS[:3], ("", "x"), (" ".join(source.split(" ")[:150]), target)]
     aligner = Aligner.load(world / "model")

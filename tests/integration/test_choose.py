@@ -1,4 +1,4 @@
-"""`xlm-align choose`: it tries what it says, keeps the best, and leaves the rest alone."""
+"""`xlm-align choose`: it tries the given combinations, stores the best one, and changes nothing else."""
 
 import re
 import shutil

@@ -1,4 +1,4 @@
-"""Two ranks on the CPU, started as users start them, against one; and launches that would train something else."""
+"""Two ranks on the CPU, started as users start them, compared with one; refused launches."""
 
 import os
 import re
@@ -46,7 +46,7 @@ def assert_same_training(ours, theirs):
 
 
 def test_two_ranks_are_one_rank_with_two_batches(world, tmp_path, caplog):
-    """The same bytes of labels, losses and weights to 1e-5; then the run goes on with the other number of ranks."""
+    """Label bytes are equal, losses and weights within 1e-5; then the run resumes with the other number of ranks."""
     two_ranks(train_flags(world, tmp_path / "two", *EM))
     alone = train(caplog, train_flags(world, tmp_path / "one", *EM, "--update-freq", "2"))
     assert [log["num_updates"] for log in alone] == list(range(1, 15))
@@ -61,7 +61,7 @@ def test_two_ranks_are_one_rank_with_two_batches(world, tmp_path, caplog):
 
 
 def test_monolingual_text_on_two_ranks(world, tmp_path, caplog):
-    """Every rank has pairs and blocks in every batch, so nothing has to be made up for the gradients to meet."""
+    """Every rank has pairs and blocks in every batch, so no dummy batches are needed to synchronise gradients."""
     text = world / "text" / "train.fr-en.fr"
     arguments = ["binarize", "--model", world / "model", "--mono", text, "--out", tmp_path / "mono"]
     assert xlm_align(list(map(str, arguments))) == 0
@@ -76,7 +76,7 @@ def test_monolingual_text_on_two_ranks(world, tmp_path, caplog):
 
 
 def test_a_rank_that_has_no_batch_left_after_a_validation(world, tmp_path, caplog):
-    """Fairseq fills it up with a batch of the validation, which has other sentences and language pairs than the labels."""
+    """Fairseq gives the rank a batch of the validation, whose sentences and language pairs have no labels."""
     shutil.copytree(world / "data", tmp_path / "data")
     for path in (tmp_path / "data").glob("valid.fr-en*"):
         path.unlink()
@@ -111,7 +111,7 @@ def test_two_ranks_resume_their_own_checkpoint_and_refuse_a_hostile_one(world, t
 
 
 def test_torchrun_without_the_world_size_is_refused(world, tmp_path):
-    """Fairseq would train two models, each overwriting the other's checkpoints, and end well."""
+    """Fairseq would train two models, each overwriting the other's checkpoints, and exit with code 0."""
     start = [TORCHRUN, "--standalone", "--nproc-per-node", "2", "--no-python", FAIRSEQ_TRAIN]
     done = run([*start, *train_flags(world, tmp_path / "run")], check=False)
     assert done.returncode != 0
@@ -121,7 +121,7 @@ def test_torchrun_without_the_world_size_is_refused(world, tmp_path):
 
 @pytest.mark.parametrize("method", [[], ["--distributed-init-method", "tcp://127.0.0.1:29577"]])
 def test_ranks_that_nobody_starts_are_refused(world, tmp_path, method):
-    """With an init method fairseq would start no process at all, and end well."""
+    """With an init method fairseq would start no process at all, and exit with code 0."""
     done = run([FAIRSEQ_TRAIN, *train_flags(world, tmp_path / "run"), "--distributed-world-size", "2", *method], check=False)
     assert done.returncode != 0
     assert "--distributed-world-size 2: fairseq starts a process for each GPU and there is none" in done.stderr
@@ -164,7 +164,7 @@ def launch(flags, devices):
 
 
 def test_ranks_that_cannot_share_a_position(world, tmp_path, caplog):
-    """Half an epoch of an odd number of batches cannot be gone on with on two ranks."""
+    """Half an epoch of an odd number of batches cannot be resumed on two ranks."""
     train(caplog, train_flags(world, tmp_path, "--max-update", "5"))
     done = two_ranks(train_flags(world, tmp_path), check=False)
     assert done.returncode != 0
@@ -172,7 +172,7 @@ def test_ranks_that_cannot_share_a_position(world, tmp_path, caplog):
 
 
 def test_what_comes_is_what_is_read(world, tmp_path, monkeypatch, caplog):
-    """The ids that a pass is told of are those of the updates that follow, over the end of the epoch."""
+    """The ids that a pass gets are those of the updates that follow, across epochs."""
     from xlm_align_fairseq.plugin.pretraining.task import DenoisingWordAlignmentTask as Task
 
     told, read = [], []

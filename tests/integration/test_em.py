@@ -1,4 +1,4 @@
-"""EM iterations: periodic labels against online ones, given labels, the teacher, and runs that are killed anywhere."""
+"""EM iterations: periodic labels against online ones, given labels, the teacher, and runs that are killed at any point."""
 
 import json
 import math
@@ -35,7 +35,7 @@ def test_periodic_labels_of_every_update_are_online_labels(world, tmp_path, capl
     periodic = train(caplog, train_flags(world, tmp_path / "periodic", *flags, "--label-schedule", "updates:1"))
     for log in online:
         for pair in ("", "_de-en", "_fr-en"):
-            del log[f"agreement{pair}"]  # labels on disk do not tell
+            del log[f"agreement{pair}"]  # not known for labels on disk
     assert periodic == online
     assert_same_parameters(tmp_path / "online" / LAST, tmp_path / "periodic" / LAST)
     assert len(list((tmp_path / "periodic" / "labels").iterdir())) == 12
@@ -70,7 +70,7 @@ def test_epochs_and_the_whole_corpus(world, tmp_path, caplog):
 
 
 def test_the_teacher_is_the_moving_average(world, tmp_path, caplog):
-    """With decay 1 the average stays where training began: every pass labels with the same weights."""
+    """With decay 1 the average stays where training began: so every pass labels with the same weights."""
     flags = [*EVERY_4, "--label-scope", "corpus", "--store-ema", "--label-teacher", "ema", "--max-update", "9", "--ema-decay"]
     train(caplog, train_flags(world, tmp_path / "still", *flags, "1.0"))
     about = [manifest(tmp_path / "still", em_iter) for em_iter in (1, 2, 3)]
@@ -169,7 +169,7 @@ def test_refused_flags(world, tmp_path, caplog, flags, text):
         train(caplog, train_flags(world, tmp_path, *flags))
 
 
-# killed anywhere
+# killed at any point
 
 KILL = """
 import os, signal, sys
@@ -257,7 +257,7 @@ def test_labels_that_changed_under_a_checkpoint(world, tmp_path, caplog):
     part.unlink()
     with pytest.raises(InputError, match=r"the checkpoint needs the labels of iteration 2: .*de-en.bin: cannot read it"):
         train(caplog, [*flags, "--max-update", "7"])
-    train(caplog, [*flags, "--max-update", "7", "--reset-dataloader"])  # begins anew
+    train(caplog, [*flags, "--max-update", "7", "--reset-dataloader"])  # starts from epoch 1
     assert (tmp_path / "labels" / "em_iter_0001").is_dir()
 
 
@@ -280,7 +280,7 @@ def test_frozen_labels_are_frozen(world, tmp_path, monkeypatch, caplog):
 
 
 def test_what_a_pass_did_not_foresee_is_labelled_online(world, tmp_path, caplog):
-    """With other batches after a resume, sentences come up that have no labels: none is trained on without."""
+    """With other batches after a resume, sentences without labels are read; they are labelled online."""
     train(caplog, train_flags(world, tmp_path, *EVERY_4, "--max-update", "6"))
     logs = train(caplog, train_flags(world, tmp_path, *EVERY_4, "--max-update", "8", "--batch-size", "5"))
     assert [log["num_updates"] for log in logs] == [7, 8]

@@ -1,4 +1,4 @@
-"""Whatever bytes go in: as many lines come out, and every index is valid. FUZZ_LINES=100000 makes the corpus longer."""
+"""Any bytes as input give as many output lines, and every index is valid. FUZZ_LINES=100000 makes the corpus longer."""
 
 import os
 import random
@@ -31,7 +31,7 @@ NASTY = [
     b"\xef\xbb\xbfword",
     b"...!?;:,-()[]{}",
     b". . . ! ?",
-    "e\u0301 a\u0308\u0323 \u0300\u0301\u0302".encode(),  # combining marks, also on nothing
+    "e\u0301 a\u0308\u0323 \u0300\u0301\u0302".encode(),  # combining marks, also without a base character
     "\u05e9\u05dc\u05d5\u05dd \u05e2\u05d5\u05dc\u05dd".encode(),  # right-to-left
     "\u202eabc\u202c \u200f\u200e \u2066x\u2069".encode(),  # and its controls
     "a\u00a0b c\u2028d\u2029e\x85f".encode(),
@@ -90,7 +90,7 @@ def run(world, text, *flags):
 
 
 def test_a_corpus_on_standard_input(world):
-    # a nasty source may hold the separator itself, and none has a line break: cut where the program does
+    # an odd source may contain the separator, and none has a line break: split as the program does
     lines = [b" ||| ".join(pair) for pair in corpus(N_LINES, seed=1)]
     pairs = [line.partition(b" ||| ")[::2] for line in lines]
     out = run(world, b"\n".join(lines) + b"\n")

@@ -1,4 +1,4 @@
-"""The named modes give what the authors' released code answers, where the oracle is at hand."""
+"""The reference methods give the links of the authors' released code; skipped if its results are absent."""
 
 import json
 from pathlib import Path
@@ -61,7 +61,7 @@ def test_reference_align(oracle, size):
 
 
 def test_float64_differs_only_where_candidates_agree_to_1e_6(oracle):
-    """In double precision a link may change only where its rival is as good to 1e-6 relative; such cases are few."""
+    """In double precision a link may change only if the other candidate is equal within 1e-6, relative; such cases are few."""
     near_ties = 0
     for scores, mask, cases in batches(oracle, 1):
         plan = scores.double().clamp(min=1e-6)

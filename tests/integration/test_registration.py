@@ -1,4 +1,4 @@
-"""However fairseq is led to the plugin, it finds our classes: identity is checked, since name clashes are silent."""
+"""Fairseq finds our classes by every way of loading the plugin; identity is checked, since name clashes are silent."""
 
 import importlib.util
 import json

@@ -1,4 +1,4 @@
-"""--restore-file of a checkpoint of the same run: training goes on from it, in the directory where it lies."""
+"""--restore-file of a checkpoint of the same run: training resumes from it, in its own directory."""
 
 import json
 import shutil
@@ -14,8 +14,8 @@ COMPANIONS = ("dict.txt", "sentencepiece.bpe.model", "aligner.json")
 def test_a_run_goes_on_from_its_own_checkpoint(world, tmp_path, caplog):
     """4 updates and 2 more, without --cold-start, give what 6 updates at once give; the companions stay as they are.
 
-    The labels come from layer 2, which the companions of the run say, not those of its cold start. The updates that are
-    measured are the last two: had training begun anew, or with fresh moments in Adam, they would be others.
+    The labels come from layer 2, as the companions of the run say, not those of its cold start. The last two updates are
+    compared: they would differ after a fresh start, or with fresh moments in Adam.
     """
     layer = ["--align-layer", "2"]
     straight = train(caplog, train_flags(world, tmp_path / "straight", *layer))

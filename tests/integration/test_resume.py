@@ -1,4 +1,4 @@
-"""A run that is killed and started again ends where the run that nobody disturbed ends: at the same bits."""
+"""A run that is killed and resumed ends with the same bits as an uninterrupted run."""
 
 import os
 import re
@@ -20,7 +20,7 @@ UPDATES = 34  # 2 epochs of 17 batches
 
 
 def kill_when_saved(process, checkpoint):
-    """Stop the process once the file is there, make sure that it was not stopped amid a copy, and kill it."""
+    """Stop the process once the file exists, check that no copy was in progress, and kill it."""
     last = checkpoint.with_name("checkpoint_last.pt")
     ends = time.monotonic() + 120
     while True:
@@ -41,7 +41,7 @@ def kill_when_saved(process, checkpoint):
 
 
 def test_killed_and_resumed(world, tmp_path, caplog):
-    """Dropout, two language pairs of different size, evened out; killed in the second epoch."""
+    """With dropout and two language pairs of different size, resampled; killed in the second epoch."""
     shutil.copytree(world / "data", tmp_path / "data")
     text = [tmp_path / f"train.fr-en.{lang}" for lang in ("fr", "en")]
     for file in text:

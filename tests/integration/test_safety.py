@@ -1,4 +1,4 @@
-"""Checkpoints carry data alone: ours need no trust to be opened, and those of others run nothing here."""
+"""Checkpoints are plain data: ours open with safe loading, and code in foreign ones is never run."""
 
 import os
 import pickle
@@ -52,7 +52,7 @@ def kind(request):
 
 @pytest.fixture
 def hostile(kind, marker, tmp_path):
-    """Return a checkpoint that runs a command when a careless program opens it."""
+    """Return a checkpoint that runs a command when it is unpickled without safe loading."""
     path = tmp_path / "hostile.pt"
     content = {"args": None, "cfg": {"model": {"_name": "xlm_align"}}, "model": {}, "extra_state": Hostile(marker)}
     if kind == "tar":
@@ -69,7 +69,7 @@ def hostile(kind, marker, tmp_path):
     else:
         torch.save(content, path, _use_new_zipfile_serialization=kind == "zip")
         torch.load(path, weights_only=False)
-    assert marker.exists()  # the file does what it is here for
+    assert marker.exists()  # unsafe loading does run the command
     marker.unlink()
     return path
 

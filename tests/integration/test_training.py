@@ -1,4 +1,4 @@
-"""Training through fairseq's own entry points, and what is true of its updates."""
+"""Training through fairseq's own entry points, and invariants of its updates."""
 
 import json
 import math
@@ -46,7 +46,7 @@ class Stop(BaseException):
 
 
 def test_train_then_align(world, tmp_path):
-    """Train in a process of its own, then align with the directory that it leaves."""
+    """Train in a process of its own, then align with its save directory."""
     run([program("fairseq-train"), *train_flags(world, tmp_path / "run")])
     source, target = (world / "text" / f"valid.de-en.{lang}" for lang in ("de", "en"))
     align = [program("xlm-align"), "align", "--model", tmp_path / "run", "--quiet"]
@@ -78,7 +78,7 @@ def test_companions_are_there_before_the_first_update(world, tmp_path, monkeypat
 
 
 def test_all_that_aligns_also_labels(world, tmp_path, caplog):
-    """The links of the first update, whose weights are those of the cold start, are what the flags say; the run goes on."""
+    """The links of the first update, by the weights of the cold start, are those that the flags say; training continues."""
 
     def links(name, *flags):
         return [log["links_per_pair"] for log in train(caplog, train_flags(world, tmp_path / name, *flags))]
@@ -101,7 +101,7 @@ def test_all_that_aligns_also_labels(world, tmp_path, caplog):
 
 
 def test_checkpoints_written_before_a_flag_was_there_open(world, tmp_path, caplog):
-    """Also with a flag that changed nothing, which was let through then."""
+    """Also with a flag without effect, which was accepted then."""
     from fairseq.checkpoint_utils import load_model_ensemble_and_task
 
     train(caplog, train_flags(world, tmp_path, "--max-update", "1"))
@@ -145,7 +145,7 @@ def build(world, tmp_path):
 def test_accumulated_batches_are_one_batch(build, monkeypatch):
     """8 pairs at once and 4 × 2 pairs give the same losses, sample sizes and, after 3 updates, parameters.
 
-    Plain gradient descent: Adam would blow up the rounding errors of gradients that are zero but for them.
+    Plain gradient descent: Adam would amplify the rounding errors of gradients that are otherwise zero.
     """
     results = []
     for size in (8, 2):
@@ -173,12 +173,12 @@ def test_accumulated_batches_are_one_batch(build, monkeypatch):
     assert whole[0][0] != pytest.approx(whole[2][0], rel=1e-3)
     for key in first:
         torch.testing.assert_close(first[key], second[key], rtol=1e-5, atol=1e-6)
-    assert not torch.equal(first["pointer.query.weight"], build()[1].state_dict()["pointer.query.weight"])  # it moved
+    assert not torch.equal(first["pointer.query.weight"], build()[1].state_dict()["pointer.query.weight"])  # it was trained
 
 
 @pytest.mark.parametrize("empty", ["links", "queries", "nothing"])
 def test_gradients_are_there_and_finite(build, empty):
-    """Every parameter gets a gradient, also where a batch has no links, or no piece to predict: else ranks wait for ever."""
+    """Every parameter gets a gradient, even if a batch has no links or no piece to predict: otherwise ranks would hang."""
     task, model, trainer = build()
     dataset = task.datasets["train"]
     batch = dataset.collater([dataset[i] for i in range(4)])
@@ -202,7 +202,7 @@ def test_gradients_are_there_and_finite(build, empty):
 
 
 def test_the_first_sentence_is_in_the_data(build, world):
-    """From the text through binarising to the item: the pieces of the joint sequence spell both sentences."""
+    """From the text through binarising to the item: the pieces of the joint sequence are those of both sentences."""
     task, _, _ = build("--one-order")
     item = task.datasets["train"][0]
     joint, (n, m) = item["joint"].tolist(), item["lengths"]
@@ -223,7 +223,7 @@ def test_workers_change_nothing(world, tmp_path, caplog):
 
 
 def test_validation_is_deterministic(world, tmp_path, caplog):
-    """At learning rate 0 the validation loss stays, while each epoch of training has masks of its own."""
+    """At learning rate 0 the validation loss stays, while each epoch of training has its own masks."""
     flags = validated(train_flags(world, tmp_path / "1", "--lr", "0", "--max-update", "50", "--max-epoch", "2"))
     train(caplog, flags)
     first, second = logged(caplog, "valid")
@@ -242,7 +242,7 @@ def test_without_pointer_loss(world, tmp_path, caplog):
     logs = train(caplog, train_flags(world, tmp_path, "--dwa-weight", "0"))
     assert all(log["loss"] == log["tlm_loss"] and "dwa_loss" not in log and "links_per_pair" not in log for log in logs)
     weights = parameters(tmp_path / "checkpoint_last.pt")
-    assert not weights["pointer.query.bias"].any()  # as it began
+    assert not weights["pointer.query.bias"].any()  # unchanged
     assert weights["lm_head.bias"].any()
 
 
@@ -346,7 +346,7 @@ def test_aer_on_validation(world, tmp_path, caplog, capsys):
     assert len(logs) == 4
     assert all(log["valid_aer"] == log["valid_aer_de-en"] for log in logs)
     values = [log["valid_aer"] for log in logs]
-    assert len(set(values)) > 1  # it is measured anew
+    assert len(set(values)) > 1  # measured at each validation
     assert logs[-1]["valid_best_aer"] == min(values)
     best = torch.load(tmp_path / "checkpoint_best.pt", weights_only=True)
     assert best["extra_state"]["train_iterator"]["iterations_in_epoch"] == 4 * (values.index(min(values)) + 1)

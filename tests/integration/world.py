@@ -1,4 +1,4 @@
-"""What the tests of whole programs share: a random tiny encoder, running programs, training in this process."""
+"""Helpers of the tests of whole programs: a random tiny encoder, running programs, training in this process."""
 
 import json
 import logging
@@ -34,7 +34,7 @@ def write_random_model(path, spm, seed=0, max_positions=128):
 
 
 def run(command, check=True, **options):
-    """Run a program, its output captured; its own words stand in the failure."""
+    """Run a program and capture its output, which a failure shows."""
     done = subprocess.run(list(map(str, command)), capture_output=True, text=True, env=ENVIRONMENT, timeout=300, **options)
     if check:
         assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
@@ -42,7 +42,7 @@ def run(command, check=True, **options):
 
 
 def train_flags(world, save_dir, *more, data=None, cold_start=True):
-    """Return the arguments of `fairseq-train` for a run of a few seconds; what comes later wins."""
+    """Return the arguments of `fairseq-train` for a run of a few seconds; later flags win."""
     start = ["--cold-start", str(world / "model")] if cold_start else []
     return [
         *[str(data or world / "data"), "--user-dir", USER_DIR, "--cpu", "--task", "denoising_word_alignment"],

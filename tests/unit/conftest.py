@@ -20,7 +20,7 @@ try:
     import torchaudio  # noqa: F401
 except ImportError:
     pass
-except OSError:  # fairseq pulls in one that does not fit a CPU torch; transformers imports it wherever it finds it
+except OSError:  # fairseq installs one that does not load with a CPU torch, and transformers imports it if it is installed
     sys.modules["torchaudio"] = None
 
 SENTENCES = [
@@ -82,7 +82,7 @@ def batch(vocabulary):
 
 
 def randomise(module, seed=1):
-    """Give every parameter values that show: norms and biases too."""
+    """Set every parameter to random values, norms and biases too, so that each affects the output."""
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for name, value in sorted(module.named_parameters()):

@@ -1,4 +1,4 @@
-"""Read signatures back: what the tests need of them."""
+"""Parse signatures, for the tests."""
 
 import re
 from urllib.parse import unquote

@@ -1,4 +1,4 @@
-"""The documentation: short where it should be, whole where it must be, and no link that leads nowhere."""
+"""The documentation: length of README.md, completeness of commands and reference, no broken links."""
 
 import ast
 import re

@@ -1,4 +1,4 @@
-"""The walls of the house: which room may import which, how long a file may be, what lies loose at the package's root."""
+"""Structure of the package: allowed imports between subpackages, length of files, files at the package's root."""
 
 import importlib
 import os
@@ -13,12 +13,12 @@ import xlm_align_fairseq
 
 PACKAGE = Path(xlm_align_fairseq.__file__).parent
 CONTRACTS = Path(__file__).resolve().parents[2] / "pyproject.toml"
-LONGEST = 300  # lines of a file: beyond, ask which second job moved in
+LONGEST = 300  # lines of a file: if it is longer, split it by purpose
 LOOSE = ["__init__.py", "__init__.pyi", "errors.py", "py.typed", "signature.py", "version.py"]
 
 
 def lint_imports(directory):
-    """Check the contracts against the package that stands in a directory."""
+    """Check the import contracts of the package in a directory."""
     command = [sys.executable, "-c", "from importlinter.cli import lint_imports_command; lint_imports_command()"]
     environment = {**os.environ, "PYTHONPATH": str(directory)}
     command += ["--config", CONTRACTS, "--no-cache"]

@@ -44,8 +44,8 @@ class Aligner:
         encoder: in evaluation mode, on its device.
         pieces: encodes words for it.
         config: how links are made.
-        pointer: the pointer head, for the methods that ask it.
-        batch_tokens: pieces of a batch, padding included.
+        pointer: the pointer head, for the methods that use it.
+        batch_tokens: maximum pieces of a batch, padding included.
         autocast: dtype to compute in, `None` for the encoder's own.
 
     Attributes:
@@ -111,7 +111,7 @@ class Aligner:
 
     @property
     def device(self) -> torch.device:
-        """Where the encoder is."""
+        """Device of the encoder."""
         return self.encoder.device
 
     @property
@@ -121,7 +121,7 @@ class Aligner:
 
     @property
     def window(self) -> int:
-        """Pieces of the longest side that is aligned whole."""
+        """Maximum pieces on a side of a pair that is aligned without windows."""
         positions = self.encoder.config.max_positions
         return min(self.config.window, (positions - JOINT_SPECIALS) // 2 if self.config.encoding == "joint" else positions - 2)
 
@@ -129,7 +129,7 @@ class Aligner:
         """Align one pair.
 
         Args:
-            source, target: words, or a string of words with single spaces between (a `"\\n"` at its end is no part of it).
+            source, target: words, or a string of words with single spaces between (a trailing `"\\n"` is ignored).
             details: whether to return pieces and similarities too.
         """
         encoded = self._encode(source, target)
@@ -150,7 +150,7 @@ class Aligner:
     def align_variants(
         self, pairs: Iterable[tuple[Sentence, Sentence]], variants: Sequence[AlignerConfig]
     ) -> Iterator[list[Alignment]]:
-        """Yield, for each pair, its alignments in several ways from one encoding; the ways share `encoding`."""
+        """Yield, for each pair, one alignment per variant; pairs are encoded once, so all variants share `encoding`."""
         if any(config.encoding != variants[0].encoding for config in variants):
             raise ValueError("variants of different encodings need a pass each")
         return self._run(pairs, variants)
@@ -160,13 +160,13 @@ class Aligner:
         return self.score_variants(gold_set, [self.config])[0]
 
     def score_variants(self, gold_set: GoldSet, variants: Sequence[AlignerConfig]) -> list[list[Counts]]:
-        """Align a gold set in several ways of one encoding; return, for each of them, the counts of each pair."""
+        """Align a gold set with variants that share `encoding`; return, for each variant, the counts of each pair."""
         alignments = self.align_variants(gold_set.pairs(), variants)
         counts = [[count(way.links, gold) for way in ways] for ways, gold in zip(alignments, gold_set.gold, strict=True)]
         return [list(way) for way in zip(*counts, strict=True)]
 
     def layers(self) -> list[AlignerConfig]:
-        """Return the variants that differ in the layer alone, 0..n."""
+        """Return one variant per layer, 0..n, otherwise equal."""
         return [self.config.replace(align_layer=layer) for layer in range(self.encoder.config.layers + 1)]
 
     def background(self, encoding: str, layer: int) -> float | None:
@@ -196,7 +196,7 @@ class Aligner:
             release_freed_memory()
 
     def _chunks(self, pairs: Iterable[tuple[Sentence, Sentence]], n_layers: int) -> Iterator[list[Encoded]]:
-        """Encode pairs as pieces and cut the stream into chunks, by bytes of hidden states to come and by count."""
+        """Encode pairs as pieces and group them into chunks, limited by pairs and by bytes of their hidden states."""
         room = CHUNK_BYTES // (4 * self.encoder.config.width * n_layers)
         chunk: list[Encoded] = []
         n_pieces = 0

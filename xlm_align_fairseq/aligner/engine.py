@@ -1,4 +1,4 @@
-"""Align a chunk of sentence pairs: encode them sorted by length, read the links, put them where they belong."""
+"""Align a chunk of sentence pairs: encode them sorted by length, extract the links, restore the input order."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ from xlm_align_fairseq.encoder.sequences import Sides, length_mask, sequence
 from xlm_align_fairseq.encoder.states import States, buckets, padded
 from xlm_align_fairseq.encoder.vocabulary import Vocabulary
 
-CELLS = 1 << 16  # of the similarity matrices that links are read from at once
+CELLS = 1 << 16  # of the similarity matrices in one extraction batch
 
 
 class Job(NamedTuple):
-    """What is aligned at once: a pair of the chunk, or a window of one."""
+    """A unit of alignment: a whole pair of the chunk, or one window of a pair."""
 
     pair: int
     window: Window
@@ -51,10 +51,10 @@ class ChunkAligner:
 
     Args:
         encoder: in evaluation mode, on its device.
-        pointer: the pointer head, for the methods that ask it.
+        pointer: the pointer head, for the methods that use it.
         vocabulary: names the pieces in details.
-        window: pieces of a window, which long pairs are aligned in.
-        batch_tokens: pieces of a batch, padding included.
+        window: pieces of a window of a long pair.
+        batch_tokens: maximum pieces of a batch, padding included.
         autocast: dtype to compute in, `None` for the encoder's own.
         background: for an encoding and a layer, the cosine of unrelated words, `None` if it is not known.
     """
@@ -69,7 +69,7 @@ class ChunkAligner:
 
     @torch.inference_mode()
     def align(self, chunk: Sequence[Encoded], variants: Sequence[AlignerConfig], details: bool = False) -> list[list[Alignment]]:
-        """Align a chunk; for each pair its alignments, one for each variant."""
+        """Align a chunk; return, for each pair, one alignment per variant."""
         long = [n for n, pair in enumerate(chunk) if "windows" in pair.flags]
         short = [n for n, pair in enumerate(chunk) if not {"windows", "blank", "too-long"} & set(pair.flags)]
         extra = {n: self._nothing_compared(pair) for n, pair in enumerate(chunk)} if details else {}
@@ -86,7 +86,7 @@ class ChunkAligner:
         return [list(of_pair) for of_pair in zip(*ways, strict=True)]
 
     def _by_layer(self, variants: Sequence[AlignerConfig]) -> dict[int, list[int]]:
-        """Return which variants find the windows of long pairs in the states of each layer: the first that they read."""
+        """Group the variants by the layer whose states determine the windows of long pairs: the lowest that a variant reads."""
         numbers: dict[int, list[int]] = {}
         for k, config in enumerate(variants):
             numbers.setdefault(self.wanted_layers([config])[0], []).append(k)
@@ -108,7 +108,7 @@ class ChunkAligner:
             source, target = (
                 _segments(states, layer, len(sides[side]), windows[side], numbers[side], size) for side in (2 * n, 2 * n + 1)
             )
-            middle = torch.cat([source, target]).mean(0)  # what all segments share says nothing
+            middle = torch.cat([source, target]).mean(0)  # remove the component that all segments share
             scores = similarity((source - middle)[None], (target - middle)[None], "cosine")[0]
             path = monotone_path(scores.cpu().numpy())
             yield plan_windows(*path, len(pair.src_ids), len(pair.tgt_ids), self.window), bool(scores.isfinite().all())
@@ -174,14 +174,14 @@ class ChunkAligner:
 
 
 def _segments(states: States, layer: int, length: int, windows: list[tuple[int, int]], number: int, size: int) -> Tensor:
-    """Return the mean state of each segment of a side, (segments, C) float32; each piece's from the window it is central in.
+    """Return the mean state of each segment of a side, (segments, C) float32; each piece is read in its most central window.
 
     Args:
-        states: of the windows of many sides.
-        layer: of the states.
+        states: hidden states of the windows of many sides.
+        layer: layer to read.
         length: pieces of the side.
-        windows: of the side.
-        number: of its first window among all.
+        windows: windows of the side.
+        number: index of its first window in `states`.
         size: pieces of a segment.
     """
     window = most_central(length, windows)

@@ -1,4 +1,4 @@
-"""What the aligner says of a sentence pair."""
+"""The alignment of a sentence pair: links, probabilities, flags, details."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ Sentence = str | Sequence[str]  # words, with single spaces between or one by on
 
 @dataclasses.dataclass(frozen=True)
 class Details:
-    """What links were read from, on request.
+    """Hold the pieces and similarities of a sentence pair, on request.
 
     Args:
         source_pieces, target_pieces: the pieces that were read, in order.
         source_words, target_words: (S,), (T,) int64, the word that each piece belongs to.
-        similarity: (S, T) float32, as the configuration compares pieces; links are read from it after scaling. In a pair that is
-            aligned in windows, cells outside all of them are not a number.
+        similarity: (S, T) float32, dot products or cosines as configured, before scaling. In a pair that is aligned in
+            windows, cells outside all windows are NaN.
     """
 
     source_pieces: list[str]
@@ -85,7 +85,7 @@ class Alignment:
         return format_pharaoh(self.probabilities)
 
     def format(self, name: str) -> str:
-        """Return one line of output, without its end, in a format of `FORMATS`."""
+        """Return the alignment as one line, without a line end, in a format of `FORMATS`."""
         return FORMATS[name](self)
 
 

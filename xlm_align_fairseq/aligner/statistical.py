@@ -1,7 +1,7 @@
-"""First labels for a language pair: word links of raw bitext from a statistical aligner that learns from that bitext alone.
+"""Align raw bitext with a statistical aligner that learns from that bitext alone; its links can be the first labels.
 
 The aligner is the one that sil-thot calls eflomal: IBM model 1, then an HMM, then fertilities, sampled with Dirichlet
-priors. It knows words by their identity only and aligns the text that it learned from, in both directions.
+priors. It treats words as ids only and aligns its own training text, in both directions.
 
 Reference: Östling & Tiedemann, "Efficient Word Alignment with Markov Chain Monte Carlo", 2016.
 """
@@ -36,7 +36,7 @@ METHODS: dict[str, Callable[[Iterable[Link], Iterable[Link]], list[Link]]] = {
 METHOD = "grow-diag-final-and"
 BLANK_SIDE, TOO_LONG = "blank side", "too long"
 _SEEDS = 1 << 32
-_BLANK = "0"  # the number of words without a visible character; others count from 1
+_BLANK = "0"  # the id of words without a visible character; other ids start at 1
 
 
 class StatisticalAligner:
@@ -47,13 +47,13 @@ class StatisticalAligner:
 
     Args:
         method: one of `METHODS`, how the links of the two directions become one set.
-        seed: of the sampler, 0 to 2**32 - 1; `None` is its own.
-        quiet: show no progress, which a terminal is shown otherwise.
+        seed: of the sampler, 0 to 2**32 - 1; `None` keeps sil-thot's default.
+        quiet: show no progress bars, even on a terminal.
 
     Attributes:
         pairs: how many pairs were read.
-        dropped: how many of them could not take part, by reason: `BLANK_SIDE`, or `TOO_LONG`, a side of more than
-            `max_words` words. They have no links.
+        dropped: how many of them were left out, by reason: `BLANK_SIDE`, or `TOO_LONG`, a side of more than `max_words`
+            words. They have no links.
 
     Raises:
         InputError: an argument cannot be used, or sil-thot is not installed.
@@ -71,23 +71,23 @@ class StatisticalAligner:
         self.dropped = Counter({BLANK_SIDE: 0, TOO_LONG: 0})
 
     def signature_items(self) -> dict[str, Any]:
-        """Return what a signature says about the links, beside the text."""
+        """Return the signature items of the links: all that determines them, except the text."""
         package = f"{PACKAGE}-{importlib.metadata.version(PACKAGE)}"
         return {"aligner": "eflomal", "package": package, "symmetrize": self.method, "seed": self.seed}
 
     def align(self, pairs: Iterable[tuple[Sequence[str], Sequence[str]]]) -> Iterator[list[Link]]:
         """Yield the links of each pair, 0-based and sorted, in the order of the pairs.
 
-        All pairs are read before the first links come. The text is kept as numbers of lower-cased words in temporary
-        files; memory holds the vocabularies and what the aligner needs of one direction. A word without a visible
-        character, such as that between two spaces, keeps its place and has no links.
+        All pairs are read before the first links are yielded. Temporary files hold the text as ids of lower-cased
+        words; memory holds the vocabularies and the aligner's data of one direction. A word without a visible
+        character, such as that between two spaces, keeps its position and has no links.
 
         Args:
             pairs: the words of source and target.
 
         Raises:
-            InputError: no pair has words on both sides, or the temporary files cannot be written. What `pairs` raises
-                comes through.
+            InputError: no pair has words on both sides, or the temporary files cannot be written. Exceptions of
+                `pairs` are passed on.
         """
         with _reporting(), tempfile.TemporaryDirectory(prefix="xlm-align-bootstrap-") as directory:
             source, target, forward, backward = (Path(directory, name) for name in ("src", "tgt", "forward", "backward"))
@@ -100,7 +100,7 @@ class StatisticalAligner:
             yield from self._join(source, target, forward, backward)
 
     def _write(self, pairs: Iterable[tuple[Sequence[str], Sequence[str]]], *paths: Path) -> None:
-        """Write the numbers of the words: a word can then be anything, what the aligner uses as a mark or splits at too."""
+        """Write word ids, so that words may contain characters that the aligner uses as markers or separators."""
         self.pairs, self.dropped = 0, Counter({BLANK_SIDE: 0, TOO_LONG: 0})
         vocabularies: tuple[dict[str, str], ...] = tuple({} for _ in paths)
         with contextlib.ExitStack() as stack:
@@ -110,7 +110,7 @@ class StatisticalAligner:
                 sides = [_number(words, ids) for words, ids in zip(pair, vocabularies, strict=True)]
                 if reason := self._reason(sides):
                     self.dropped[reason] += 1
-                    sides = [[] for _ in sides]  # the line stays: line n is pair n to the end
+                    sides = [[] for _ in sides]  # an empty line, so that line n stays pair n
                 for side, file in zip(sides, files, strict=True):
                     file.write(" ".join(side) + "\n")
 
@@ -120,13 +120,13 @@ class StatisticalAligner:
         return TOO_LONG if any(len(side) > self.max_words for side in sides) else None
 
     def _learn(self, source: Path, target: Path, out: Path, desc: str) -> None:
-        """Write a line for each pair: the source word of each target word, counted from 1; 0 is none."""
+        """Train one direction; write, for each pair, a line with the source word of each target word, from 1; 0 is none."""
         model = _new_model(self.seed)
         model.emit_training_alignments = True
         model.read_sentence_pairs(str(source), str(target))
         learned_from = model.start_training()
         expected = (self.pairs, self.pairs - self.dropped.total())
-        if (model.num_sentence_pairs, learned_from) != expected:  # links would go to other pairs, unseen
+        if (model.num_sentence_pairs, learned_from) != expected:  # links would silently be those of other pairs
             raise RuntimeError(f"{PACKAGE} read {model.num_sentence_pairs} pairs and uses {learned_from}, not {expected}")
         for _ in tqdm(range(model.scheduled_iterations), desc=desc, unit=" sweeps", disable=self._silent):
             model.train()
@@ -165,7 +165,7 @@ def _new_model(seed: int | None) -> EflomalAlignmentModel:
 
 
 def _number(words: Iterable[str], ids: dict[str, str]) -> list[str]:
-    """Return the numbers of words as text, new words getting the next ones; case is ignored."""
+    """Return the ids of words as text, ignoring case; new words get the next ids."""
     return [ids.setdefault(word.lower(), str(len(ids) + 1)) if word.strip() else _BLANK for word in words]
 
 
@@ -175,7 +175,7 @@ def _without_blanks(links: Iterable[Link], source: Sequence[str], target: Sequen
 
 @contextlib.contextmanager
 def _reporting() -> Iterator[None]:
-    """Turn what goes wrong with temporary files into `InputError`."""
+    """Turn errors of temporary files into `InputError`."""
     try:
         yield
     except OSError as error:

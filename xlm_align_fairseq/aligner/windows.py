@@ -1,10 +1,10 @@
-"""Cut a pair that is too long to be read at once into overlapping windows, and find the target's part of each.
+"""Cut a pair that is too long to be encoded at once into overlapping windows, and find the target range of each.
 
 Both sides are cut into segments of a few pieces. A monotone path through the similarity of the segments (dynamic time warping,
-Sakoe & Chiba 1978) says which target segments each source segment meets. Windows are made of source segments one after another:
-as many as fit, with a margin of context on both sides, and with the target pieces that the path gives them. A link is taken from
-the window in whose core, that is inside the margins, its source piece stands: each source piece has exactly one. The targets of
-windows overlap; `chunk` then leaves each target piece the links of one window.
+Sakoe & Chiba 1978) assigns target segments to each source segment. A window has a core of as many consecutive source segments
+as fit, a margin of context on both sides of the core, and the target pieces that the path assigns to the core. Each source piece
+is in exactly one core, and its links are taken from that window. Target ranges overlap; `engine` then keeps, for each target
+piece, the links of one window.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-SEGMENT = 8  # pieces, at least
+SEGMENT = 8  # minimum pieces of a segment
 MOST_SEGMENTS = 4096  # of a side: the path then takes 300 MB
 
 
@@ -29,7 +29,7 @@ class Window(NamedTuple):
 
 
 def segment_length(n_source: int, n_target: int) -> int:
-    """Return the pieces of a segment of a pair."""
+    """Return the segment length for a pair, in pieces."""
     return max(SEGMENT, -(-max(n_source, n_target) // MOST_SEGMENTS))
 
 
@@ -43,7 +43,7 @@ def side_windows(length: int, limit: int) -> list[tuple[int, int]]:
 
 
 def most_central(length: int, windows: list[tuple[int, int]]) -> np.ndarray:
-    """Return the number of the window in whose middle each piece stands most nearly: (length,) int64."""
+    """Return, for each piece, the index of the window with the nearest centre: (length,) int64."""
     middles = np.array([(begin + end) / 2 for begin, end in windows])
     return np.searchsorted((middles[1:] + middles[:-1]) / 2, np.arange(length) + 0.5)
 
@@ -51,14 +51,14 @@ def most_central(length: int, windows: list[tuple[int, int]]) -> np.ndarray:
 def monotone_path(similarity: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Find the monotone path from the first to the last cell along which the similarities are largest.
 
-    A step goes one row, one column, or both ahead; a step of both counts twice, so that all paths weigh the same.
+    A step advances one row, one column, or both; a diagonal step counts twice, so that all paths have the same total weight.
 
     Args:
         similarity: (n, m) float; only differences matter.
 
     Returns:
-        (n,) int64 first and last column that the path visits in each row; the first of a row is the last of the row before, or
-        the next one.
+        (n,) int64 first and last column that the path visits in each row; a row's first column is the last column of the row
+        before, or the column after it.
     """
     n, m = similarity.shape
     centred = similarity - similarity.mean()
@@ -96,12 +96,12 @@ def plan_windows(first: np.ndarray, last: np.ndarray, n_source: int, n_target: i
     """Cut a pair into windows.
 
     Args:
-        first, last: (segments of the source,) what `monotone_path` returns, of segments of `segment_length`.
+        first, last: (segments of the source,) what `monotone_path` returns for segments of `segment_length` pieces.
         n_source, n_target: pieces of the two sides.
         limit: pieces of a window on each side.
 
     Returns:
-        Windows whose cores follow each other and cover the source.
+        Windows with consecutive cores that cover the source.
     """
     segment = segment_length(n_source, n_target)
     room = max(1, limit - 2 * (limit // 5))
@@ -119,7 +119,7 @@ def plan_windows(first: np.ndarray, last: np.ndarray, n_source: int, n_target: i
 
 
 def _widened(begin: int, end: int, length: int, limit: int) -> tuple[int, int]:
-    """Return a range of `limit` pieces, or of all there are, around a range; its middle if it is longer than that."""
+    """Widen a range around its centre to `limit` pieces or the whole side; cut a longer range to its middle."""
     begin = (begin + end - limit) // 2
     begin = max(0, min(begin, length - limit))
     return begin, min(length, begin + limit)

@@ -1,4 +1,4 @@
-"""How links are made: one record, checked in one place; a model directory keeps it as `aligner.json`."""
+"""The aligner configuration: one record with its checks; a model directory stores it as `aligner.json`."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ class AlignerConfig:
         similarity: `dot` or `cosine`.
         scaling: `reference` normalises the clamped similarities, columns then rows, as the authors' code does; `entropic`
             solves the transport problem with marginals 1/S and 1/T in the log domain; `softmax` normalises each direction on
-            its own; `none` takes the similarities as they are; `pointer` asks the trained pointer head, in place of the
+            its own; `none` takes the similarities as they are; `pointer` uses the trained pointer head instead of the
             similarity.
         temperature: divides the similarity in `entropic` and `softmax` scaling.
         rounds: Sinkhorn rounds.
-        clamp: smallest similarity in `reference` scaling; `None` lets negative ones stand.
+        clamp: smallest similarity in `reference` scaling; `None` keeps negative ones.
         extraction: `argmax` links the best cell of each row in the row-normalised plan and of each column in the
             column-normalised plan; `cutoff` links cells whose share of their row or column is above `cutoff`; both are joined
             by `symmetrization`. `filter` is iterative filtering on the row-normalised plan; `matching` is the one-to-one
@@ -41,8 +41,8 @@ class AlignerConfig:
         marks: `skip` leaves out pieces that are `▁` alone in a word of more pieces: they say where a word begins and nothing of
             what it means. `link` takes them as any other piece, as the published methods do.
         threshold: least link probability, 0..1; links below are left out.
-        window: pieces of the longest side that is aligned whole; longer pairs are aligned in windows of five eighths of it. Not
-            for training.
+        window: maximum pieces on a side of a pair that is aligned whole; longer pairs are aligned in windows of five eighths
+            of it. Not used in training.
     """
 
     encoding: str = option(
@@ -117,15 +117,15 @@ class AlignerConfig:
         return self.replace(method=self.also, also="") if self.also else None
 
     def needs_pointer(self) -> bool:
-        """Say whether the pointer head is asked, by this method or by the second one."""
+        """Return whether this method or the second one uses the pointer head."""
         return "pointer" in (self.scaling, self.also)
 
     def reads_pointer_alone(self) -> bool:
-        """Say whether no hidden states are compared, so that `align_layer` plays no part."""
+        """Return whether no hidden states are compared, so that `align_layer` has no effect."""
         return self.scaling == "pointer" and self.also in ("", "pointer")
 
     def similarity_layer(self, last: int) -> int:
-        """Return the layer whose hidden states are compared; the last, which is there anyway, where none are."""
+        """Return the layer whose hidden states are compared; if none are, the last layer, which is computed anyway."""
         return last if self.reads_pointer_alone() else self.align_layer
 
     def wanted_layers(self, last: int) -> set[int]:
@@ -136,13 +136,13 @@ class AlignerConfig:
         """Refuse an `align_layer` that an encoder of `layers` layers does not have.
 
         Raises:
-            InputError: with the layer and those that there are.
+            InputError: names the layer and the allowed ones.
         """
         if self.align_layer > layers:
             raise InputError(f"--align-layer {self.align_layer}: this encoder has layers 1..{layers} (0 = embeddings)")
 
     def signature_items(self) -> dict[str, Any]:
-        """Return the fields that can change an output, without those their siblings switch off."""
+        """Return the fields that can change an output, without those that other fields make unused."""
         items = dataclasses.asdict(self)
         if self.clamp is None:
             items["clamp"] = "none"
@@ -159,14 +159,14 @@ class AlignerConfig:
         return {key: value for key, value in items.items() if not unused.get(key)}
 
     def refuse_unused(self, changes: Mapping[str, Any], method: str = "--method") -> None:
-        """Refuse flags that changed nothing in this configuration, as `--cutoff` does with a method that has none.
+        """Refuse flags that have no effect in this configuration, such as `--cutoff` with a method without a cutoff.
 
         Args:
             changes: what was given to `replace`.
-            method: the flag that names a method.
+            method: name of the flag that selects a method.
 
         Raises:
-            InputError: with every such flag, and what switches it off.
+            InputError: names every such flag, and why it has no effect.
         """
         used = {"method", "marks", *self.signature_items()}  # signatures leave `marks` out where it is as published
         if unused := [name for name in changes if name not in used]:
@@ -175,7 +175,7 @@ class AlignerConfig:
             raise InputError(f"{flags}: changes nothing with {how}; leave it out, or give another {method}")
 
 
-OPTIONS = options(AlignerConfig)  # by field, in their order: flags, `--help` and checks are made of it
+OPTIONS = options(AlignerConfig)  # by field, in order of the fields; source of flags, `--help` and checks
 CHOICES = {name: declared.choices for name, declared in OPTIONS.items() if declared.choices}
 
 
@@ -184,7 +184,7 @@ def given(flags: Any, method: str = "method") -> dict[str, Any]:
 
     Args:
         flags: with an attribute for each flag, `None` where it was not given; some flags may be missing.
-        method: name of the flag that names a method.
+        method: name of the flag that selects a method.
 
     >>> import types
     >>> given(types.SimpleNamespace(method="softmax", sinkhorn_temperature=0.1, cutoff=None))

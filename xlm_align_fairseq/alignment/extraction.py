@@ -1,4 +1,4 @@
-"""From a plan to links. Everything is batched; a tie goes to the first index."""
+"""Extract links from a plan. All functions are batched; ties go to the first index."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ def _existing(plan: Tensor, mask: Tensor) -> Tensor:
 
 
 def _mutual(rows: Tensor, columns: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the target each source piece chooses, (B, S, 1) int64, and whether both exist and it chooses back, bool."""
-    chosen = rows.max(2, keepdim=True).indices  # the first of equals, or the first nan, as argmax; over columns thrice as fast
+    """Return the best target of each source piece, (B, S, 1) int64, and whether both exist and the choice is mutual, bool."""
+    chosen = rows.max(2, keepdim=True).indices  # ties and NaN as in argmax: the first wins; three times faster over columns
     chooser = columns.max(1).indices.gather(1, chosen.squeeze(2))
     sources = torch.arange(mask.size(1), device=mask.device)
     return chosen, (chooser == sources).unsqueeze(2) & mask.gather(2, chosen)
@@ -104,7 +104,7 @@ def matching(plan: Tensor, mask: Tensor) -> Tensor:
     """Link one-to-one so that Σ A_ij over the links is largest; scipy solves it, pair by pair.
 
     Args:
-        plan: (B, S, T) float; mask: (B, S, T) bool, existing pieces first.
+        plan: (B, S, T) float; mask: (B, S, T) bool, padding last.
 
     Returns:
         (B, S, T) bool links, min(source pieces, target pieces) a pair.
@@ -129,15 +129,15 @@ def matching(plan: Tensor, mask: Tensor) -> Tensor:
 def iterative_filter(plan: Tensor, mask: Tensor, rounds: int = 2, alpha: float = 0.9) -> Tensor:
     """Add links round by round (Chi et al. 2021, section 3.1, as the authors' code has it).
 
-    Round 1 is the mutual argmax. Each further round scales cells whose row or column (not both) is linked by `alpha`, shuts cells
-    whose row and column both are, and adds the mutual argmax of what is left. A pair is done when all its rows or all its columns
-    are linked, when a round adds nothing, or from the start when a side has two pieces or fewer.
+    Round 1 is the mutual argmax. Each further round multiplies cells whose row or column (not both) is linked by `alpha`,
+    excludes cells whose row and column are both linked, and adds the mutual argmax of the rest. A pair is done when all its rows
+    or all its columns are linked, when a round adds nothing, or after round 1 if a side has two pieces or fewer.
 
     Args:
         plan: (B, S, T) float; mask: (B, S, T) bool; rounds: 1 or more; alpha: 0..1.
 
     Returns:
-        (B, S, T) bool links; more rounds only add.
+        (B, S, T) bool links; more rounds only add links.
 
     >>> plan = torch.tensor([[[0.9, 0.5, 0.2], [0.8, 0.1, 0.1], [0.1, 0.2, 0.3]]])
     >>> [iterative_filter(plan, plan > 0, rounds).nonzero()[:, 1:].tolist() for rounds in (1, 2)]
@@ -155,7 +155,7 @@ def iterative_filter(plan: Tensor, mask: Tensor, rounds: int = 2, alpha: float =
         active = active & (row_exists & ~row_linked).flatten(1).any(1) & (column_exists & ~column_linked).flatten(1).any(1)
         if not active.any():
             break
-        both = row_linked & column_linked  # shut; the weights leave alpha where only one of the two is linked
+        both = row_linked & column_linked  # excluded; cells with only one of the two linked get weight alpha
         row_weight = torch.ones_like(plan[:, :, :1]).masked_fill_(row_linked, alpha)
         column_weight = torch.ones_like(plan[:, :1]).masked_fill_(column_linked, alpha)
         candidates = _existing(torch.where(both, 0.0, plan * row_weight * column_weight), mask)
@@ -205,7 +205,7 @@ def above_cutoff(plan: Plan, mask: Tensor, symmetrization: str, cutoff: float) -
 
 
 def filtered(plan: Plan, mask: Tensor, filter_rounds: int, alpha: float) -> Tensor:
-    """Do `iterative_filter` on the rows of the plan.
+    """Apply `iterative_filter` to the rows of the plan.
 
     >>> rows = torch.tensor([[[0.9, 0.5, 0.2], [0.8, 0.1, 0.1], [0.1, 0.2, 0.3]]])
     >>> filtered(Plan(rows, rows), rows > 0, 2, 0.9).nonzero()[:, 1:].tolist()
@@ -215,7 +215,7 @@ def filtered(plan: Plan, mask: Tensor, filter_rounds: int, alpha: float) -> Tens
 
 
 def one_to_one(plan: Plan, mask: Tensor) -> Tensor:
-    """Do `matching` on the rows of the plan.
+    """Apply `matching` to the rows of the plan.
 
     >>> rows = torch.tensor([[[0.6, 0.5], [0.5, 0.1]]])
     >>> one_to_one(Plan(rows, rows), rows > 0).nonzero()[:, 1:].tolist()

@@ -1,4 +1,4 @@
-"""From hidden states to piece links, as an `AlignerConfig` says; training and aligning both call this."""
+"""Extract piece links from hidden states as an `AlignerConfig` says; shared by training and aligning."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LINK_TEMPERATURE = 0.05  # chosen on development sets: expected calibration erro
 
 
 class Labels(NamedTuple):
-    """Piece links of B pairs and what they were read from."""
+    """Piece links of B pairs, with the plan and the mask that they were extracted from."""
 
     links: Tensor  # (B, S, T) bool
     plan: sinkhorn.Plan  # of (B, S, T) float32
@@ -40,7 +40,7 @@ def extract(
     Args:
         states: at `config.align_layer`.
         mask: (B, S, T) bool, True where both pieces exist.
-        config: how; its `second` method too, if there is one.
+        config: the method; its `second` method is applied too, if there is one.
         pointer: what `point` returns, for configurations that need it.
         probabilities: whether to return link probabilities.
 
@@ -61,8 +61,8 @@ def extract(
 def link_probabilities(states: Sides, mask: Tensor) -> Tensor:
     """Return √(P(target | source) · P(source | target)) of every cell: (B, S, T) float32 in 0..1.
 
-    Both are softmaxes over the cosine of the hidden states divided by `LINK_TEMPERATURE`, whatever the method that links: on
-    development sets they tell right links from wrong ones as well as the shares of any plan, and are the best calibrated.
+    Both are softmaxes over the cosine of the hidden states divided by `LINK_TEMPERATURE`, for every method: on development sets
+    they separate right links from wrong ones as well as the shares of any plan, and are the best calibrated.
 
     >>> states = Sides(torch.eye(2)[None], torch.eye(2)[None])
     >>> link_probabilities(states, torch.ones(1, 2, 2, dtype=torch.bool)).round(decimals=3).tolist()
@@ -104,7 +104,7 @@ def _links(states: Sides, mask: Tensor, config: AlignerConfig, pointer: sinkhorn
 
 def _scale(scores: Tensor, mask: Tensor, config: AlignerConfig) -> sinkhorn.Plan:
     if config.scaling == "none" and config.similarity == "cosine":
-        scores = (1 + scores) / 2  # SimAlign's: filtering scales it, so 0 matters
+        scores = (1 + scores) / 2  # as in SimAlign; filtering multiplies scores, so the position of 0 matters
     return _run(SCALINGS[config.scaling], config, scores, mask)
 
 
@@ -113,10 +113,10 @@ def _run(step: Step, config: AlignerConfig, *tensors: Any) -> Any:
 
 
 def point(head: PointerHead, states: Sides, mask: Tensor) -> sinkhorn.Plan:
-    """Ask the pointer head for every piece of both sides.
+    """Compute the pointer distribution of every piece of both sides.
 
     Args:
-        head: trained.
+        head: the trained pointer head.
         states: of the last layer.
         mask: (B, S, T) bool, True where both pieces exist.
 

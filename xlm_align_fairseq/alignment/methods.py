@@ -1,7 +1,7 @@
 """The methods that make links, each declared in this one place: its steps, the options they read, where it was published.
 
 A method is a similarity, a *scaling* that makes a plan of it, and an *extraction* that reads links from the plan. The tables name
-functions and import nothing, so that a command line can list them in no time; CONTRIBUTING.md shows how to add to them.
+functions without importing them, so that a command line lists methods fast; CONTRIBUTING.md shows how to add one.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ class Step:
     Args:
         name: `module:function`. A scaling maps (B, S, T) similarities and mask to a `Plan`; an extraction maps a `Plan` and the
             mask to (B, S, T) bool links.
-        options: fields of `AlignerConfig` that it takes by name; where no step of a method takes them, they are refused.
+        options: fields of `AlignerConfig` that it takes by name; a field that no step of a method takes is refused.
     """
 
     name: str
@@ -37,7 +37,7 @@ SCALINGS: dict[str, Step] = {
     "entropic": Step(f"{_SINKHORN}:entropic_plan", ("rounds", "temperature")),
     "softmax": Step(f"{_SINKHORN}:softmax_plan", ("temperature",)),
     "none": Step(f"{_SINKHORN}:unscaled_plan"),
-    "pointer": Step("xlm_align_fairseq.alignment.linking:point"),  # asks the pointer head, in place of the similarity
+    "pointer": Step("xlm_align_fairseq.alignment.linking:point"),  # uses the pointer head instead of the similarity
 }
 
 EXTRACTIONS: dict[str, Step] = {
@@ -66,6 +66,6 @@ METHODS: dict[str, dict[str, Any]] = {
     "argmax": {**_SIMALIGN, **_ARGMAX},
     "itermax": {**_SIMALIGN, **_FILTER},
     "matching": {**_SIMALIGN, "extraction": "matching"},
-    # Chi et al. 2021, equation 5: the pointer head that training has taught, in both directions
+    # Chi et al. 2021, equation 5: the trained pointer head, in both directions
     "pointer": {"scaling": "pointer", **_ARGMAX},
 }

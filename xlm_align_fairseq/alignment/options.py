@@ -1,4 +1,4 @@
-"""Options of a configuration, declared where its fields are: a flag's name, what it means, and which values it takes."""
+"""Options of a configuration, declared with its fields: name, meaning and allowed values of each flag."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from xlm_align_fairseq.errors import InputError
 
 @dataclasses.dataclass(frozen=True)
 class Option:
-    """What command lines and checks have to know of one field.
+    """Describe one field for command lines and checks.
 
     Args:
         name: of the field.
-        default: its value where nobody gives one.
+        default: its value if none is given.
         help: what `--help` says.
         flag: the flag's name, with underscores; "" where there is no flag.
         choices: the values that it takes, besides the default; empty for numbers.
-        low, high: least and largest number; both `None` where the owner of the field checks it.
-        metavar: what stands for the value in `--help`; "" where the choices do.
+        low, high: least and largest number; both `None` if the configuration checks it itself.
+        metavar: placeholder of the value in `--help`; "" if the choices are shown instead.
         trains: whether training offers the flag too.
     """
 
@@ -71,15 +71,15 @@ def option(
     metavar: str | None = None,
     trains: bool = True,
 ) -> Any:
-    """Declare a field of a dataclass and its `Option` in one.
+    """Declare a field of a dataclass together with its `Option`.
 
     Args:
         default: of the field; its type is that of the values.
         help: what `--help` says; `{default}`, `{low:g}` and `{high:g}` stand for those.
-        flag: where it is not the field's name; "" for no flag.
+        flag: name of the flag, if not that of the field; "" for no flag.
         choices: the values that it takes, besides the default.
         low, high: least and largest number.
-        metavar: where it is not N for whole numbers, X for others and the choices for names.
+        metavar: placeholder in `--help`; by default N for integers, X for other numbers, the choices for names.
         trains: whether training offers the flag too.
 
     >>> option(0.5, "least share, {low:g}..{high:g}", low=0.0, high=1.0).metadata["help"]

@@ -9,7 +9,7 @@ from torch import Tensor
 
 
 class PointerLoss(NamedTuple):
-    """Sums over the queries of a batch, each a scalar tensor; means are taken after adding up."""
+    """Sums over the queries of a batch, each a scalar tensor; means are computed after summing over batches."""
 
     loss: Tensor  # float32, nats
     queries: Tensor  # int64
@@ -24,7 +24,7 @@ def pointer_loss(logits: Tensor, links: Tensor, queries: Tensor, key_mask: Tenso
     Args:
         logits: (B, N, K) of any floating dtype.
         links: (B, N, K) bool, the targets of each query.
-        queries: (B, N) bool, where to ask; a query without targets is not asked.
+        queries: (B, N) bool, the queries to count; a query without targets is never counted.
         key_mask: (B, K) bool, True where a key exists.
 
     >>> logits, exists = torch.zeros(1, 1, 4), torch.ones(1, 4, dtype=torch.bool)

@@ -15,7 +15,8 @@ from torch import Tensor
 class Plan(NamedTuple):
     """The last row-normalised and the last column-normalised plan, each (B, S, T) float32, 0 at padding.
 
-    Rows compete for a target in `columns`, targets compete for a row in `rows`; at convergence the two are one plan.
+    In `columns` source pieces compete for each target, in `rows` targets compete for each source piece; at convergence both are
+    equal.
     """
 
     rows: Tensor
@@ -40,8 +41,8 @@ def reference_plan(similarity: Tensor, mask: Tensor, rounds: int = 2, clamp: flo
         clamp: smallest similarity; `None` leaves negative ones as they are.
 
     Returns:
-        Plan. Without a clamp a sum can be 0 and its quotient not a number, which the argmax then prefers: so does the original.
-        A similarity that is not finite can make its row and column not a number, padding included.
+        Plan. Without a clamp a sum can be 0 and its quotient NaN, which argmax then selects, as in the authors' code.
+        A similarity that is not finite can make its row and column NaN, padding included.
 
     >>> plan = reference_plan(torch.tensor([[[3.0, 1.0], [1.0, 1.0]]]), torch.ones(1, 2, 2, dtype=torch.bool), rounds=1)
     >>> plan.columns.tolist()
@@ -58,7 +59,7 @@ def reference_plan(similarity: Tensor, mask: Tensor, rounds: int = 2, clamp: flo
     for _ in range(rounds):
         columns = plan / torch.where(column_exists, plan.sum(1, keepdim=True), 1.0)
         plan = columns / torch.where(row_exists, columns.sum(2, keepdim=True), 1.0)
-    if clamp is None:  # what is padding in a row or column of sum 0 has become 0 / 0
+    if clamp is None:  # padding in a row or column of sum 0 has become 0 / 0 = NaN
         plan, columns = torch.where(mask, plan, 0.0), torch.where(mask, columns, 0.0)
     return Plan(plan, columns)
 
@@ -84,7 +85,7 @@ def softmax_plan(similarity: Tensor, mask: Tensor, temperature: float = 1.0) -> 
 
 
 def softmax_directions(forward: Tensor, backward: Tensor, mask: Tensor, temperature: float = 1.0) -> Plan:
-    """Do what `softmax_plan` does where each direction has similarities of its own, (B, S, T) both.
+    """Apply `softmax_plan` with separate similarities for each direction, (B, S, T) each.
 
     >>> one, mask = torch.zeros(1, 1, 2), torch.tensor([[[True, False]]])
     >>> softmax_directions(one, one + 1, mask).rows.tolist()
@@ -107,9 +108,9 @@ def unscaled_plan(similarity: Tensor, mask: Tensor) -> Plan:
 
 
 def _logsumexp(x: Tensor, dim: int) -> Tensor:
-    """Return log Σ exp x along `dim`, kept; not a number where all x are -inf."""
+    """Return log Σ exp x along `dim`, kept with size 1; NaN where all x are -inf."""
     highest = x.amax(dim, keepdim=True)
-    terms = (x - highest).clamp_(min=-87)  # nothing beside the highest, whose term is 1; a term that underflows costs ten others
+    terms = (x - highest).clamp_(min=-87)  # e^-87 is negligible beside the highest term, 1; underflow is ten times slower
     return terms.exp_().sum(dim, keepdim=True).log_() + highest
 
 

@@ -1,4 +1,4 @@
-"""Piece links to word links, and back."""
+"""Convert piece links to word links, and back."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from xlm_align_fairseq.links.pharaoh import Link
 
 
 class WordLinks(NamedTuple):
-    """Links of many pairs, sorted by pair, source word and target word, without repetition; all of one length."""
+    """Links of many pairs, sorted by pair, source word and target word, without repetition; parallel arrays."""
 
     pair: np.ndarray  # int64
     source: np.ndarray  # int64, word

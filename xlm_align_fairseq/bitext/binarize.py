@@ -37,7 +37,7 @@ PRELOAD = ("xlm_align_fairseq.bitext.encode", "xlm_align_fairseq.encoder.pieces"
 
 @dataclasses.dataclass(frozen=True)
 class Binarized:
-    """Where the manifest is, and what it says."""
+    """Path and content of the manifest."""
 
     path: Path
     manifest: dict[str, Any]
@@ -57,14 +57,14 @@ def binarize_pairs(
 ) -> Binarized:
     """Write `SPLIT.SRC-TGT.{SRC,TGT}.{bin,idx}` and, with alignments, `SPLIT.align.SRC-TGT.{bin,idx}`.
 
-    Memory does not grow with the corpus, and the output is the same for any number of workers. Nothing appears in `out`
-    unless all of it is complete; what is there of the same split and languages is replaced.
+    Memory does not grow with the corpus, and the output is the same for any number of workers. Files appear in
+    `out` only when all are complete; existing files of the same split and languages are overwritten.
 
     Args:
-        files: what makes pieces.
+        files: dictionary and sentencepiece model.
         texts: the source and the target file, or one with both.
         languages: codes of source and target: letters, digits and `_`.
-        out: directory; it is made.
+        out: directory; created if missing.
         separator: between source and target in one file.
         split: `train`, `valid`, …: letters, digits, `_` and `-`.
         alignments: Pharaoh links of the words of each pair, 0-based; a blank line has no links. Needs `pieces="words"`.
@@ -98,7 +98,7 @@ def binarize_pairs(
     if alignments is not None:
         prefixes["links"] = links
     job = _Job(files, Path(out), split, pair, inputs, prefixes, options, PAIR_REASONS)
-    # Links of an earlier run would not fit the new pairs, nor what `xlm-align label` says of all links there.
+    # Links of an earlier run and the manifest of `xlm-align label` do not match the new pairs: delete them.
     stale = [] if alignments is not None else [Path(out) / f"{links}.{ending}" for ending in ENDINGS]
     stale.append(manifest_path(Path(out), split))
     return job.run(rows, workers, stale)
@@ -126,7 +126,7 @@ def binarize_mono(
 
 
 def manifest_with_links(directory: Path, split: str) -> Path | None:
-    """Return the first manifest of a split in a directory that tells of given links, `None` if there is none.
+    """Return the first manifest of a split in a directory that describes given links, `None` if there is none.
 
     Raises:
         InputError: a manifest cannot be read.
@@ -152,7 +152,7 @@ class _Job:
     split: str
     pair: str | None
     inputs: dict[str, TextFile]
-    prefixes: dict[str, str]  # of the files that are written, by column
+    prefixes: dict[str, str]  # of the output files, by column
     options: Options
     reasons: tuple[str, ...]
 

@@ -1,4 +1,4 @@
-"""Binarised bitext of any number of language pairs as one row of sentence ids; no fairseq is needed to read it."""
+"""Read binarised bitext of any number of language pairs under one sequence of sentence ids, without fairseq."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Pair:
 
 
 class Corpus:
-    """All sentence pairs of a split; an id counts over the language pairs in the order given, from 0.
+    """All sentence pairs of a split; ids number them from 0, over the language pairs in the order given.
 
     Args:
         pairs: one or more.
@@ -83,7 +83,7 @@ class Corpus:
         Several directories are read as one: of each language pair the sentences of the first, then those of the next.
 
         Raises:
-            InputError: there is none, or one that is named is not there or named twice.
+            InputError: there is no language pair, or a named one is missing or named twice.
         """
         directories = [data] if isinstance(data, Path) else list(data)
         there = [{file.name.split(".")[1] for file in directory.glob(f"{split}.*-*.*.idx")} for directory in directories]
@@ -125,7 +125,7 @@ class Corpus:
         return np.searchsorted(self.starts, ids, side="right") - 1
 
     def parts(self, ids: np.ndarray) -> list[tuple[Pair, np.ndarray, np.ndarray]]:
-        """Split ids by language pair: the pair, where its ids stand among `ids`, and their lines (0-based)."""
+        """Split ids by language pair: the pair, the positions of its ids in `ids`, and their lines (0-based)."""
         owner = self.owners(ids)
         there = [(k, np.flatnonzero(owner == k)) for k in np.unique(owner)]
         return [(self.pairs[k], where, ids[where] - self.starts[k]) for k, where in there]

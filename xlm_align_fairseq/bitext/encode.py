@@ -21,12 +21,12 @@ ENCODINGS = ("running", "words")
 PAIR_REASONS = ("empty_source", "empty_target", "too_long", "mismatched_lengths")  # in the order they are looked for
 MONO_REASONS = ("empty",)  # monolingual text is cut into blocks: nothing but what is beyond `LONGEST_SIDE` is too long
 CHUNK_ROWS, CHUNK_CHARACTERS = 2000, 1 << 20  # a chunk ends at whichever it reaches first
-ALWAYS_MATCHED = 10  # pieces: lengths of a longer side up to here are never mismatched
+ALWAYS_MATCHED = 10  # pieces: if the longer side has no more, lengths are never mismatched
 
 
 @dataclasses.dataclass(frozen=True)
 class Options:
-    """What decides how lines become items.
+    """Options that decide how lines become items.
 
     Args:
         pieces: `running` encodes the line as it is, `words` tokenises it and encodes each word on its own.
@@ -85,7 +85,7 @@ def cut(rows: Iterable[tuple[str, ...]]) -> Iterator[Chunk]:
 
 @dataclasses.dataclass
 class Items:
-    """Items one after another.
+    """Concatenated items.
 
     Args:
         flat: (sum of sizes,) their elements.
@@ -100,10 +100,10 @@ class Items:
 
 @dataclasses.dataclass
 class Encoded:
-    """What became of a chunk.
+    """Result of encoding a chunk.
 
     Args:
-        columns: the items of each column of its rows; those of links are source and target piece in turn, 0-based.
+        columns: the items of each column of its rows; items of links alternate source and target piece, 0-based.
         dropped: rows that were left out, by reason.
         word_links: links of the rows that were kept.
     """
@@ -119,12 +119,12 @@ class ChunkEncoder:
     Args:
         sentencepiece: the serialised model.
         vocabulary: the encoder's pieces.
-        options: how.
-        alignments: what an error calls the file of the links.
+        options: how lines are encoded.
+        alignments: name of the file of links in error messages.
     """
 
     def __init__(self, sentencepiece: bytes, vocabulary: Vocabulary, options: Options, alignments: str = ""):
-        # Imports torch, which is slow; those who only want Options do without.
+        # Imported here: it imports torch, which is slow, and `Options` does not need it.
         from xlm_align_fairseq.encoder.pieces import PieceEncoder
 
         self.encoder = PieceEncoder(sentencepiece, vocabulary)

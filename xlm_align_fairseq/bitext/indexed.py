@@ -1,4 +1,4 @@
-"""Write and read fairseq's memory-mapped data sets: `PREFIX.bin` with the items, `PREFIX.idx` with where they are.
+"""Write and read fairseq's memory-mapped data sets: `PREFIX.bin` with the items, `PREFIX.idx` with their positions.
 
 An index is the magic, the version, the code of the item type, the number of items, the size of each (int32) and where
 each begins in `.bin` (int64, bytes). No fairseq is needed for it.
@@ -22,7 +22,7 @@ from xlm_align_fairseq.system.files import NewFiles
 
 MAGIC = b"MMIDIDX\x00\x00"
 VERSION = 1
-HEADER = struct.Struct("<QBQ")  # behind the magic: version, code of the item type, number of items
+HEADER = struct.Struct("<QBQ")  # after the magic: version, code of the item type, number of items
 CODES = {
     np.dtype(name): code
     for name, code in {
@@ -49,10 +49,10 @@ def best_dtype(size: int) -> np.dtype:
 
 
 class IndexedWriter:
-    """Write items one after another; a context manager.
+    """Write items as a stream; a context manager.
 
-    Everything goes to temporary files beside the target. They take its place when the `with` block ends well, `.idx`
-    last, and are removed when it does not: an `.idx` that is there belongs to the `.bin` beside it.
+    Items go to temporary files beside the target. They are renamed to it, `.idx` last, if the `with` block succeeds,
+    and deleted if it fails: an existing `.idx` always matches the `.bin` beside it.
 
     Args:
         prefix: the target without `.bin` and `.idx`; its directory exists.
@@ -60,7 +60,7 @@ class IndexedWriter:
 
     Attributes:
         items, elements: how much was added.
-        sha256: of the two files by their ending, hexadecimal; there once `finish` was called.
+        sha256: of the two files by their ending, hexadecimal; set by `finish`.
     """
 
     def __init__(self, prefix: Path | str, dtype: DTypeLike):
@@ -90,7 +90,7 @@ class IndexedWriter:
         """Append items.
 
         Args:
-            flat: (sum of sizes,) the items one after another; values that the item type holds exactly.
+            flat: (sum of sizes,) the concatenated items; values that the item type holds exactly.
             sizes: (n,) int, elements of each item, 0 or more.
 
         Raises:
@@ -99,7 +99,7 @@ class IndexedWriter:
         if self._data is None or self._sizes is None or self.sha256:
             raise ValueError(f"{self.prefix}: not open for writing; add items inside the `with` block, before finish()")
         flat, sizes = np.asarray(flat), np.asarray(sizes)
-        # An empty list is float64: its type says nothing.
+        # numpy makes an empty list float64: check the type only if there are sizes.
         if (len(sizes) and (sizes.dtype.kind not in "iu" or sizes.min() < 0)) or sizes.sum() != flat.size:
             raise ValueError(f"{self.prefix}: {len(sizes)} sizes add up to {sizes.sum()}, not to {flat.size} elements")
         stored = flat.astype(self.dtype)
@@ -116,7 +116,7 @@ class IndexedWriter:
         self._hash.update(data)
 
     def finish(self) -> None:
-        """Complete both files under their temporary names; the end of the block does it too. No `add` afterwards."""
+        """Complete both files under their temporary names; the end of the block does it too. Do not `add` afterwards."""
         if self.sha256:
             return
         assert self._data is not None
@@ -155,7 +155,7 @@ class IndexedWriter:
 
 
 class IndexedReader:
-    """Read items; what nobody asks for stays on the disk.
+    """Read items from memory-mapped files.
 
     Args:
         prefix: the files without `.bin` and `.idx`.
@@ -203,7 +203,7 @@ class IndexedReader:
         return np.asarray(self._data[begin : begin + int(self.sizes[number])])
 
     def gather(self, numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return many items one after another, and the (n,) size of each."""
+        """Return the given items concatenated, and the (n,) size of each."""
         sizes = self.sizes[numbers].astype(np.int64)
         return take_ranges(self._data, self._begins[numbers] // self.dtype.itemsize, sizes), sizes
 
@@ -218,7 +218,7 @@ class IndexedReader:
     def _blocks(self) -> Iterator[np.ndarray]:
         return (self._data[begin : begin + (1 << 22)] for begin in range(0, len(self._data), 1 << 22))
 
-    def __getstate__(self) -> dict[str, Path]:  # a process that gets it maps the files itself
+    def __getstate__(self) -> dict[str, Path]:  # pickled without data: the receiving process maps the files itself
         return {"prefix": self.prefix}
 
     def __setstate__(self, state: dict[str, Path]) -> None:
@@ -226,13 +226,13 @@ class IndexedReader:
 
 
 def _mapped(path: Path, dtype: DTypeLike, offset: int, items: int) -> np.ndarray:
-    if not items:  # nothing cannot be mapped
+    if not items:  # an empty file cannot be mapped
         return np.zeros(0, dtype)
     return np.asarray(np.memmap(path, dtype, "r", offset, (items,)))
 
 
 def take_ranges(values: np.ndarray, begins: np.ndarray, sizes: np.ndarray) -> np.ndarray:
-    """Return `values[begins[k] : begins[k] + sizes[k]]` for every k, one after another.
+    """Return `values[begins[k] : begins[k] + sizes[k]]` for every k, concatenated.
 
     Args:
         values: (n, …); begins, sizes: (k,) int64.

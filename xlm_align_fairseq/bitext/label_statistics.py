@@ -1,4 +1,4 @@
-"""The links that a pass finds, and additive counts of them: what a manifest and the log say of each language pair."""
+"""Links of a labelling pass, and additive counts of them for the manifest and the log of each language pair."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from xlm_align_fairseq.bitext.indexed import take_ranges
 
 
 class PairLinks(NamedTuple):
-    """The links of n sentence pairs, and how they came about."""
+    """The links of n sentence pairs, and how many cells both directions chose."""
 
     counts: np.ndarray  # (n,) int64 links of each pair
     cells: np.ndarray  # (links, 2) int64 source and target piece, pair after pair, row-major in each
@@ -18,7 +18,7 @@ class PairLinks(NamedTuple):
 
     @classmethod
     def concatenate(cls, parts: list[PairLinks]) -> PairLinks:
-        """Put results one behind the other."""
+        """Concatenate results."""
         return cls(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
 
     @classmethod
@@ -34,20 +34,20 @@ class PairLinks(NamedTuple):
         return np.asarray(sum(np.bincount(side, minlength=len(self.counts)) for side in sides))
 
     def reordered(self, order: np.ndarray) -> PairLinks:
-        """Return the pairs in another order: `order[k]` says which comes k-th."""
+        """Return the pairs in another order: pair `order[k]` becomes pair k."""
         begins = np.cumsum(self.counts) - self.counts
         counts = self.counts[order]
         return PairLinks(counts, take_ranges(self.cells, begins[order], counts), self.agreed[order])
 
 
 class Totals:
-    """Additive counts of one language pair, so that shards add up to the very manifest of an undivided pass."""
+    """Additive counts of one language pair, so that shards add up to the same manifest as an undivided pass."""
 
     def __init__(self) -> None:
         self.labelled = self.links = self.pieces = self.linked = self.agreed = self.shared = self.either = 0
 
     def add(self, links: PairLinks, pieces: int) -> None:
-        """Count what was found in sentence pairs that have so many pieces, both sides together."""
+        """Add the links of sentence pairs, which have `pieces` pieces on both sides together."""
         self.labelled += len(links.counts)
         self.links += len(links.cells)
         self.pieces += pieces
@@ -55,16 +55,16 @@ class Totals:
         self.agreed += int(links.agreed.sum())
 
     def compare(self, links: PairLinks, counts: np.ndarray, cells: np.ndarray) -> None:
-        """Count shared links over the pairs that had some before."""
+        """Count links shared with the labels before (`counts`, `cells`), over the pairs that had links."""
         had = counts > 0
-        ours, theirs = _keys(links.counts, links.cells, had), np.unique(_keys(counts, cells, had))  # given ones may repeat
+        ours, theirs = _keys(links.counts, links.cells, had), np.unique(_keys(counts, cells, had))  # given links may repeat
         both = np.sort(np.concatenate([ours, theirs]), kind="stable")
         shared = int((both[1:] == both[:-1]).sum())
         self.shared += shared
         self.either += len(both) - shared
 
     def statistics(self) -> dict[str, Any]:
-        """Return counts, and what they come to; `change` is the share of links that changed, None without a comparison."""
+        """Return counts and rates; `change` is the share of links that changed, None without a comparison."""
         return {
             **{name: value for name, value in vars(self).items() if name not in ("shared", "either")},
             "links_per_pair": round(self.links / max(self.labelled, 1), 4),
@@ -75,7 +75,7 @@ class Totals:
 
 
 def _keys(counts: np.ndarray, cells: np.ndarray, keep: np.ndarray) -> np.ndarray:
-    """Give every link a number that ascends: (links,) int64."""
+    """Return a sortable key of each link of the pairs to keep: (links,) int64."""
     rows = np.repeat(np.arange(len(counts)), counts)
     return ((rows << 40) + (cells[:, 0] << 20) + cells[:, 1])[keep[rows]]
 

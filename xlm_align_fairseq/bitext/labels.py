@@ -1,7 +1,7 @@
 """The labels of a corpus on disk: piece links in the format of fairseq's binarised alignments, and a manifest.
 
 `SPLIT.align.SRC-TGT.{bin,idx}` hold, for each sentence pair of the data, source and target piece of every link in turn: 0-based
-positions within each side, specials not counted, in row-major order. `labels.SPLIT.json` tells what made them, for which data.
+positions within each side, specials not counted, in row-major order. `labels.SPLIT.json` says how they were made, for which data.
 """
 
 from __future__ import annotations
@@ -37,10 +37,10 @@ class LabelStore:
     Args:
         directory: with `SPLIT.align.SRC-TGT.{bin,idx}` for every pair, and a manifest unless they come from elsewhere.
         split: `train`, `valid`, ….
-        corpus: what they label.
+        corpus: the corpus that they label.
 
     Attributes:
-        manifest: what `labels.SPLIT.json` says; empty for labels from elsewhere.
+        manifest: content of `labels.SPLIT.json`; empty for labels from elsewhere.
         digest: SHA-256 of all files, hexadecimal.
 
     Raises:
@@ -59,7 +59,7 @@ class LabelStore:
 
     @property
     def is_self_labelled(self) -> bool:
-        """Whether these are of an EM iteration, which may have left out pairs."""
+        """Whether the labels are of an EM iteration, which may have skipped pairs."""
         return bool(self.manifest.get("em_iter"))
 
     def _open(self, pair: Pair) -> IndexedReader:
@@ -185,14 +185,14 @@ def file_hashes(path: Path) -> dict[str, str]:
 class LabelWriter:
     """Write the labels of a corpus as a stream; a context manager.
 
-    Nothing appears in the directory unless all of it is complete, the manifest last.
+    Files appear in the directory only when all are complete, the manifest last.
 
     Args:
-        directory: it is made.
+        directory: created if missing.
         split: `train`, `valid`, ….
         corpus: what is labelled.
-        provenance: what the manifest says of where the labels come from (em_iter, update, weights, aligner, …).
-        previous: the labels of the iteration before, to count what changes.
+        provenance: entries of the manifest on where the labels come from (em_iter, update, weights, aligner, …).
+        previous: the labels of the iteration before, to count changed links.
     """
 
     def __init__(
@@ -223,7 +223,7 @@ class LabelWriter:
         return self
 
     def add(self, ids: np.ndarray, links: PairLinks) -> None:
-        """Append labels; ids ascend from call to call, and pairs that are passed over get none."""
+        """Append labels; ids ascend over all calls, and skipped pairs get no labels."""
         for pair, where, lines in self.corpus.parts(ids):
             part = links.reordered(where) if len(where) < len(ids) else links
             writer, totals = self._writers[pair.name], self.totals[pair.name]
@@ -236,7 +236,7 @@ class LabelWriter:
                 totals.compare(part, *self.previous.links(ids[where]))
 
     def take_agreed(self, manifests: Sequence[Mapping[str, Any]]) -> None:
-        """Add up the count that links alone do not tell, from the manifests of shards."""
+        """Add up the `agreed` counts from the manifests of shards; stored links do not contain them."""
         for name, totals in self.totals.items():
             totals.agreed = sum(manifest["pairs"][name]["agreed"] for manifest in manifests)
 
@@ -244,7 +244,7 @@ class LabelWriter:
         if kind is not None:
             self._stack.__exit__(kind, error, traceback)
             return
-        with self._stack:  # which discards everything if completing it fails
+        with self._stack:  # discards all files if completing one fails
             for pair in self.corpus.pairs:
                 writer = self._writers[pair.name]
                 while writer.items < len(pair.source):

@@ -1,4 +1,4 @@
-"""Tell labels that link words from labels that link pieces: given by mistake, they would be trained on without a sound."""
+"""Detect labels that link words instead of pieces: training would use them without an error."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def refuse_words(store: LabelStore, symbols: Sequence[str]) -> None:
         symbols: the dictionary; pieces that begin a word begin with `▁`.
 
     Raises:
-        InputError: they do.
+        InputError: the labels seem to link words.
     """
     pair = looks_like_words(store, np.array([symbol.startswith("▁") for symbol in symbols]))
     if pair:
@@ -29,14 +29,14 @@ def refuse_words(store: LabelStore, symbols: Sequence[str]) -> None:
 
 
 def looks_like_words(store: LabelStore, starts_word: np.ndarray, sample: int = 5000) -> str | None:
-    """Tell whether given labels seem to link words where pieces are meant.
+    """Find a language pair whose given labels seem to link words instead of pieces.
 
-    In a sentence of n words in more than n pieces, piece labels reach positions from n on sooner or later; word labels never do.
+    In sentences of n words and more than n pieces, some piece labels have positions of n or more; word labels never do.
 
     Args:
         store: labels from elsewhere.
         starts_word: (vocabulary,) bool, True for pieces that begin a word.
-        sample: sentence pairs of each language pair that are looked at.
+        sample: number of sentence pairs to check in each language pair.
 
     Returns:
         The language pair, or None.

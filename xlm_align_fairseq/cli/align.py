@@ -68,7 +68,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Align what was given; what a reader of the output should know is counted on stderr."""
+    """Align the input; the number of pairs with each flag goes to stderr."""
     args = parser().parse_args(argv)
     from xlm_align_fairseq.errors import InputError
 

@@ -88,7 +88,7 @@ def _left_out(corpus, max_positions: int) -> list[str]:
 
 
 def _refuse_given(out: Path, split: str) -> None:
-    """Refuse to write where `xlm-align binarize --alignments` put links, which would be lost."""
+    """Refuse to overwrite the links of `xlm-align binarize --alignments`."""
     from xlm_align_fairseq.bitext.binarize import manifest_with_links
     from xlm_align_fairseq.errors import InputError
 

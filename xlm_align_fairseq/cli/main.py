@@ -1,4 +1,4 @@
-"""`xlm-align`: one command with a subcommand for each thing it does. Only the subcommand that runs is imported."""
+"""`xlm-align`: run a subcommand. Only the subcommand that runs is imported."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def usage() -> str:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a command; what the user can mend is one line on stderr and exit code 2."""
+    """Run a command; errors that a user can correct give one line on stderr and exit code 2."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     hold_descriptors()
     program = f"xlm-align {arguments[0]}" if arguments and arguments[0] in COMMANDS else "xlm-align"

@@ -64,7 +64,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         raise InputError(f"--arch {args.arch}: allowed are {', '.join(ARCHITECTURES)}")
     if args.max_positions < 5:
         raise InputError(f"--max-positions {args.max_positions}: allowed are 5 and more pieces")
-    open_sentencepiece(source)  # refuse a broken file by its name
+    open_sentencepiece(source)  # so that the error names the file
     pieces = source.read_bytes()
     vocabulary = Vocabulary.from_sentencepiece(pieces)
     config = EncoderConfig(len(vocabulary), max_positions=args.max_positions, **ARCHITECTURES[args.arch])

@@ -63,7 +63,7 @@ def _hex(text: str) -> str:
 
 
 def _trained(**options: str) -> bytes:
-    """Train the smallest model there is, for the sake of its normaliser: Python has no other way to the compiler."""
+    """Train a minimal model and return its normalisation map: Python has no other access to the compiler."""
     model = io.BytesIO()
     sentencepiece.SentencePieceTrainer.train(
         sentence_iterator=iter(["a b"]), model_writer=model, vocab_size=6, minloglevel=2, **options

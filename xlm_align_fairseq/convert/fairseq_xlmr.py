@@ -1,4 +1,4 @@
-"""Read XLM-R as fairseq wrote it: every key name since 2019, args as a Namespace or a configuration."""
+"""Read XLM-R checkpoints of fairseq: all key names since 2019, args as a Namespace or a configuration."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def read(weights: Path, content: Mapping[str, Any]) -> Model:
 
     Args:
         weights: the checkpoint.
-        content: what `load_checkpoint` says of it.
+        content: the checkpoint as `load_checkpoint` returns it.
 
     Raises:
         InputError: a file is missing or refused, or the checkpoint is not XLM-R.

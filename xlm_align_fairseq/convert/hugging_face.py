@@ -1,7 +1,7 @@
 """Read and write Hugging Face directories: XLM-RoBERTa, and BERT with XLM-R's vocabulary (multilingual E5, MiniLM).
 
-What differs between the two is in `KINDS`. BERT counts positions from 0 and adds a token type everywhere; ours counts
-from 2, so its table moves down by two rows, and token type 0 is added into it.
+What differs between the two is in `KINDS`. BERT counts positions from 0 and adds a token type everywhere; this
+package counts from 2, so the table is shifted by two rows, and token type 0 is added to it.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from xlm_align_fairseq.system.records import build, read_json
 
 CONFIG = "config.json"
 WEIGHTS = "model.safetensors"
-POINTER = "pointer.safetensors"  # ours: Hugging Face knows no pointer head
+POINTER = "pointer.safetensors"  # own file: Hugging Face has no pointer head
 SOURCES = (WEIGHTS, f"{WEIGHTS}.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json")
 
 
@@ -44,12 +44,12 @@ class Index(BaseModel):
 
 @dataclasses.dataclass(frozen=True)
 class Kind:
-    """What an architecture calls its parts.
+    """Names of the parts of an architecture at Hugging Face.
 
     Args:
         prefix: of the encoder, in files with a head.
-        lm_head: their LM head → ours.
-        first_position: row of the first piece in their position table.
+        lm_head: name of a part of the LM head there → here.
+        first_position: row of the first piece in the position table there.
         types: rows of the token type table that is written.
         class_name: of transformers' classes, without their ending.
     """
@@ -95,7 +95,7 @@ LAYER = {
 }
 LAYER_KEY = re.compile(r"encoder\.layer\.(\d+)\.(.+)\.(weight|bias)")
 
-# their configuration → our field
+# key of config.json → field of `EncoderConfig`
 SIZES = {
     "num_hidden_layers": "layers",
     "hidden_size": "width",

@@ -64,7 +64,7 @@ class Tokenizer(BaseModel):
 
 
 def read(directory: Path) -> tuple[bytes, Vocabulary]:
-    """Return the sentencepiece model, assembled from `tokenizer.json` where there is no other, and its vocabulary.
+    """Return the sentencepiece model, assembled from `tokenizer.json` if it has no file, and its vocabulary.
 
     Raises:
         InputError: there is neither, or the tokenizer is not XLM-R's kind.

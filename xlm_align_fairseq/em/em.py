@@ -1,8 +1,8 @@
-"""EM: which labels are in force at an update, and the pass that makes the next ones.
+"""EM iterations: select the labels of each update, and run the labelling pass that makes the next ones.
 
-An EM iteration is the pass of the E-step and the updates that train on its labels. Iteration 0 has labels from elsewhere; the
-first self-labelled one is 1. Each leaves its labels under `LABELS/em_iter_NNNN`, so that it can be looked at, used by other
-tools, and taken up again by a run that was stopped.
+An EM iteration is one labelling pass (E-step) and the stretch of updates that train on its labels. Iteration 0 has labels from
+elsewhere; the first self-labelled one is 1. Each iteration keeps its labels in `LABELS/em_iter_NNNN`, for inspection, for other
+tools, and for resuming.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ SPLIT = "train"
 
 @dataclasses.dataclass(frozen=True)
 class Schedule:
-    """When labels are made anew: `online` for every batch, `fixed` never, or at every `every`-th update or epoch."""
+    """When labels are recomputed: `online` for every batch, `fixed` never, else every `every` updates or epochs (a stretch)."""
 
     unit: str
     every: int = 0
@@ -56,11 +56,11 @@ class Schedule:
 
     @property
     def periodic(self) -> bool:
-        """Whether there is a pass now and then."""
+        """Whether labelling passes are repeated during training."""
         return self.every > 0
 
     def stretch(self, epoch: int, update: int) -> int:
-        """Return which stretch an update is in, from 0; labels are made anew when it changes."""
+        """Return the number of the stretch of an update, from 0; labels are recomputed when it changes."""
         if not self.periodic:
             return 0
         return update // self.every if self.unit == "updates" else (epoch - 1) // self.every
@@ -68,7 +68,7 @@ class Schedule:
 
 @dataclasses.dataclass
 class EM:
-    """The labels of a training run that keeps them on disk.
+    """The labels of a training run, kept on disk.
 
     Args:
         schedule: periodic or fixed.
@@ -76,8 +76,8 @@ class EM:
         labels: directory of the iterations.
         config: how links are made.
         initial: directory of the labels of iteration 0, if there are any.
-        takeover_aer: iteration 0 stays in force until the AER on validation, in percent, is below this; None: for one stretch.
-        whole_corpus: label everything at each pass, not only what the coming stretch reads.
+        takeover_aer: iteration 0 is used until the AER on validation, in percent, is below this; None: for one stretch.
+        whole_corpus: label the whole corpus in each pass, not only what the next stretch reads.
         batch_tokens: pieces of a label batch.
         autocast: dtype to label in.
     """
@@ -99,15 +99,15 @@ class EM:
         self.store: LabelStore | None = None
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what a checkpoint has to keep: plain numbers and text."""
+        """Return the state for a checkpoint: plain numbers and text."""
         digest = self.store.digest if self.store else ""
         return {"em_iter": self.em_iter, "stretch": self.stretch, "taken_over": self.taken_over, "digest": digest}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take up the iteration that a checkpoint was in.
+        """Restore the EM iteration of a checkpoint.
 
         Raises:
-            InputError: its labels are gone or not the same any more.
+            InputError: its labels are missing or have changed.
         """
         self.em_iter, self.stretch, self.taken_over = state["em_iter"], state["stretch"], state["taken_over"]
         if not state["digest"]:
@@ -133,7 +133,7 @@ class EM:
 
     @property
     def waiting(self) -> bool:
-        """Whether the labels of iteration 0 stay in force."""
+        """Whether the labels of iteration 0 are still used."""
         if self.initial is None or self.em_iter > 0:
             return False
         if self.takeover_aer is not None:
@@ -141,7 +141,7 @@ class EM:
         return not self.schedule.periodic or self.stretch <= 0
 
     def judge(self, aer: float) -> None:
-        """Hear the mean AER of a validation, in percent: below `takeover_aer`, self-labels take over at the next stretch."""
+        """Process the mean AER of a validation, in percent: below `takeover_aer`, self-labels start at the next stretch."""
         if self.takeover_aer is not None and not self.taken_over and aer < self.takeover_aer:
             self.taken_over = True
             logger.info(f"AER {aer:.2f} is below {self.takeover_aer}: self-labels take over at the next stretch")
@@ -150,9 +150,9 @@ class EM:
         """Make the labels of this stretch if it has none yet; every rank calls it before every update.
 
         Args:
-            epoch, update: where training is.
+            epoch, update: current position of training.
             coming: returns the ids that the stretch reads.
-            teacher: labels.
+            teacher: the weights that label.
         """
         stretch = self.schedule.stretch(epoch, update)
         if self.store is not None and stretch == self.stretch:
@@ -197,7 +197,7 @@ class EM:
             else:
                 for _ in passing:
                     pass
-            all_agree(True)  # the files are complete when the first rank gets here
+            all_agree(True)  # a barrier: rank 0 gets here when the files are complete
         try:
             self.store = LabelStore(directory, SPLIT, self.corpus)
         except InputError as error:
@@ -210,7 +210,7 @@ class EM:
 
     @staticmethod
     def _is_there(directory: Path, provenance: dict[str, Any]) -> bool:
-        """Tell whether these very labels were made before the run was stopped."""
+        """Return whether labels with this provenance exist, from before the run was stopped."""
         try:
             manifest = read_manifest(directory, SPLIT)
         except InputError:

@@ -1,4 +1,4 @@
-"""The E-step over a whole corpus: batches are formed globally and dealt whole to the ranks, and memory does not grow."""
+"""The E-step over a whole corpus: batches are formed globally and distributed whole to the ranks; memory is bounded."""
 
 from __future__ import annotations
 
@@ -91,9 +91,9 @@ def write_labels(
 
     Args:
         aligner: makes the links.
-        corpus: what is labelled; all that is usable.
+        corpus: the corpus; all usable pairs are labelled.
         split: `train`, `valid`, ….
-        directory: where to.
+        directory: output directory.
         shard: number of shards, and which of them, from 0.
         progress: whether to show a bar.
 
@@ -112,9 +112,9 @@ def write_labels(
 
 
 def origin(teacher: EncoderAndPointer, config: AlignerConfig, autocast: torch.dtype | None, batch_tokens: int) -> dict[str, Any]:
-    """Return what a manifest says of how labels are made: all that can change them, but for the data."""
+    """Return the manifest entries on how labels are made: all that can change them, except the data."""
     items = config.signature_items()
-    del items["window"]  # the pieces are there already
+    del items["window"]  # a pass cuts no windows
     items |= {"autocast": str(autocast).removeprefix("torch.").lower(), "batch_tokens": batch_tokens}
     return {
         "weights": fingerprint(teacher, config),

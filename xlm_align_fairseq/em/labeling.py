@@ -49,14 +49,14 @@ def _label(teacher: EncoderAndPointer, pieces: PieceBatch, config: AlignerConfig
 
 
 def pair_batch(pairs: Mapping[str, Tensor]) -> PieceBatch:
-    """Return the unmasked pieces of the pairs of a batch, as they are stored, whatever the order they are trained on in."""
+    """Return the unmasked pieces of a batch, sides in stored order even where training swaps them."""
     swapped, there = pairs["swapped"], (pairs["src_lengths"], pairs["tgt_lengths"])
     src_lengths, tgt_lengths = torch.where(swapped, there[1], there[0]), torch.where(swapped, there[0], there[1])
     return PieceBatch(pairs["source"], pairs["target"], src_lengths, tgt_lengths)
 
 
 def join_labels(sample: dict[str, Any], corpus: Corpus, store: LabelStore | None, label_now: Callable[[], Labels]) -> None:
-    """Put links and what they come to into a batch: `pairs["links"]`, in the order trained on, and `label_statistics`.
+    """Add links and their counts to a batch: `pairs["links"]`, sides in training order, and `label_statistics`.
 
     Args:
         sample: a batch as `BitextDataset` merges it.
@@ -129,7 +129,7 @@ def swap_links(links: Tensor, swapped: Tensor, n_source: int, n_target: int) -> 
 
     Args:
         links: (B, S, T) bool.
-        swapped: (B,) bool, True for pairs whose sides change places.
+        swapped: (B,) bool, True for pairs whose sides are swapped.
         n_source, n_target: longest side of each kind afterwards.
 
     Returns:

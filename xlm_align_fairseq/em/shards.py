@@ -1,4 +1,4 @@
-"""Cut a labelling pass into shards that several processes take, and put their labels together."""
+"""Split a labelling pass into shards for several processes, and merge their labels."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ def shard_ids(ids: np.ndarray, num_shards: int, shard_id: int) -> np.ndarray:
 
 
 def shard_directory(out: Path, num_shards: int, shard_id: int) -> Path:
-    """Return where the labels of one shard are."""
+    """Return the directory of the labels of one shard."""
     return out / "shards" / f"{shard_id}-of-{num_shards}"
 
 
 def merge_shards(corpus: Corpus, split: str, out: Path, num_shards: int) -> None:
-    """Put the labels of all shards together and remove them.
+    """Merge the labels of all shards, then delete the shards.
 
     Raises:
         InputError: a shard is missing, is another one than its directory says, was made with other weights, flags or data than

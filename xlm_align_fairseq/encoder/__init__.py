@@ -1,4 +1,4 @@
-"""Pieces in, hidden states out: vocabulary, sequences, the network and its heads. It knows no alignment."""
+"""Pieces in, hidden states out: vocabulary, sequences, the network and its heads. It does not depend on alignment."""
 
 import lazy_loader
 

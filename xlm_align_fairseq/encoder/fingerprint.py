@@ -1,4 +1,4 @@
-"""Which weights made an output: a hash that tells one model from another."""
+"""Fingerprint of weights: a hash that identifies the model behind an output."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ from xlm_align_fairseq.encoder.sequences import WordMarks
 from xlm_align_fairseq.encoder.vocabulary import PAD
 from xlm_align_fairseq.system.records import build
 
-LOWEST = torch.finfo(torch.float16).min  # an attention score that no piece survives, finite in every precision
+LOWEST = torch.finfo(torch.float16).min  # attention score of padding: softmax makes it 0; finite in every precision
 
 Size = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -114,7 +114,7 @@ class SelfAttention(nn.Module):
 
 
 def _attend_on_cpu(query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor, dropout_p: float) -> Tensor:
-    """Do what `scaled_dot_product_attention` does: on CPUs its backward pass takes several times as long at sentence length."""
+    """Compute `scaled_dot_product_attention`, whose own backward pass is several times slower on CPUs at sentence length."""
     n_batch, heads, length, width = query.shape
     bias = attn_mask.expand(n_batch, heads, 1, length).flatten(0, 1)
     query, key, value = (side.flatten(0, 1) for side in (query, key, value))
@@ -172,7 +172,7 @@ class Encoder(nn.Module):
 
     @property
     def device(self) -> torch.device:
-        """Where the weights are."""
+        """Device of the weights."""
         return self.embed_tokens.weight.device
 
     @property
@@ -181,7 +181,7 @@ class Encoder(nn.Module):
         return cast(Layer, self.layers[-1]).final_layer_norm
 
     def at_layers(self, tokens: Tensor, layers: Sequence[int]) -> list[Tensor]:
-        """Return the hidden states of some layers, each (B, L, C), from one pass that ends at the highest; as `forward` else."""
+        """Return the hidden states of some layers, each (B, L, C), from one pass up to the highest; otherwise as `forward`."""
         for layer in layers:
             if not 0 <= layer <= self.config.layers:
                 raise ValueError(f"layer {layer}: this encoder has layers 1..{self.config.layers} (0 = embeddings)")
@@ -229,12 +229,12 @@ class PointerHead(nn.Module):
 
     @torch.no_grad()
     def start_from_similarity(self, norm: nn.LayerNorm, sharpness: float = 10.0) -> None:
-        """Make an untrained head point at similar pieces, so that it can teach a pretrained encoder from the first update.
+        """Initialise the head to point at similar pieces, so that its loss helps a pretrained encoder from the first update.
 
         Both maps become multiples of the identity: a hidden state of the expected length gives itself the logit `sharpness`.
 
         Args:
-            norm: the last LayerNorm before the head; Σ γ² + β² is the expected squared length of what it puts out.
+            norm: the last LayerNorm before the head; Σ γ² + β² is the expected squared length of its output.
             sharpness: logit of a piece with itself, 1 / temperature of a softmax over cosines.
         """
         squared_length = norm.weight.square().sum() + norm.bias.square().sum()

@@ -1,4 +1,4 @@
-"""Words to pieces: sentencepiece, then the encoder's ids."""
+"""Encode words as pieces: sentencepiece, then the encoder's ids."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import numpy as np
 
 from xlm_align_fairseq.encoder.vocabulary import Vocabulary, open_sentencepiece
 
-CACHED_WORDS = 1 << 16  # words whose pieces are remembered, in some 20 MB
+CACHED_WORDS = 1 << 16  # words whose pieces are cached, in some 20 MB
 
 
 @dataclasses.dataclass(frozen=True)
 class PieceFiles:
-    """The two files of a model that make pieces: bytes as they are stored, and the dictionary as it reads."""
+    """Dictionary and sentencepiece model: bytes of both files, and the parsed dictionary."""
 
     dictionary: bytes
     sentencepiece: bytes
@@ -38,7 +38,7 @@ class PieceEncoder:
 
     Args:
         sentencepiece: path or bytes of the sentencepiece model.
-        vocabulary: the encoder's pieces; what it lacks becomes `<unk>`.
+        vocabulary: the encoder's pieces; other pieces become `<unk>`.
     """
 
     def __init__(self, sentencepiece, vocabulary: Vocabulary):
@@ -60,7 +60,7 @@ class PieceEncoder:
         Returns:
             (L,) int64 ids and (L,) int64 index of the word that each piece belongs to.
         """
-        cache = self._cache  # one throughout, also where another thread puts a new one in its place
+        cache = self._cache  # use one cache throughout, even if another thread replaces it
         unseen = list({word for word in words if word not in cache})
         if unseen:
             if len(cache) + len(unseen) > CACHED_WORDS:

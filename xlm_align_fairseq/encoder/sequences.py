@@ -1,4 +1,4 @@
-"""The sequences that encoders read: where pieces and specials stand, built and taken apart in this place alone.
+"""Build and split the sequences that encoders read: the only place that knows the positions of pieces and specials.
 
 `<s> side </s>` is one side alone, `<s> S </s> T </s>` both sides of a pair, as translation language models and word alignment
 read it. Encoders that are fine-tuned on pairs of sentences read `<s> A </s></s> B </s>` (Conneau et al. 2020).

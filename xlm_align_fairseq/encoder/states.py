@@ -13,22 +13,22 @@ from xlm_align_fairseq.encoder.sequences import Sides
 from xlm_align_fairseq.encoder.vocabulary import PAD
 from xlm_align_fairseq.system.device import lower_precision
 
-STEP = 4  # lengths are padded to multiples
-SHORTEST = 8  # from here on a row of a matrix product does not depend on how many there are
+STEP = 4  # lengths are padded to multiples of it
+SHORTEST = 8  # from this length on, a row of a matrix product does not depend on the number of rows
 
 
 def padded(lengths: np.ndarray) -> np.ndarray:
-    """Return the padded length of each sequence: a function of its own length alone, so that its neighbours do not matter."""
+    """Return the padded length of each sequence: a function of its length alone, so that results do not depend on the batch."""
     return np.maximum(-(-lengths // STEP) * STEP, SHORTEST)
 
 
 def buckets(keys: np.ndarray, sizes: np.ndarray, capacity: int) -> Iterator[np.ndarray]:
-    """Yield the numbers of items that go together: of one key, and as many as fit.
+    """Yield batches of item indices: items with equal keys, as many as fit.
 
     Args:
         keys: (N,) or (N, columns) int64; items with equal keys share a batch.
-        sizes: (N,) what each item takes of a batch, equal where keys are.
-        capacity: of a batch; an item that takes more comes alone.
+        sizes: (N,) size of each item, equal where keys are equal.
+        capacity: maximum total size of a batch; a larger item forms a batch of its own.
     """
     if not len(keys):
         return
@@ -41,13 +41,13 @@ def buckets(keys: np.ndarray, sizes: np.ndarray, capacity: int) -> Iterator[np.n
 
 
 class States:
-    """Hidden states of sequences, without padding, one after another.
+    """Hidden states of sequences, concatenated without padding.
 
     Args:
         encoder: in evaluation mode.
         sequences: ids of pieces, specials included; each at most as long as the encoder reads.
-        layers: of which states are kept; nothing is computed above the last of them.
-        batch_tokens: pieces of a batch, padding included.
+        layers: layers whose states are kept; nothing is computed above the highest of them.
+        batch_tokens: maximum pieces of a batch, padding included.
         autocast: dtype to compute in, `None` for the encoder's own.
     """
 
@@ -84,11 +84,11 @@ class States:
         return np.logical_and.reduceat(places, self.begins[:-1]) if len(places) else np.zeros(0, bool)
 
     def gather(self, layer: int, first: np.ndarray, lengths: np.ndarray, width: int) -> Tensor:
-        """Return (B, width, C) states: those of `lengths` (B,) places from `first` (B,) on; padding has no meaning."""
+        """Return (B, width, C) states: those of `lengths` (B,) positions from `first` (B,) on; undefined at padding."""
         places = first[:, None] + np.minimum(np.arange(width), lengths[:, None] - 1)
         states = self.layers[layer]
         return states[torch.from_numpy(places).to(states.device)]
 
     def sides(self, layer: int, source: tuple[np.ndarray, np.ndarray, int], target: tuple[np.ndarray, np.ndarray, int]) -> Sides:
-        """Gather both sides of pairs; each is given as the arguments of `gather` behind the layer."""
+        """Gather both sides of pairs; each side is given by the arguments of `gather` after the layer."""
         return Sides(self.gather(layer, *source), self.gather(layer, *target))

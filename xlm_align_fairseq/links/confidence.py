@@ -1,4 +1,4 @@
-"""How far links and sentence pairs can be trusted: numbers between 0 and 1."""
+"""Confidence scores of sentence pairs, between 0 and 1."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def sentence_score(links: Mapping[Link, float], n_source: int, n_target: int) ->
 
     Args:
         links: the links of a sentence pair with their probabilities.
-        n_source, n_target: words of each side, those without any text left out.
+        n_source, n_target: number of words of each side, empty words not counted.
 
     >>> sentence_score({(0, 0): 0.75, (1, 1): 0.5, (1, 2): 0.25}, 2, 4)
     0.4583333333333333

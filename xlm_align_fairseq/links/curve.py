@@ -1,7 +1,7 @@
 """Count links with probabilities against gold at many thresholds at once: precision and recall as the threshold rises.
 
-A threshold t keeps the links with probability >= t. The links of all sentence pairs are sorted once; what each threshold
-keeps is then one cumulative sum from the top, so that the cost is O(N log N) for N links and any number of thresholds.
+A threshold t keeps the links with probability >= t. The links of all sentence pairs are sorted once; one
+cumulative sum gives the counts of all thresholds, so that the cost is O(N log N) for N links and any number of thresholds.
 """
 
 from array import array
@@ -88,10 +88,10 @@ def curve(links: Sequence[Mapping[Link, float]], gold: Sequence[Gold], threshold
 
 
 def spread_thresholds(links: Sequence[Mapping[Link, float]], most: int = 500) -> list[float]:
-    """Choose thresholds at which a curve looks as it does at all of them: the distinct probabilities, or ``most`` of them.
+    """Choose thresholds that represent the whole curve: the distinct probabilities, or at most ``most`` of them.
 
-    Where there are more, the chosen ones keep numbers of links that are as far apart as can be, since probabilities
-    crowd near 0 and 1; the lowest and the highest are always among them.
+    If there are more, the chosen ones are spaced evenly by the number of links that they keep, since probabilities
+    crowd near 0 and 1; the lowest and the highest are always included.
 
     Args:
         links: the links of each sentence pair with their probabilities.

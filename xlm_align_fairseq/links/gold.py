@@ -1,4 +1,4 @@
-"""Gold alignments, links that somebody made by hand, sure or possible: files of rows, or of Pharaoh lines."""
+"""Read gold alignments, sure and possible links made by hand, from files of rows or of Pharaoh lines."""
 
 import itertools
 import re
@@ -65,7 +65,7 @@ class GoldList(Sequence[Gold]):
 
 @dataclass(frozen=True)
 class GoldFile:
-    """Hold a gold file and how it was understood, for signatures.
+    """Hold a gold file and how it was parsed, for signatures.
 
     ``form`` is ``rows`` or ``pharaoh``; ``base`` is 0 or 1; ``ids`` tells how ids became lines: ``order`` of first
     appearance, ``lines`` (the ids are line numbers) or ``none`` (Pharaoh files have no ids); ``null_rows`` is the number of rows
@@ -87,7 +87,7 @@ def read_gold(path: PathLike, *, one_based: bool | None = None, n_lines: int | N
 def load_gold(
     path: PathLike, *, one_based: bool | None = None, n_lines: int | None = None, counted_in: str = "the corpus"
 ) -> GoldFile:
-    """Read a gold file in either of two formats, told apart by the first line that is not blank.
+    """Read a gold file in one of two formats, detected by the first line that is not blank.
 
     ``rows``: ``id src tgt [S|P] [confidence]``, always 1-based; no label means sure, a confidence from 0 to 1 is not read, a row
     in which one position is 0 (NULL: the word has no counterpart) is counted and has no link. With as many distinct ids as

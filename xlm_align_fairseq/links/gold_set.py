@@ -1,4 +1,4 @@
-"""A gold set: sentence pairs and the word alignments somebody made for them by hand."""
+"""Read gold sets: sentence pairs with word alignments made by hand."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class GoldSet:
 
         Args:
             source_file, target_file: sentences, one a line.
-            gold_file: rows or Pharaoh lines, see `alignment.links.load_gold`.
+            gold_file: rows or Pharaoh lines, see `links.gold.load_gold`.
             one_based: whether a Pharaoh gold file counts words from 1.
 
         Raises:
@@ -64,7 +64,7 @@ def read_gold_set(spec: str) -> GoldSet:
 
 
 def read_gold_sets(specs: Iterable[str]) -> list[GoldSet]:
-    """Read gold sets; a name that comes twice is numbered from the second on."""
+    """Read gold sets; repeated names are numbered from the second on."""
     sets: list[GoldSet] = []
     seen: Counter[str] = Counter()
     for spec in specs:

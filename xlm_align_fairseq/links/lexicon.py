@@ -1,4 +1,4 @@
-"""A bilingual lexicon from the links of a corpus: which words are linked with which, how often, how surely."""
+"""A bilingual lexicon from the links of a corpus: which words are linked, how often, with what probability."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\r": "\\r"})
 
 @dataclass(frozen=True)
 class Entry:
-    """Hold what the links say about a source and a target word.
+    """Hold the counts of a source and a target word that are linked.
 
     Attributes:
         count: links between the two.
@@ -58,7 +58,7 @@ class Lexicon:
             links: within both, with their probabilities or `None`.
         """
         for (i, j), probability in links.items():
-            words = sys.intern(source[i]), sys.intern(target[j])  # a word is kept once, however many pairs it is in
+            words = sys.intern(source[i]), sys.intern(target[j])  # each word is stored once, however many pairs it is in
             self._counts[words] += 1
             if probability is None:
                 self.has_probabilities = False

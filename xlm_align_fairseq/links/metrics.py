@@ -4,8 +4,8 @@ With A the links of a hypothesis, S the sure and P the possible gold links (P in
 
     AER = 1 - (|A & S| + |A & P|) / (|A| + |S|)      precision = |A & P| / |A|      recall = |A & S| / |S|
 
-All are fractions between 0 and 1 over the whole corpus. Where nothing was asked or nothing was said (0/0) nothing is
-wrong: AER is then 0, precision 1, recall 1; F1 is 0 where precision and recall are both 0.
+All are fractions between 0 and 1 over the whole corpus. A measure of 0/0, without gold or without hypothesis
+links, has no error: AER is 0, precision 1, recall 1. F1 is 0 where precision and recall are both 0.
 
 References: Och & Ney, "A Systematic Comparison of Various Statistical Alignment Models", 2003 (AER, precision,
 recall); Koehn, "Statistical Significance Tests for Machine Translation Evaluation", 2004 (intervals, pairing);
@@ -140,7 +140,7 @@ def count(hypothesis: Iterable[Link], gold: Gold) -> Counts:
 
 
 def resampled_interval(counts: Sequence[Counts], *, samples: int = 1000, seed: int = 12345) -> tuple[float, float]:
-    """Return the 95 % percentile interval of the corpus AER when sentence pairs are drawn again with replacement.
+    """Return the 95 % percentile interval of the corpus AER when sentence pairs are resampled with replacement.
 
     Args:
         counts: counts of each sentence pair.
@@ -156,7 +156,7 @@ def resampled_interval(counts: Sequence[Counts], *, samples: int = 1000, seed: i
 def paired_resampling(
     counts_a: Sequence[Counts], counts_b: Sequence[Counts], *, samples: int = 1000, seed: int = 12345
 ) -> Paired:
-    """Compare two systems on the same sentence pairs, drawn again together.
+    """Compare two systems on the same sentence pairs by paired bootstrap.
 
     With d the difference on the corpus, d_k that on sample k of K and m the mean of all d_k, the p-value of "no
     difference" is that of the shift method of Noreen (1989), which moves the samples to mean zero::
@@ -165,7 +165,7 @@ def paired_resampling(
 
     It is two-sided. Riezler & Maxwell (2005), and sacrebleu after them, shift the absolute values instead,
     |d_k| - mean |d_k| >= |d|, which counts only one tail of a clear difference and gives about half of this p.
-    One sentence pair can show nothing: p is then 1.
+    With a single sentence pair p is 1.
 
     Args:
         counts_a: counts of each sentence pair for the first system.
@@ -239,7 +239,7 @@ def _interval(values: Floats) -> tuple[float, float]:
 
 
 def _draw(matrix: Floats, samples: int, seed: int) -> Iterator[Floats]:
-    """Yield sums of rows drawn with replacement, (samples, columns) in all, in pieces that fit the memory."""
+    """Yield sums of rows drawn with replacement, (samples, columns) in all, in blocks that fit in memory."""
     n_rows = len(matrix)
     if n_rows == 0:
         raise InputError("no sentence pairs to draw from; a bootstrap interval needs at least one")

@@ -85,7 +85,7 @@ def read_pharaoh(source: PathLike | Iterable[str], *, one_based: bool = False, n
     Args:
         source: a path, or lines (an open text file, a list).
         one_based: the file counts words from 1.
-        name: what an error calls the file; the path where ``source`` is one, else ``<lines>``.
+        name: name of the file in error messages; by default the path, or ``<lines>``.
     """
     if isinstance(source, str | os.PathLike):
         name, source = name or str(source), read_lines(source)
@@ -119,8 +119,8 @@ def parse_tokens(line: str, one_based: bool, where: str, marks: str, allowed: st
         line: tokens with spaces between; one trailing ``"\n"`` is tolerated.
         one_based: the line counts words from 1.
         where: ``file:line`` for the text of an error.
-        marks: what may stand between the two words of a link: ``-`` and, in gold, ``p``.
-        allowed: what an error says is allowed.
+        marks: allowed marks between the two words of a link: ``-`` and, in gold, ``p``.
+        allowed: description of the allowed tokens in error messages.
 
     Returns:
         Each link with its mark and its probability, `None` where it has none.

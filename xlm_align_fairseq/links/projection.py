@@ -3,7 +3,7 @@
 A source span becomes at most one target span. The target words linked with its words are joined over gaps of at most
 `max_gap` other words, and the longest piece is kept. A target word that two spans claim goes to the one with more links
 to it, then to the one with the more probable link, then to the first; a span that is no longer in one piece keeps its
-longest piece again. What a span has lost or left it does not get back.
+longest piece again. Words that a span has lost or dropped are never given back to it.
 
 References: Yarowsky, Ngai & Wicentowski, "Inducing Multilingual Text Analysis Tools via Robust Projection across Aligned
 Corpora", 2001; García-Ferrero, Agerri & Rigau, "Model and Data Transfer for Cross-Lingual Sequence Labelling in
@@ -27,7 +27,7 @@ _CONTINUING = ("I", "E", "L")
 
 @dataclass(frozen=True)
 class Span:
-    """Hold neighbouring words, 0-based, and what they are labelled as."""
+    """Hold consecutive words, 0-based, and their label."""
 
     words: range
     label: str
@@ -150,10 +150,10 @@ def project_spans(spans: Sequence[Span], links: Links, max_gap: int = MAX_GAP) -
     Args:
         spans: of the source; they do not overlap.
         links: source-target links.
-        max_gap: the most words without a link to the span that may stand between two that have one.
+        max_gap: maximum number of words without a link to the span between two words with one.
 
     Returns:
-        A span for each of `spans`, `None` for one without links or with all its words lost to others.
+        A span for each of `spans`, `None` for one without links or with all its words lost to other spans.
 
     >>> project_spans([Span(range(0, 2), "LOC")], {(0, 1): None, (1, 3): None, (2, 0): None})
     [Span(words=range(1, 4), label='LOC')]
@@ -211,12 +211,12 @@ def linked_words(linked_with: Mapping[int, Sequence[tuple[int, float | None]]], 
 
 
 def longest_piece(linked: Mapping[int, Claim], max_gap: int, taken: Collection[int] = ()) -> range | None:
-    """Join linked words to pieces and return the longest; of equally long ones that with more links, then the first.
+    """Join linked words to pieces and return the longest; in a tie that with more links, then the first.
 
     Args:
-        linked: target words and what links them.
-        max_gap: the most other words that may stand between two words of a piece.
-        taken: words that may not.
+        linked: target words with their claims.
+        max_gap: maximum number of other words between two words of a piece.
+        taken: words that may not be between them.
     """
     return _longest(linked, max_gap, lambda last, j: not (taken and any(word in taken for word in range(last + 1, j))))
 

@@ -26,7 +26,7 @@ NAMES = {"model": "xlm_align", "task": "denoising_word_alignment", "criterion": 
 
 
 class Meter:
-    """Stand for a meter of an old fairseq checkpoint; nobody reads it."""
+    """Replace a meter of an old fairseq checkpoint, which is never read."""
 
 
 def load_checkpoint(path: Path | str) -> dict[str, Any]:
@@ -155,7 +155,7 @@ def save_checkpoint(path: Path, config: EncoderConfig, state: Mapping[str, Tenso
     """Write a checkpoint that fairseq restores, fine-tunes from and loads, and that is plain data to `torch.load`.
 
     Args:
-        path: where to; it is complete or not there.
+        path: output file, written atomically.
         config: sizes.
         state: tensors under the keys of the fairseq model `xlm_align`.
         hf_architecture: `xlm-roberta` or `bert`.
@@ -165,9 +165,9 @@ def save_checkpoint(path: Path, config: EncoderConfig, state: Mapping[str, Tenso
         "cfg": {
             "_name": None,
             "model": {"_name": NAMES["model"], **config.to_flags(), "hf_architecture": hf_architecture},
-            "task": {"_name": NAMES["task"], "data": ""},  # whoever loads it gives the directory that holds dict.txt
+            "task": {"_name": NAMES["task"], "data": ""},  # given at loading: the directory with dict.txt
             "criterion": {"_name": NAMES["criterion"]},
-            # what the task takes from other groups of the configuration
+            # settings that the task reads from other groups of the configuration
             "common": {"seed": 1, "cpu": False},
             "optimization": {"update_freq": [1]},
             "ema": {"store_ema": False},
@@ -183,6 +183,6 @@ def save_checkpoint(path: Path, config: EncoderConfig, state: Mapping[str, Tenso
 
 
 def own(value: Tensor) -> Tensor:
-    """Return the tensor with a memory of its own: a view would be stored with all that it is a view of."""
+    """Return the tensor with its own storage: saving a view would save the whole storage behind it."""
     value = value.detach().contiguous()
     return value.clone() if value.untyped_storage().nbytes() != value.nbytes else value

@@ -1,4 +1,4 @@
-"""Model directories of our own: weights, `dict.txt`, `sentencepiece.bpe.model`, `aligner.json`; without fairseq."""
+"""Read and write model directories: weights, `dict.txt`, `sentencepiece.bpe.model`, `aligner.json`; without fairseq."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ MAKE = "`xlm-align convert SOURCE --to fairseq DIRECTORY` makes a complete model
 
 
 def read_model(weights: Path, content: Mapping[str, Any]) -> Model:
-    """Read the model directory that a checkpoint of ours lies in.
+    """Read the model directory of a checkpoint of `xlm_align`.
 
     Args:
         weights: the checkpoint.
@@ -67,7 +67,7 @@ def write_model(directory: Path, model: Model) -> None:
 
 
 def write_companions(directory: Path, vocabulary: Vocabulary, sentencepiece: bytes, aligner: AlignerConfig) -> None:
-    """Write what stands beside the weights: `dict.txt`, `sentencepiece.bpe.model`, `aligner.json`."""
+    """Write the files beside the weights: `dict.txt`, `sentencepiece.bpe.model`, `aligner.json`."""
     vocabulary.write(directory / DICTIONARY)
     write_atomically(directory / SENTENCEPIECE, lambda file: file.write(sentencepiece))
     write_aligner(directory, aligner)

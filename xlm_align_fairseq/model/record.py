@@ -1,4 +1,4 @@
-"""The record that every reader returns and every writer takes."""
+"""The model in memory: the record that every reader returns and every writer takes."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from xlm_align_fairseq.model.tensors import HEADS, Shapes, check_tensors
 
 __all__ = ["HEADS", "Model", "default_aligner", "load_encoder", "load_heads"]
 
-# How links are made until `xlm-align choose` measures: (method, encoding, align_layer / layers). That of XLM-R base is published
-# (Chi et al. 2021); that of multilingual-e5-small, each side alone, was best on the XL-WA development sets (mean AER 13.6): it
-# never saw two sentences in one sequence.
+# Defaults, which `xlm-align choose` replaces: (method, encoding, align_layer / layers). The default of XLM-R base is published
+# (Chi et al. 2021); that of multilingual-e5-small was best on the XL-WA development sets (mean AER 13.6): separate encoding,
+# since this encoder was not trained on two sentences in one sequence.
 ALIGNERS = {"xlm-roberta": ("optimal-transport", "joint", 8 / 12), "bert": ("entropic", "separate", 6 / 12)}
 
 
 def default_aligner(hf_architecture: str, layers: int) -> AlignerConfig:
-    """Return the aligner configuration of an encoder that brings none; `align_layer` is proportional to the depth."""
+    """Return the aligner configuration of an encoder without its own; `align_layer` is proportional to the depth."""
     method, encoding, depth = ALIGNERS[hf_architecture]
     return AlignerConfig.named(method, encoding=encoding, align_layer=max(1, round(layers * depth)))
 
@@ -40,7 +40,7 @@ class Model:
         vocabulary: the pieces that the embedding table has rows for.
         sentencepiece: the sentencepiece model, serialised; `open_sentencepiece` opens it.
         aligner: how links are made.
-        chosen: True if the source brought `aligner`, False if it is the default of the architecture.
+        chosen: True if `aligner` was read from the source, False if it is the default of the architecture.
 
     Raises:
         InputError: vocabulary, sizes and tensors do not fit each other, or a number is not finite.
@@ -71,7 +71,7 @@ class Model:
         return {key.removeprefix(f"{name}."): value for key, value in self.state.items() if key.startswith(f"{name}.")}
 
     def parameters(self) -> int:
-        """Count the numbers that are stored."""
+        """Count the stored parameters."""
         return sum(value.numel() for value in self.state.values())
 
 

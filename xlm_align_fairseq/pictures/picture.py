@@ -1,7 +1,7 @@
 """Draw the links of sentence pairs: one HTML page that needs nothing else, or text for a terminal.
 
 The page is ``picture.html`` beside this file with two values filled in, the title and one JSON blob. The script of the
-page writes words only as text, never as markup, and the page forbids itself every request to elsewhere.
+page writes words only as text, never as markup, and the page forbids all network requests.
 """
 
 import html
@@ -37,7 +37,7 @@ _BIDI_CONTROLS = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u20
 
 @dataclass(frozen=True)
 class Example:
-    """Hold one sentence pair and what there is to show about it.
+    """Hold one sentence pair and the data to show about it.
 
     Args:
         source: source words.
@@ -223,5 +223,5 @@ def _paint(mark: str, colour: bool) -> str:
 
 
 def _printable(text: str) -> str:
-    """Replace what could command a terminal, has no width or turns a line around; joiners inside words stay."""
+    """Replace characters that control a terminal, have no width or change the text direction; keep joiners inside words."""
     return "".join("\ufffd" if unicodedata.category(c) in ("Cc", "Cs", "Zl", "Zp") or c in _BIDI_CONTROLS else c for c in text)

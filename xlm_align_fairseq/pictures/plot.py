@@ -32,7 +32,7 @@ SHAPES = "osD^vP><"
 
 _STYLE: dict[str, Any] = {
     "svg.fonttype": "none",  # text stays text: it can be searched and copied, and be in any script
-    "svg.hashsalt": "xlm-align",  # else matplotlib names the parts of the picture by chance
+    "svg.hashsalt": "xlm-align",  # else matplotlib uses random ids
     "text.parse_math": False,  # a $ is a $
     "path.simplify": False,
     "font.sans-serif": ["DejaVu Sans"],  # comes with matplotlib, so that texts are measured alike everywhere
@@ -41,7 +41,7 @@ _STYLE: dict[str, Any] = {
     "axes.axisbelow": True,
     "grid.color": "#e4e8ee",
 }
-# By the upper left corner of the frame; one that is long does not make the frame narrow.
+# Title and note: at the upper left corner of the frame; a long one does not narrow the frame.
 _HEAD: dict[str, Any] = {"xycoords": "axes fraction", "textcoords": "offset points", "in_layout": False}
 # What XML 1.0 cannot hold, and lone surrogates, which UTF-8 cannot.
 _UNWRITABLE = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -49,7 +49,7 @@ _UNWRITABLE = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010fff
 
 @dataclass(frozen=True)
 class Mark:
-    """Hold a point to be marked: its label, left out where there is no room, and a note for the pointer that rests on it."""
+    """Hold a point to be marked: its label, left out where there is no room, and a note to show as a tooltip."""
 
     x: float
     y: float
@@ -95,8 +95,8 @@ def line_plot(
     """Return an SVG picture of curves with axes, a grid and a legend; the same input gives the same text.
 
     Args:
-        curves: the lines, in the order of the legend; beyond seven the colours come again with other shapes. A line
-            without marks has its shape at its points, or at some of many, unless it is dashed.
+        curves: the lines, in the order of the legend; beyond seven the colours repeat with other shapes. A line
+            without marks shows its shape at its points (at some of them if there are many), unless it is dashed.
         x_label, y_label: names of the axes.
         title: heading.
         note: a line below it.
@@ -116,7 +116,7 @@ def line_plot(
     from matplotlib.ticker import MaxNLocator
 
     svg = io.StringIO()
-    # The user's own settings would make it another picture. Glyphs that are missing here are in the viewer's fonts.
+    # Ignore the user's settings, which would change the picture. Glyphs that are missing here are in the viewer's fonts.
     with style.context(["default", _STYLE]), warnings.catch_warnings():
         warnings.filterwarnings("ignore", r"Glyph .* missing", UserWarning)
         figure = Figure((width / 96, height / 96), dpi=96)
@@ -131,7 +131,7 @@ def line_plot(
         _add_legend(figure, curves)
         rect = (0, 0, 1, 1 - (52 if note else 32) / figure.bbox.height)
         figure.set_layout_engine("constrained", rect=rect, w_pad=0.12, h_pad=0.12)
-        figure.draw_without_rendering()  # lays out, so that there are pixels to find room in
+        figure.draw_without_rendering()  # compute the layout: labels need positions in pixels
         figure.set_layout_engine("none")
         _add_marks(axes, curves)
         figure.savefig(svg, format="svg", metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")))
@@ -139,9 +139,9 @@ def line_plot(
 
 
 def _span(values: Sequence[float], ends: Ends) -> Point:
-    """Return the ends of an axis: those given, else those of the values with a little air."""
+    """Return the ends of an axis: those given, else those of the values with a margin."""
     low, high = (min(values), max(values)) if values else (0.0, 1.0)
-    if high - low <= 1e-9 * max(abs(low), abs(high)):  # one value: widen towards 0, where values make sense more surely
+    if high - low <= 1e-9 * max(abs(low), abs(high)):  # one value: widen towards 0, since values above may be impossible
         low, high = (low - 1, high) if low > 0 else (low, high + 1)
     air = 0.04 * (high - low)
     low, high = low - air if ends[0] is None else ends[0], high + air if ends[1] is None else ends[1]
@@ -151,7 +151,7 @@ def _span(values: Sequence[float], ends: Ends) -> Point:
 def _add_lines(axes: Axes, curves: Sequence[Curve]) -> None:
     for n, curve in enumerate(curves):
         look = _look(n, curve, not curve.marks and not curve.dashed)
-        if len(curve.points) > 30:  # shares of the frame: not where the other curves have their shapes
+        if len(curve.points) > 30:  # offset and distance, as shares of the frame: shapes of curves do not coincide
             look["markevery"] = (0.02 * (n % 5), 0.1)
         axes.plot([x for x, _ in curve.points], [y for _, y in curve.points], gid=f"curve-{n}", **look)
 
@@ -193,7 +193,7 @@ def _add_legend(figure: Figure, curves: Sequence[Curve]) -> None:
 
 
 def _add_marks(axes: Axes, curves: Sequence[Curve]) -> None:
-    """Draw the marks that lie in the frame, and their labels where those cover nothing: the strong ones choose first."""
+    """Draw the marks that lie in the frame, and their labels where there is room; labels of strong marks are placed first."""
     from matplotlib.transforms import Bbox
 
     (left, right), (low, high) = axes.get_xlim(), axes.get_ylim()
@@ -225,7 +225,7 @@ def _add_marks(axes: Axes, curves: Sequence[Curve]) -> None:
 
 
 def _beside(width: float, height: float) -> Iterator[Point]:
-    """Yield places for a box by a point: by how many pixels its centre is to the right and up."""
+    """Yield positions of a box beside a point: offsets of its centre to the right and up, in pixels."""
     for far in (8.0, 13.0):
         for right, up in ((1, 1), (-1, -1), (1, -1), (-1, 1), (1, 0), (-1, 0), (0, 1), (0, -1)):
             away = 0.75 * far if right and up else far
@@ -233,7 +233,7 @@ def _beside(width: float, height: float) -> Iterator[Point]:
 
 
 def _with_notes(svg: str, curves: Sequence[Curve], title: str) -> str:
-    """Add what matplotlib has no word for, a name of the whole and notes of its parts; take out the address of a DTD."""
+    """Add a name of the picture and notes of its parts, which matplotlib cannot write; remove the DTD."""
     notes = {f"mark-{n}-{k}": mark.note for n, curve in enumerate(curves) for k, mark in enumerate(curve.marks)}
     notes |= {f"name-{n}": curve.name for n, curve in enumerate(curves) if _short(curve.name) != _clean(curve.name)}
 

@@ -1,4 +1,4 @@
-"""Training from a converted encoder: its weights into the model, and its companions into the save directory."""
+"""Start training from a converted encoder: load its weights, and write its companions (files) to the save directory."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from xlm_align_fairseq.system.files import together
 
 logger = logging.getLogger(__name__)
 SIZES = ("encoder_layers", "encoder_embed_dim", "encoder_attention_heads", "encoder_ffn_embed_dim")
-OF_THE_ENCODER = ("layer_norm_eps", "max_positions")  # follow the weights, not the architecture's name
+OF_THE_ENCODER = ("layer_norm_eps", "max_positions")  # taken from the weights, not from --arch
 
 
 def beside(checkpoint: str | None) -> str | None:
-    """Return a checkpoint that has companions beside it, so that training can start from it as from a cold start."""
+    """Return the checkpoint if its companions are beside it, so that training can start from it as from a cold start."""
     return checkpoint if checkpoint and (Path(checkpoint).parent / directory.ALIGNER).is_file() else None
 
 
@@ -39,8 +39,8 @@ class ColdStart:
 
         Args:
             path: a model directory, or a checkpoint in one.
-            vocabulary: that of the data.
-            goes_on: the run goes on from this checkpoint (--restore-file), which may be one of its own.
+            vocabulary: vocabulary of the data.
+            goes_on: the run resumes from this checkpoint (--restore-file), which may be its own.
 
         Raises:
             InputError: something is missing in the directory, or the dictionaries differ.
@@ -54,7 +54,7 @@ class ColdStart:
         return cls(path, model, goes_on)
 
     def adapt(self, cfg) -> None:
-        """Check the architecture's sizes against the weights and give the configuration what follows from them."""
+        """Check the architecture's sizes against the weights and copy the settings of the weights to the configuration."""
         ours = self.model.config.to_flags()
         wrong = [f"--{flag.replace('_', '-')} {cfg[flag]} (weights: {ours[flag]})" for flag in SIZES if cfg[flag] != ours[flag]]
         if wrong:
@@ -66,7 +66,7 @@ class ColdStart:
         cfg["hf_architecture"] = self.model.hf_architecture
 
     def fill(self, model) -> None:
-        """Load the weights; heads that the encoder lacks keep their fresh ones."""
+        """Load the weights; heads that the encoder lacks keep their initial weights."""
         state = {key: value.float() for key, value in self.model.state.items()}
         model.load_state_dict(state, strict=True)
         if not self.model.head("pointer"):
@@ -75,10 +75,10 @@ class ColdStart:
         self.model.state.clear()  # the model has them now
 
     def write_companions(self, save_dir: Path, aligner: AlignerConfig) -> None:
-        """Write dictionary, sentencepiece model and aligner configuration beside the checkpoints to come."""
+        """Write dictionary, sentencepiece model and aligner configuration to the directory of the checkpoints."""
         source, there = Path(self.path).resolve(), save_dir.resolve()
         if self.goes_on and source.parent == there:
-            directory.write_aligner(save_dir, aligner)  # the others are those that the run began with
+            directory.write_aligner(save_dir, aligner)  # the other companions are unchanged
             return
         if there in (source, source.parent):
             raise InputError(f"--save-dir {save_dir} is the directory of the cold start: give another, its files would mix")

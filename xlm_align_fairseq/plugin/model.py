@@ -33,7 +33,7 @@ class XlmAlignModelConfig(FairseqDataclass):
 
 
 class Output(NamedTuple):
-    """What one update needs; `None` where the batch has no such part.
+    """Logits of one update; `None` where the batch has no such part.
 
     Shapes: N pieces to predict in the pairs, M in the monolingual blocks, V vocabulary, B pairs, S and T pieces a side.
     """
@@ -59,7 +59,7 @@ class XlmAlignModel(BaseFairseqModel):
         return cls(EncoderConfig.from_flags(cfg, len(task.dictionary)))
 
     def forward(self, masked, src_lengths, tgt_lengths, predict=None, point=True, mono=None, mono_predict=None):
-        """Compute the logits of one update, those that are asked for.
+        """Compute the requested logits of one update.
 
         Args:
             masked: (B, L) masked pieces of `<s> S </s> T </s>`.
@@ -82,7 +82,7 @@ class XlmAlignModel(BaseFairseqModel):
         return output
 
     def freeze_heads(self, lm_head: bool, pointer: bool) -> None:
-        """Take heads that no loss reads out of training: ranks would wait for their gradients."""
+        """Freeze heads without a loss: distributed ranks would wait for their gradients."""
         if lm_head:
             for name, parameter in self.lm_head.named_parameters():
                 parameter.requires_grad_(name == "weight")  # the embedding table, which the encoder trains
@@ -93,7 +93,7 @@ class XlmAlignModel(BaseFairseqModel):
         return self.encoder.config.max_positions
 
     def upgrade_state_dict_named(self, state_dict, name):
-        """Let encoders without heads load: a head that the checkpoint lacks keeps its fresh weights, and the log says so."""
+        """Load encoders without heads: a head that the checkpoint lacks keeps its initial weights, which is logged."""
         super().upgrade_state_dict_named(state_dict, name)
         for head in ("lm_head", "pointer"):
             fresh = getattr(self, head).state_dict(prefix=f"{head}.")

@@ -1,7 +1,7 @@
-"""What fairseq needs to run on today's torch: applied once a command line or a configuration names one of our tasks.
+"""Patch fairseq to run on today's torch, once a command line or a configuration names a task of this package.
 
-A program that trains another task of fairseq is left as it is, whether it imports the aligner or not. Each patch names the fault
-that it answers; all of them were observed with ve-fairseq 0.12.3 on torch 2.13.
+Programs that train other tasks of fairseq are not patched, whether they import the aligner or not. Each patch names the bug that
+it fixes; all bugs were observed with ve-fairseq 0.12.3 on torch 2.13.
 """
 
 import argparse

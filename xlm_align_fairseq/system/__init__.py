@@ -1,1 +1,1 @@
-"""The machine: files, processes, memory, ranks, devices. It knows no language."""
+"""Helpers for the machine: files, processes, memory, ranks, devices. They do not depend on language."""

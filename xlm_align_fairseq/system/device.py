@@ -1,4 +1,4 @@
-"""Where tensors are computed, and in which precision."""
+"""Select the device and the precision of computation."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def open_device(name: str) -> torch.device:
 
 
 def default_batch_tokens(device: torch.device) -> int:
-    """Return the pieces of a batch, padding included, that a device computes fast with."""
+    """Return the default batch size of a device, in pieces with padding."""
     return 2048 if device.type == "cpu" else 32768
 
 

@@ -1,4 +1,4 @@
-"""Files that are complete or not there, and outputs that are refused."""
+"""Write files atomically, and refuse unsafe outputs."""
 
 from __future__ import annotations
 
@@ -218,16 +218,16 @@ def encoded(text: str) -> bytes:
 
 
 def real_path(path: str) -> str:
-    """Return the regular file that a symbolic link leads to, so that the link stays one; every other path as it is."""
+    """Resolve a symbolic link to a regular file, so that writing keeps the link; return other paths unchanged."""
     if not os.path.islink(path) or (os.path.exists(path) and not os.path.isfile(path)):
         return path
     return os.path.realpath(path)
 
 
 def check_output(flag: str, path: str, inputs: Iterable[str | int]) -> None:
-    """Refuse an output that is one of the inputs, under whatever name, or whose name says that it is packed.
+    """Refuse an output that is one of the inputs, under any name, or that has the name of a packed file.
 
-    What is no regular file, such as a pipe, is let through.
+    Outputs that are not regular files, such as pipes, are accepted.
 
     Args:
         flag: the flag that gave the output, for the text of the error.

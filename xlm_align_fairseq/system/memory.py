@@ -1,4 +1,4 @@
-"""Keep the memory that a training step frees: giving it back and asking for it anew costs a page fault for every 4 KiB."""
+"""Keep the memory that a training step frees: releasing and allocating it again costs a page fault for every 4 KiB."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from typing import Any
 
 M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_MAX = -1, -2, -4  # of glibc's malloc.h
 LARGEST = 2**31 - 1
-PADDING = 1 << 28  # bytes that are asked for at a time
+PADDING = 1 << 28  # bytes to request at a time
 
 
 def keep_freed_memory() -> bool:
-    """Tell glibc's allocator to hold on to large blocks that are freed; for processes that allocate the same sizes over and over.
+    """Make glibc's allocator keep large blocks that are freed, for processes that allocate the same sizes repeatedly.
 
-    Updates on the CPU take less time, and the process takes more memory at its peak, the more the longer it runs:
-    `release_freed_memory` now and then puts a bound to that.
+    Updates on the CPU take less time. Peak memory is higher and grows during a run: call `release_freed_memory`
+    regularly to bound it.
 
     Returns:
         False where the C library is another one: nothing is changed then.
@@ -27,7 +27,7 @@ def keep_freed_memory() -> bool:
 
 
 def release_freed_memory() -> None:
-    """Give back what glibc's allocator holds on to: batches of other sizes leave holes, and those add up over many updates."""
+    """Release the memory that glibc's allocator keeps: batches of different sizes fragment it over many updates."""
     if trim := _c_function("malloc_trim"):
         trim.argtypes = [ctypes.c_size_t]
         trim(0)

@@ -1,4 +1,4 @@
-"""Work ahead on a stream, in order and with a bounded number of items under way: a thread, or several processes."""
+"""Process a stream ahead in a thread or in several processes, in order and with a bounded number of items in flight."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from xlm_align_fairseq.errors import InputError
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-IN_FLIGHT = 3  # items a worker: one that it works on, and some that wait for it or for their turn
+IN_FLIGHT = 3  # items per worker: one in work, the others waiting for the worker or for output in order
 
 
 def prefetch(items: Iterable[Item], ahead: int = 1) -> Iterator[Item]:
-    """Yield the items of a stream that another thread reads ahead of us; what it raises is raised here, in its place.
+    """Yield the items of a stream that another thread reads ahead; its exceptions are raised here, in order.
 
     Args:
         items: the stream; it is used by that thread alone.
-        ahead: items that wait, beside one that is being made.
+        ahead: maximum number of waiting items, besides the one being read.
     """
     ready: queue.Queue[tuple[Item | None, BaseException | None]] = queue.Queue(ahead)
     stop = threading.Event()
@@ -65,7 +65,7 @@ def prefetch(items: Iterable[Item], ahead: int = 1) -> Iterator[Item]:
 def ordered_map(
     make: Callable[[], Callable[[Item], Result]], items: Iterable[Item], workers: int, preload: Iterable[str] = ()
 ) -> Iterator[Result]:
-    """Yield `make()(item)` for every item, in order; no more than `IN_FLIGHT` items a worker are taken ahead.
+    """Yield `make()(item)` for every item, in order; no more than `IN_FLIGHT` items per worker are read ahead.
 
     Args:
         make: builds the function, once in every process; can be pickled.
@@ -74,13 +74,13 @@ def ordered_map(
         preload: modules to import once for all processes.
 
     Raises:
-        InputError: a process was killed. What `items` and the function raise comes through.
+        InputError: a process was killed. Exceptions of `items` and the function are passed on.
     """
     if workers == 1:
         yield from map(make(), items)
         return
-    # Not fork: libraries of this process may have threads by now, and a lock that one of them holds would never be free
-    # in the copy.
+    # Not fork: libraries may have started threads in this process, and a lock that one of them holds would stay locked
+    # in the child.
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([__name__, *preload])
     pool = ProcessPoolExecutor(workers, context, initializer=_start, initargs=(make,))
@@ -103,13 +103,13 @@ _function: Callable[[Any], Any] | None = None  # of a worker process
 
 def _start(make: Callable[[], Callable[[Any], Any]]) -> None:
     global _function
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the main process hears it too, and ends us
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the main process gets it too, and ends its workers
     threading.Thread(target=_follow_parent, daemon=True).start()
     _function = make()
 
 
 def _follow_parent() -> None:
-    """End this process when the main one was killed; without it the wait for work would never end."""
+    """Exit this process when the main one was killed; otherwise it would wait for work forever."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()

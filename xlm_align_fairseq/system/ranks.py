@@ -1,4 +1,4 @@
-"""What the ranks of a distributed run tell each other; with one process every function is the identity."""
+"""Communication between the ranks of a distributed run; with one process every function is the identity."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def gather_arrays(array: np.ndarray) -> list[np.ndarray]:
 
 
 def all_agree(flag: bool) -> bool:
-    """Say whether the flag is True on every rank; all ranks get here, which makes it a barrier, too."""
+    """Return whether the flag is True on every rank; all ranks must call it, so it is also a barrier."""
     if rank_and_size()[1] == 1:
         return flag
     votes = torch.tensor([int(flag)], device=_device())

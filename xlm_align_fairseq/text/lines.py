@@ -1,4 +1,4 @@
-"""Read text files, plain or compressed, as a stream of lines: `"\\n"` is the only separator; hashed on the way."""
+"""Read text files, plain or compressed, as a stream of lines, and hash them; `"\\n"` is the only separator."""
 
 from __future__ import annotations
 
@@ -151,7 +151,7 @@ def read_together(*texts: TextFile) -> Iterator[tuple[str, ...]]:
 
 
 def as_text(file: TextFile | Path | str, *, replace_invalid: bool = False) -> TextFile:
-    """Return what reads a file; what does so already stays as it is."""
+    """Open a path as a `TextFile`; return an open one unchanged."""
     return file if isinstance(file, TextFile) else TextFile(file, replace_invalid=replace_invalid)
 
 
@@ -233,7 +233,7 @@ class _HashingFile(io.RawIOBase):
 
 @contextlib.contextmanager
 def _reporting(path: Path) -> Iterator[None]:
-    """Turn what goes wrong in opening, reading and unpacking a file into `InputError`."""
+    """Turn errors of opening, reading and unpacking a file into `InputError`."""
     try:
         yield
     except (OSError, EOFError, zlib.error, lzma.LZMAError, zstd.ZstdError) as error:

@@ -13,7 +13,7 @@ from typing import Any
 from xlm_align_fairseq.errors import InputError
 
 NAMES = ("none", "13a", "intl", "zh", "char", "ja-mecab", "ko-mecab")
-DOWNLOADING = ("spm", "flores101", "flores200", "spBLEU-1K")  # sacrebleu's too; they make pieces, not words
+DOWNLOADING = ("spm", "flores101", "flores200", "spBLEU-1K")  # also of sacrebleu, but they make pieces, not words
 EXTRAS = {"ja-mecab": "ja", "ko-mecab": "ko"}
 # CJK Unified Ideographs, extension A and compatibility; planes 2 and 3 have the other extensions and nothing else.
 _IDEOGRAPH = "[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]"
@@ -66,7 +66,7 @@ def describe(given: str) -> str:
     """Return what a signature says about tokenisers: sacrebleu's own signature of each, what is added, sacrebleu's version.
 
     Args:
-        given: one name, or two with a comma between; said once if they are the same.
+        given: one name, or two with a comma between; described once if they are the same.
     """
     return "+".join(map(_describe, dict.fromkeys(tokenizer_names(given))))
 

@@ -2,7 +2,7 @@
 
     python combine.py            # in this directory: writes PAIR/gold, prints the agreement
 
-Sure = sure in both; possible = there in at least one (Och & Ney 2003). Kappa is Cohen's, over the cells of the matrices.
+Sure = sure in both; possible = in at least one (Och & Ney 2003). Kappa is Cohen's, over the cells of the matrices.
 """
 
 from pathlib import Path

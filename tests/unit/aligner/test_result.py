@@ -1,4 +1,4 @@
-"""What an alignment says of itself: formats and scores."""
+"""Formats and scores of an alignment."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Tests of ``xlm-align bootstrap``: links better than the diagonal's, a line for every pair, refusals, the same bytes again."""
+"""Tests of ``xlm-align bootstrap``: links better than the diagonal, a line for every pair, refusals, equal bytes in all runs."""
 
 import builtins
 import bz2
@@ -110,7 +110,7 @@ def test_blank_pairs_change_no_links_of_others(work):
 
 
 def test_words_are_those_of_binarize(work):
-    """Two spaces have an empty word between them, which keeps its place and has no links; case makes no other word."""
+    """An empty word, between two spaces, keeps its position and has no links; case is ignored."""
     pairs = list(zip(SOURCE, TARGET, strict=True)) * 20
     write("src", [*(source for source, _ in pairs), "DER  HUND BELLT", "NULL \u2028 0"])
     write("tgt", [*(target for _, target in pairs), "the dog  barks", "NULL \t 0"])
@@ -164,7 +164,7 @@ def test_seed_and_method_arrive():
     for few, many in zip(list(METHODS)[:-1], list(METHODS)[1:], strict=True):
         assert all(a <= b for a, b in zip(found[few], found[many], strict=True))
     assert found["intersection"] != found["union"]
-    # scrambled text leaves so much open that two seeds never agree on all of it
+    # links of scrambled text are so uncertain that two seeds never give the same
     scrambled = [(f"{k % 7} {k % 5} {k % 3}".split(), f"{k % 4} {k % 6} {k % 11}".split()) for k in range(50)]
     assert list(StatisticalAligner(seed=1).align(scrambled)) != list(StatisticalAligner(seed=2).align(scrambled))
 

@@ -37,7 +37,7 @@ def test_named_methods():
 
 
 def test_methods_and_their_signatures_are_all_different():
-    """Also after another method: a method sets all that tells it from the others."""
+    """Also after another method: a method sets every field in which methods differ."""
     written = {name: signature(AlignerConfig.named(name).signature_items()) for name in METHODS}
     assert len(set(written.values())) == len(METHODS)
     for before in METHODS:

@@ -1,4 +1,4 @@
-"""Links from plans: against a slow transcription, and what must hold for any plan."""
+"""Links from plans: compared with a slow transcription, and invariants of any plan."""
 
 from math import inf, nan
 from unittest.mock import patch

@@ -1,4 +1,4 @@
-"""A method is declared in one place: what CONTRIBUTING.md adds there is known everywhere."""
+"""A method is declared in one place: the method that CONTRIBUTING.md adds is known everywhere."""
 
 import doctest
 import re
@@ -19,7 +19,7 @@ CONTRIBUTING = Path(__file__).resolve().parents[3] / "CONTRIBUTING.md"
 
 @pytest.fixture
 def competitive(monkeypatch):
-    """Do what the page says: the function into `extraction`, the lines into the tables."""
+    """Follow the page: add the function to `extraction` and the lines to the tables."""
     section = CONTRIBUTING.read_text("utf-8").partition("## How to add a method in one place")[2]
     function, lines = re.findall(r"```python\n(.*?)```", section, re.S)
     for table in (methods.EXTRACTIONS, methods.METHODS):

@@ -56,5 +56,5 @@ def test_half_precision_logits_are_summed_in_float32():
     links = F.one_hot(torch.randint(0, 60, (64, 50)), 60).bool()
     result = pointer_loss(logits, links, ones(64, 50), ones(64, 60))
     assert result.loss.dtype == torch.float32
-    assert result.loss > 65_504  # more than float16 holds
+    assert result.loss > 65_504  # exceeds the range of float16
     assert result.loss.isfinite()

@@ -154,7 +154,7 @@ def test_any_number_of_workers_gives_the_same(files, corpus, text, tmp_path, kin
 
 
 def reason(source, target, options):
-    """Say what the rules are, once more and in other words."""
+    """Implement the rules for leaving out pairs a second time, independently."""
     if source == 0:
         return "empty_source"
     if target == 0:
@@ -264,7 +264,7 @@ def test_pairs_without_any_link_can_be_read(files, corpus, tmp_path):
 def test_links_out_of_range_name_the_line(files, corpus, text, tmp_path, workers, monkeypatch):
     monkeypatch.setattr(chunks, "CHUNK_ROWS", 8)
     source = list(text[0])
-    source[20] = ""  # left out, and still its links are wrong
+    source[20] = ""  # left out, but its wrong links are still an error
     paths = corpus(de=source, align=["0-0"] * N_LINES)
     message = rf"^{paths['align']}:21: link 0-0 \(0-based\) is out of range: 0 source words and \d target words"
     with pytest.raises(InputError, match=message):

@@ -148,7 +148,7 @@ def test_a_side_that_is_missing_is_named(data, tmp_path):
 
 
 def test_a_fingerprint_tells_of_the_sentences_alone(data, tmp_path):
-    """Not of the place; of every word, the order, and which side is which."""
+    """Independent of the path; depends on every word, the order, and the sides."""
 
     def fingerprint(name, source, target):
         directory = tmp_path / name

@@ -1,4 +1,4 @@
-"""Tests of the writer of indexed data: byte for byte what fairseq writes, readable by fairseq, whole or not there."""
+"""Tests of the writer of indexed data: byte for byte what fairseq writes, readable by fairseq, written atomically."""
 
 import hashlib
 from pathlib import Path

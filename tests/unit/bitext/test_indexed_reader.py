@@ -1,4 +1,4 @@
-"""Tests of the reader of indexed data: what fairseq reads from the same files, many items at once, files that it refuses."""
+"""Tests of the reader of indexed data: the same items as fairseq reads, many items at once, refused files."""
 
 import pickle
 import re
@@ -63,7 +63,7 @@ def test_the_ends_of_a_type_are_read_as_written(tmp_path, dtype):
 @pytest.mark.parametrize("how", [write, write_with_fairseq])
 @pytest.mark.parametrize("items", [[], [[]], [[], [], []]])
 def test_nothing_to_read(tmp_path, items, how):
-    """Also the empty `.bin` of fairseq, which fairseq itself cannot open."""
+    """Items that are all empty: also fairseq's empty `.bin`, which fairseq itself cannot open."""
     how(tmp_path / "x", items, np.uint16)
     reader = IndexedReader(tmp_path / "x")
     assert as_lists(reader) == items
@@ -75,7 +75,7 @@ def test_nothing_to_read(tmp_path, items, how):
 @in_one_directory
 @given(ITEMS, st.data())
 def test_many_at_once_are_those_one_by_one(tmp_path, items, data):
-    """In any order, also twice, also none."""
+    """Items in any order, also repeated, also none."""
     write(tmp_path / "x", items)
     reader = IndexedReader(tmp_path / "x")
     numbers = np.array(data.draw(st.lists(st.integers(0, len(items) - 1), max_size=20)), np.int64)
@@ -87,7 +87,7 @@ def test_many_at_once_are_those_one_by_one(tmp_path, items, data):
 
 
 def test_the_highest_may_stand_anywhere(tmp_path):
-    """In the last block of several."""
+    """Also in the last of several blocks."""
     flat = np.zeros((1 << 22) + 5, np.uint8)
     flat[[3, -2]] = 7, 9
     with IndexedWriter(tmp_path / "x", np.uint8) as writer:

@@ -1,4 +1,4 @@
-"""Tests of labels on disk: written and read again, counted, complete or not there, of this data, readable by fairseq."""
+"""Tests of labels on disk: round trip, counts, atomic writing, a check of the data, readable by fairseq."""
 
 import base64
 import hashlib
@@ -29,7 +29,7 @@ from xlm_align_fairseq.errors import InputError
 SIZES = {"de-en": [(3, 2), (1, 5), (4, 4), (2, 1)], "fr-en": [(2, 2)], "ro-en": [(5, 3), (1, 1), (3, 6)]}
 PAIR_OF = [name for name, sizes in SIZES.items() for _ in sizes]  # of every id
 SIZES_OF = [pair for sizes in SIZES.values() for pair in sizes]
-LINKS = [[(0, 1), (2, 0)], None, [(0, 0), (0, 1), (3, 3)], [], [(1, 1)], [(4, 2)], [(0, 0)], None]  # None: passed over
+LINKS = [[(0, 1), (2, 0)], None, [(0, 0), (0, 1), (3, 3)], [], [(1, 1)], [(4, 2)], [(0, 0)], None]  # None: skipped
 
 
 def write_items(prefix, items, dtype=np.uint16):
@@ -68,7 +68,7 @@ def found(links):
 
 
 def write(directory, corpus, links=LINKS, slab=3, previous=None, **about):
-    """Write the links of every id, some at a time, and open them."""
+    """Write the links of every id in slabs, and open them."""
     ids = np.array([i for i, x in enumerate(links) if x is not None], np.int64)
     with LabelWriter(directory, "train", corpus, about, previous) as writer:
         for begin in range(0, len(ids), slab):
@@ -107,7 +107,7 @@ in_one_directory = settings(max_examples=25, deadline=None, suppress_health_chec
 @in_one_directory
 @given(some_links, st.integers(1, 8), st.lists(st.integers(0, len(SIZES_OF) - 1), max_size=20))
 def test_what_is_written_is_read(tmp_path, corpus, links, slab, ids):
-    """In any portions, with gaps; looked up in any order, also twice, also none."""
+    """Written in any portions, with gaps; looked up in any order, also repeated, also none."""
     store = write(tmp_path, corpus, links, slab)
     assert stored(store) == [x or [] for x in links]
     counts, cells = store.links(np.array(ids, np.int64))
@@ -287,7 +287,7 @@ def test_a_summary_is_a_line_for_each_language_pair(tmp_path, corpus):
     )
 
 
-# complete or not there
+# atomic writing
 
 
 class Broken(Exception):
@@ -321,7 +321,7 @@ def completing_fails(monkeypatch):
 
 @pytest.mark.parametrize("fail", [block_fails, opening_fails, completing_fails])
 def test_labels_that_are_not_complete_do_not_appear(tmp_path, corpus, monkeypatch, fail):
-    """Neither in an empty directory nor over labels that are there; those stay as they are."""
+    """Neither in an empty directory nor over existing labels, which are unchanged."""
     write(tmp_path / "old", corpus, [[(0, 0)]] * 8)
     before = tree(tmp_path / "old")
     for directory in (tmp_path / "new", tmp_path / "old"):
@@ -335,7 +335,7 @@ def test_labels_that_are_not_complete_do_not_appear(tmp_path, corpus, monkeypatc
 
 
 def test_no_manifest_tells_of_a_mixture(tmp_path, corpus, monkeypatch):
-    """Where the files could not all take their places, the old manifest is gone; so are temporary files."""
+    """If not all files could be renamed, the old manifest is deleted; so are temporary files."""
     write(tmp_path, corpus, [[(0, 0)]] * 8)
     names = {name for name in tree(tmp_path) if name != "labels.train.json"}
     with monkeypatch.context() as patch:
@@ -553,7 +553,7 @@ def pieces(tmp_path_factory):
 
 
 def word_links(n_source, n_target):
-    """Link word k to the word that is as far from the start."""
+    """Link word k to the word at the same relative position."""
     return [(i, i * n_target // n_source) for i in range(n_source)]
 
 
@@ -596,7 +596,7 @@ def test_labels_of_fairseq_preprocess(preprocess):
 
 
 def test_words_are_told_from_pieces(preprocess, pieces):
-    """By the sides that have them, in the language pair that has them, where enough sentences can tell."""
+    """On either side, in any language pair, if there are enough sentences to detect it."""
     from fairseq.data import Dictionary
 
     starts_word = np.array([symbol.startswith("▁") for symbol in Dictionary.load(str(pieces / "dict.txt")).symbols])

@@ -90,7 +90,7 @@ def test_flags_arrive(model, work, capsys):
 
 
 def same_data(one, other):
-    """Compare all but the manifests, which tell of the input files, and return those."""
+    """Compare all files but the manifests, which name the input files, and return the manifests."""
     names = sorted(path.name for path in Path(one).iterdir())
     assert names == sorted(path.name for path in Path(other).iterdir())
     for name in names:

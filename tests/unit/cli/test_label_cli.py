@@ -1,4 +1,4 @@
-"""Tests of ``xlm-align label``: the labels of binarised text, in one go or in shards; what is printed; refusals."""
+"""Tests of ``xlm-align label``: the labels of binarised text, at once or in shards; output; refusals."""
 
 import io
 import itertools
@@ -51,7 +51,7 @@ def place(tmp_path_factory):
 
 @pytest.fixture
 def run(place, tmp_path, monkeypatch):
-    """Return a function that labels into a directory of the test; slabs are small, so that shards have something to do."""
+    """Return a function that labels into a directory of the test; slabs are small, so that every shard has some."""
     monkeypatch.setattr(pass_shards, "SLAB", 8)
 
     def command(*flags, out="labels", model="model"):
@@ -89,7 +89,7 @@ def test_labels_are_those_of_the_model(run, place, tmp_path, corpus, capsys):
 
 
 def test_labels_may_stand_beside_the_text(place, tmp_path, run, monkeypatch):
-    """And do not turn into text of the next pass."""
+    """Labels in the data directory are not read as text by the next pass."""
     data = tmp_path / "both"
     data.mkdir()
     for path in (place / "data").iterdir():
@@ -142,7 +142,7 @@ def test_flags_arrive(run, tmp_path, capsys):
 
 
 def test_merged_shards_are_an_undivided_pass(run, tmp_path, capsys):
-    """Also where the encoder reads less than `--max-positions`, of which merging hears nothing."""
+    """Also if the encoder's limit is below `--max-positions`, which merging does not know."""
     run("--quiet")
     undivided = capsys.readouterr()
     for shard in range(3):

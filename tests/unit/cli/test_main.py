@@ -1,4 +1,4 @@
-"""`xlm-align` itself: the overview, and what it says where output cannot be written."""
+"""`xlm-align` itself: the overview, and errors if output cannot be written."""
 
 import os
 import subprocess

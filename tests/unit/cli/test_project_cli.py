@@ -1,4 +1,4 @@
-"""Tests of ``xlm-align project``: labels and markup in, labels and markup out, what is reported, the refusals."""
+"""Tests of ``xlm-align project``: projected labels and markup, reports, refusals."""
 
 import gzip
 import io

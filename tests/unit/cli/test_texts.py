@@ -1,4 +1,4 @@
-"""The texts of `lexicon`, `show`, `project`, `bootstrap`: every form gives the same output, and one text refuses the others."""
+"""The texts of `lexicon`, `show`, `project`, `bootstrap`: every form gives the same output; two forms together are refused."""
 
 import bz2
 import gzip
@@ -32,7 +32,7 @@ COMMANDS = {
     "bootstrap": ["--quiet"],
 }
 PACK = {".gz": gzip.compress, ".bz2": bz2.compress, ".xz": lzma.compress, ".zst": zstd.compress}
-ONLY_PLAIN = len(SOURCE) - 1  # the last source has bars within, which only two files and TSV can hold
+ONLY_PLAIN = len(SOURCE) - 1  # the last source contains the separator ` ||| `, so it needs two files or TSV
 
 
 def lines(rows):
@@ -98,7 +98,7 @@ def test_every_form_gives_the_same_output(files, command, capfd, monkeypatch):
 
 @pytest.mark.parametrize("command", ["lexicon", "show", "project"])
 def test_words_are_those_of_the_tokeniser(files, command, capfd):
-    """Text as it is written with a tokeniser is the same as its words with spaces between, without one."""
+    """Raw text with a tokeniser gives the same output as tokenised text without one."""
     Path("src").write_text("das Haus ist alt.\nein Hund\n", "utf-8")
     Path("tgt").write_text("the house is old.\na dog, two\n", "utf-8")
     Path("src.words").write_text("das Haus ist alt .\nein Hund\n", "utf-8")
@@ -190,7 +190,7 @@ def test_bars_within_a_source_come_through_in_tsv(capfd):
 
 @pytest.mark.parametrize("command", ["lexicon", "show", "project", "project markup"])
 def test_nothing_heavy_is_imported(command):
-    """Neither for words between spaces nor for `--help`: tokenisers are sacrebleu's, which is slow to import."""
+    """Sacrebleu, which is slow to import, is loaded neither without a tokeniser nor for `--help`."""
     code = "import sys; from xlm_align_fairseq.cli.main import main\n"
     code += "try: main(sys.argv[1:])\nexcept SystemExit: pass\n"
     code += "print([m for m in ('torch', 'numpy', 'fairseq', 'sacrebleu') if m in sys.modules])"

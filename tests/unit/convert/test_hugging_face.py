@@ -1,4 +1,4 @@
-"""Against `transformers` itself, both ways, on small random encoders of each architecture."""
+"""Compare reading and writing with `transformers`, on small random encoders of each architecture."""
 
 import json
 import shutil

@@ -1,4 +1,4 @@
-"""Against the package's own engine; skipped where it is not installed."""
+"""Compare with the package's own engine; skipped if it is not installed."""
 
 import hashlib
 import importlib.util

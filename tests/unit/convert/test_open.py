@@ -1,4 +1,4 @@
-"""One place says what a path holds: every command and training read the same model from it."""
+"""The kind of a model is detected in one place: every command and training read the same model from a path."""
 
 import shutil
 

@@ -1,4 +1,4 @@
-"""Tests of the E-step over a corpus: what pairs get one by one, in order, in shards; what belongs to which weights."""
+"""Tests of the E-step over a corpus: the same labels as pair by pair, in order, in shards; fingerprints of weights."""
 
 import copy
 import io
@@ -55,7 +55,7 @@ def write_bitext(directory, split="train"):
 
 
 def random_encoder(seed=1, vocabulary=VOCABULARY):
-    """Make an encoder whose similarities are positive and far from each other: no clamp makes ties that rounding decides."""
+    """Make an encoder whose similarities are positive and far from each other: a clamp makes no ties that depend on rounding."""
     torch.manual_seed(seed)
     encoder = Encoder(EncoderConfig(vocabulary, layers=3, width=16, heads=2, ffn=32, max_positions=24)).eval()
     for layer in encoder.layers:
@@ -106,7 +106,7 @@ def columns(found):
 def test_pairs_get_what_they_get_one_by_one(corpus, usable, config):
     encoder, ids = random_encoder(), usable
     teacher = EncoderAndPointer(encoder, random_pointer(encoder))
-    if config.scaling == "entropic":  # its marginals make all cells of a single piece equal, but for rounding
+    if config.scaling == "entropic":  # its marginals make all cells of a single piece equal, up to rounding
         ids = ids[np.minimum(corpus.src_lengths[ids], corpus.tgt_lengths[ids]) > 1]
     results = list(label_corpus(labeler(teacher, config), corpus, ids, 50, None))
     assert np.concatenate([part for part, _ in results]).tolist() == ids.tolist()
@@ -127,7 +127,7 @@ def test_pairs_get_what_they_get_one_by_one(corpus, usable, config):
 
 
 def made_up(pieces):
-    """Label a batch with what tells its pairs apart."""
+    """Label a batch with links that identify its pairs."""
     source, target = pieces.src_lengths.numpy(), pieces.tgt_lengths.numpy()
     cells = [(k, m - 1) for n, m in zip(source, target, strict=True) for k in range(n)]
     return PairLinks(source, np.array(cells, np.int64), pieces.source[:, 0].numpy() * 1000 + pieces.target[:, 0].numpy())
@@ -215,7 +215,7 @@ def test_merged_shards_are_an_undivided_pass(tmp_path, corpus, num_shards):
 
 @pytest.mark.usefixtures("small_slabs")
 def test_merging_needs_no_limit_of_the_encoder(tmp_path, data, corpus):
-    """Shards say how long a usable pair was: merging deals the pairs out as labelling did."""
+    """Manifests of shards have `max_positions`, so that merging splits the pairs as labelling did."""
     write_labels(aligner(), corpus, "train", tmp_path / "one", progress=False)
     write_shards(aligner(), corpus, tmp_path / "many", 3)
     merge_shards(Corpus.open(data, "train", None, 512), "train", tmp_path / "many", 3)
@@ -374,7 +374,7 @@ def test_linked_pieces_are_those_of_a_loop(links):
     assert PairLinks(counts, cells, counts).linked.tolist() == expected
 
 
-# what is labelled, and by what
+# which pairs are labelled, by which weights
 
 
 @pytest.mark.usefixtures("small_slabs")

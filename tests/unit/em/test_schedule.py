@@ -1,4 +1,4 @@
-"""Tests of what decides when labels are made anew, and of the links that a batch gets from stored ones."""
+"""Tests of the schedule of labelling passes, and of the links that a batch gets from stored ones."""
 
 import re
 
@@ -43,7 +43,7 @@ def test_schedules_that_are_refused(text):
 @given(st.integers(1, 20), st.lists(st.integers(0, 100), min_size=1, max_size=30).map(sorted))
 @settings(max_examples=60, deadline=None)
 def test_a_stretch_has_so_many_updates(every, updates):
-    """Whatever the epoch: counted from update 0."""
+    """Independent of the epoch; counted from update 0."""
     schedule = Schedule.parse(f"updates:{every}")
     firsts = [n for n in range(101) if n == 0 or schedule.stretch(1, n) != schedule.stretch(1, n - 1)]
     assert firsts == list(range(0, 101, every))
@@ -53,7 +53,7 @@ def test_a_stretch_has_so_many_updates(every, updates):
 @given(st.integers(1, 20), st.integers(0, 1000))
 @settings(max_examples=60, deadline=None)
 def test_a_stretch_has_so_many_epochs(every, update):
-    """Whatever the update: counted from epoch 1."""
+    """Independent of the update; counted from epoch 1."""
     schedule = Schedule.parse(f"epochs:{every}")
     stretches = [schedule.stretch(epoch, update) for epoch in range(1, 61)]
     assert stretches == [n for n in range(60) for _ in range(every)][:60]
@@ -95,7 +95,7 @@ def test_dense_links_have_the_cells_and_no_other(batch):
 @given(batches(), st.lists(st.booleans(), min_size=4, max_size=4))
 @settings(max_examples=100, deadline=None)
 def test_swapped_links_join_the_same_pieces(batch, drawn):
-    """Swapping exchanges source and target of the pairs that say so; once more gives the links back."""
+    """Swapping exchanges source and target of the swapped pairs; swapping twice restores the links."""
     lengths, links = batch
     made, swapped = dense(lengths, links), torch.tensor(drawn[: len(lengths)])
     before = made.clone()

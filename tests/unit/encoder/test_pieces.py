@@ -1,4 +1,4 @@
-"""Words to pieces: what is remembered changes nothing, also where several threads ask."""
+"""Words to pieces: the cache changes no result, also with several threads."""
 
 from concurrent.futures import ThreadPoolExecutor
 

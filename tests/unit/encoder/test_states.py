@@ -1,4 +1,4 @@
-"""Encoding in buckets: what stands beside a sequence does not matter, not even to the last bit."""
+"""Encoding in buckets: states do not depend on the other sequences of a batch, to the last bit."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Tests of carried markup: always well formed, the target unchanged, nothing lost that has a place."""
+"""Tests of projected markup: always well formed, the target unchanged, no element lost that has a place."""
 
 import re
 from collections import Counter
@@ -165,7 +165,7 @@ def test_markup_comes_back_from_a_copy_of_the_text(nodes):
         ("<a>a b<img/></a> c", "A B C", "0-0 1-1 2-2", "<a>A B<img/></a> C"),
         ("a <b></b>b", "A B", "0-0 1-1", "A <b></b>B"),
         ("a <b> <i><br/></i></b> b", "A B", "0-0 3-1", "A <b><i><br/></i></b>B"),
-        # nothing to hold on to
+        # no links
         ("<b>a</b> b", "A B", "1-1", "A B"),
         ("<b>a</b><br/>", "", "", "<br/>"),
         ("", "A", "", "A"),

@@ -1,4 +1,4 @@
-"""Safe loading: what fairseq writes is read, what runs code is refused before it runs."""
+"""Safe loading: fairseq's checkpoints are read, files that would run code are refused before it runs."""
 
 import argparse
 import collections
@@ -70,7 +70,7 @@ def test_the_allowance_ends_with_the_call(tmp_path):
     before = set(torch.serialization.get_safe_globals())
     checkpoint.load_checkpoint(tmp_path / "a.pt")
     assert set(torch.serialization.get_safe_globals()) == before
-    with torch.serialization.safe_globals([argparse.Namespace, dict]):  # what others allowed stays allowed
+    with torch.serialization.safe_globals([argparse.Namespace, dict]):  # classes that others allowed stay allowed
         checkpoint.load_checkpoint(tmp_path / "a.pt")
         assert {argparse.Namespace, dict} <= set(torch.serialization.get_safe_globals())
 

@@ -1,4 +1,4 @@
-"""Tests of the pictures: what the page says of itself and escapes, what the terminal shows, column for column."""
+"""Tests of the pictures: metadata and escaping of the page, the terminal picture column by column."""
 
 import html.parser
 import json
@@ -22,7 +22,7 @@ EXAMPLE = Example(["das", "Haus"], ["the", "house", "here"], SYSTEMS, GOLD, 0.5,
 
 
 class Page(html.parser.HTMLParser):
-    """Gather what a browser would meet: tags with their attributes, the text of scripts and of all else."""
+    """Parse a page: tags with their attributes, text of scripts, other text."""
 
     def __init__(self, text):
         super().__init__()

@@ -55,7 +55,7 @@ def style(node):
 
 
 def frame(root):
-    """Return left, top, right and bottom of what cuts the curves off."""
+    """Return left, top, right and bottom of the clipping frame of the curves."""
     (clip,) = root.iter(f"{SVG}clipPath")
     left, top, width, height = (float(clip[0].get(key)) for key in ("x", "y", "width", "height"))
     return left, top, left + width, top + height
@@ -133,7 +133,7 @@ assert "matplotlib.pyplot" not in sys.modules
 
 def test_same_input_same_text(tmp_path):
     assert plot([FALLING, LEVEL]) == plot([FALLING, LEVEL])
-    # neither chance, nor the clock, nor settings of the user's own
+    # independent of random numbers, of the time and of the user's settings
     (tmp_path / "matplotlibrc").write_text("axes.facecolor: black\nfont.size: 30\nsvg.fonttype: path\nbackend: TkAgg\n")
     found = []
     for seed, place, date in (("1", ".", "0"), ("2", tmp_path, "86400")):

@@ -1,4 +1,4 @@
-"""The training stream: what an item is, what it depends on, which pairs an epoch has, and how batches are made."""
+"""The training stream: content and determinism of items, the pairs of an epoch, batches."""
 
 import logging
 from collections import Counter
@@ -42,7 +42,7 @@ def test_golden_ids(one_pair):
 
 
 def test_the_order_of_the_sides(one_pair):
-    """What is trained on is swapped, what is labelled stays as it is stored."""
+    """The sides to train on are swapped, the sides to label keep their stored order."""
     seen = set()
     for epoch in range(1, 20):
         dataset = stream(one_pair)
@@ -75,7 +75,7 @@ def test_items_depend_on_seed_and_epoch(seed, epoch):
 
 
 def test_items_depend_on_nothing_else():
-    """Not on other items that were read, on the process, on global generators, or on pairs that come later in the directory."""
+    """Not on other items that were read, on the process, on global generators, or on later pairs of the directory."""
     pairs = [random_pair("de-en", 50), random_pair("fr-en", 30, seed=1)]
     dataset = stream(pairs)
     dataset.set_epoch(3)
@@ -128,7 +128,7 @@ def test_language_pairs_get_their_shares(exponent, expected):
     assert np.bincount(drawn >= 900).tolist() == expected
     for part, n, size in ((drawn[drawn < 900], expected[0], 900), (drawn[drawn >= 900], expected[1], 100)):
         times = set(Counter(part.tolist()).values())
-        assert times <= {n // size, -(-n // size)}  # all pairs equally often, but for the rest
+        assert times <= {n // size, -(-n // size)}  # all pairs equally often, up to the remainder
 
 
 @pytest.mark.parametrize("exponent", [0.0, 0.3, 0.7, 1.0])

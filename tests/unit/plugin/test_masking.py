@@ -1,4 +1,4 @@
-"""Masks are a function of their key, leave specials alone, and have the shares that were asked for."""
+"""Masks are a function of their key, leave specials alone, and have the requested shares."""
 
 import numpy as np
 import pytest
@@ -38,7 +38,7 @@ def test_shares():
     random = masked[predict][~hidden & ~kept]
     assert len(random) / predict.sum() == pytest.approx(0.1, abs=0.008)
     assert random.min() == FIRST_PIECE
-    assert random.max() == MASK - 1  # every piece can come
+    assert random.max() == MASK - 1  # every piece can be drawn
 
 
 @pytest.mark.parametrize(("keep", "replace", "expected"), [(1, 0, "kept"), (0, 0, "masked"), (0, 1, "random")])

@@ -32,7 +32,7 @@ def test_window_and_clamp_alone_are_not_offered():
 
 
 def test_every_option_is_a_flag_of_training():
-    """fairseq keeps silent where two declare one flag, and the first one wins: the help text tells whose it is."""
+    """If a flag is declared twice, fairseq silently keeps the first: the help text shows that it is ours."""
     parser, task = parse()
     assert aligner_changes(task) == {}
     actions = {flag: action for action in parser._actions for flag in action.option_strings}
@@ -70,7 +70,7 @@ def test_values_that_are_none_are_refused(option, capsys):
 
 
 def test_structured_configurations():
-    """As programs and hydra give them, without a command line."""
+    """Configurations of programs and of hydra, without a command line."""
     cfg = OmegaConf.structured(DenoisingWordAlignmentConfig)
     assert aligner_changes(OmegaConf.masked_copy(cfg, [option.flag for option in TRAINED])) == {}
     cfg.symmetrization, cfg.also, cfg.threshold, cfg.scaling = "grow-diag-final-and", "pointer", 0.5, "none"
@@ -84,7 +84,7 @@ def test_structured_configurations():
 
 
 def test_a_configuration_saved_before_a_flag_was_there():
-    """As fairseq opens checkpoints: what is missing was not given, what nobody knows any more is dropped."""
+    """As fairseq opens checkpoints: missing flags count as not given, unknown flags are dropped."""
     saved = OmegaConf.create(
         {"_name": "denoising_word_alignment", "data": "d", "extraction": "filter", "filter_rounds": 3, "gone": 1}
     )

@@ -1,4 +1,4 @@
-"""Tests of the files that are complete or not there, and of the outputs that must not be an input."""
+"""Tests of atomic writing, and of outputs that must not be an input."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""The allocator setting of training on the CPU; in a process of its own, since it cannot be taken back."""
+"""The allocator setting of training on the CPU; in its own process, since it cannot be undone."""
 
 import platform
 import subprocess
@@ -44,7 +44,7 @@ def test_large_blocks_are_used_again():
         for mode in ("give back", "keep")
     }
     assert faults["keep"] < 100
-    assert faults["give back"] > 100  # else the setting does nothing any more; huge pages leave 32 of each 64 MiB
+    assert faults["give back"] > 100  # otherwise the setting has no effect; huge pages leave 32 of each 64 MiB
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="malloc_trim is glibc's")

@@ -100,7 +100,7 @@ def test_prefetch_reads_ahead_by_what_it_was_told():
     while len(taken) < 4 and time.monotonic() < deadline:
         time.sleep(0.01)
     time.sleep(0.2)
-    assert len(taken) == 4  # one that we have, two that wait, one in the reader's hand
+    assert len(taken) == 4  # one received here, two waiting in the queue, one held by the reader
 
 
 def test_a_stream_that_is_left_ends_its_thread():

@@ -1,4 +1,4 @@
-"""Tests of reading labelled words: sentences in are sentences out, also those without words."""
+"""Tests of reading labelled words: all sentences are kept, also those without words."""
 
 import pytest
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""Tests of reading text: what ends a line, what is unpacked, what is refused with which words."""
+"""Tests of reading text: line ends, unpacking, error messages."""
 
 import bz2
 import codecs

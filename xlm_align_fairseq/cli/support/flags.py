@@ -16,7 +16,7 @@ def add_option(add: Callable[..., Any], name: str, note: str = "", default: Any 
     Args:
         add: `add_argument` of a parser or of a group.
         name: the field.
-        note: what the help text says further, as what holds without the flag.
+        note: addition to the help text, such as the behaviour without the flag.
         default: of the flag; `None` tells that it was not given.
     """
     option = OPTIONS[name]
@@ -25,7 +25,7 @@ def add_option(add: Callable[..., Any], name: str, note: str = "", default: Any 
 
 
 def add_aligner_flags(p: argparse.ArgumentParser, text: bool = True) -> None:
-    """Add the flags that change the aligner configuration of the model; without `text` for what is in pieces already."""
+    """Add the flags that change the aligner configuration of the model; `text=False` for input that is binarised already."""
     group = p.add_argument_group("how links are made (default: what the model's aligner.json says)")
     group.add_argument("--method", choices=METHODS, help=METHOD_HELP)
     for option in sorted(OPTIONS.values(), key=lambda option: bool(option.metavar)):  # those that list their values come first

@@ -1,4 +1,4 @@
-"""Opening the model that a command's flags name."""
+"""Open the model that a command's flags name."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def open_aligner(args: argparse.Namespace, changes: Mapping[str, Any], keep_weig
         keep_weights: with --half, leave the weights in float32 and compute in half precision, as training does.
 
     Raises:
-        InputError: a flag or the model cannot be used, or a change changes nothing.
+        InputError: a flag or the model cannot be used, or a change has no effect.
     """
     import torch
 

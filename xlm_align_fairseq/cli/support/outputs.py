@@ -1,4 +1,4 @@
-"""What `xlm-align align` writes: files that a killed run leaves ready to go on with."""
+"""Write the output of `xlm-align align` to files from which a killed run can resume."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ ENDED = b"all lines are written\n"
 
 @dataclasses.dataclass
 class Output:
-    """Files with one line a pair, which have other names until they are complete.
+    """Files with one line per pair, under temporary names until they are complete.
 
-    Beside `PATH.partial` stands `PATH.partial.json`, locked while a run writes: a line of JSON with the `identity` of the run,
-    and a second one once all lines are written.
+    `PATH.partial.json`, beside `PATH.partial`, is locked while a run writes. It has a line of JSON with the `identity` of the
+    run, and a second line once all lines are written.
 
     Args:
         paths: of the links and, on request, of the words of source and target; "-" is standard output.
@@ -43,14 +43,14 @@ class Output:
 
     @classmethod
     def from_flags(cls, args: Any, inputs: Sequence[str]) -> Output:
-        """Check where the output goes.
+        """Check the flags of the output.
 
         Args:
             args: parsed flags.
             inputs: the paths of the text, ``-`` for standard input.
 
         Raises:
-            InputError: it would overwrite an input, has the name of a packed file, or cannot be gone on with.
+            InputError: it would overwrite an input, has the name of a packed file, or cannot be resumed.
         """
         paths = [args.out, *(args.write_tokenized or [])]
         check_files(inputs, ("--out", args.out), *(("--write-tokenized", path) for path in paths[1:]))
@@ -69,10 +69,10 @@ class Output:
         return "standard output" if self.paths == ["-"] else f"--out {' '.join(self.paths)}"
 
     def is_complete(self, lines: int | None) -> bool:
-        """Say whether there is nothing left to go on with: a finished output, and no unfinished one beside it.
+        """Return whether nothing is left to resume: the output is finished, and no unfinished one exists.
 
         Args:
-            lines: that a finished output has, if known.
+            lines: number of lines of a finished output, if known.
         """
         if not self.resume or self._state.exists() or not all(map(os.path.isfile, self.paths)):
             return False
@@ -93,7 +93,7 @@ class Output:
             step: a run is gone on with from a multiple of so many lines.
 
         Raises:
-            InputError: a file cannot be written, or an unfinished run is there and was not asked for, or had other text or flags.
+            InputError: a file cannot be written, or an unfinished run exists without --resume, or with other text or flags.
         """
         if not all(map(_is_resumable, self.paths)):
             if self.resume:
@@ -135,7 +135,7 @@ class Output:
         partial = [Path(f"{path}.partial") for path in self.paths]
         state.seek(0)
         first = state.readline()
-        if not first:  # new, or of a run that was killed at once
+        if not first:  # new, or the run was killed before it wrote
             for path in partial:
                 path.write_bytes(b"")
             _append(state, json.dumps(same).encode() + b"\n")
@@ -178,14 +178,14 @@ class Output:
 
     @staticmethod
     def _ended(state: IO[bytes]) -> bool:
-        """Say whether a run has written all of its lines."""
+        """Return whether a run has written all of its lines."""
         state.seek(0)
         return state.read().endswith(b"\n" + ENDED)
 
 
 @contextlib.contextmanager
 def _locked(path: Path) -> Iterator[IO[bytes]]:
-    """Open a file to read and append that no other process opens in this way; one that stays empty is removed."""
+    """Open a file for reading and appending under an exclusive lock; delete it if it stays empty."""
     with open(path, "a+b") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -218,7 +218,7 @@ def _append(file: IO[bytes], text: bytes) -> None:
 
 
 def _is_resumable(path: str) -> bool:
-    """Say whether a path is, or will be, a regular file."""
+    """Return whether a path is, or will be, a regular file."""
     return path != "-" and (os.path.isfile(path) or not os.path.exists(path))
 
 
@@ -228,7 +228,7 @@ def _complete_lines(path: Path | str) -> int:
 
 
 def _truncate(path: Path, lines: int) -> None:
-    """Cut a file behind a number of lines."""
+    """Truncate a file after a number of lines."""
     with open(path, "rb+") as file:
         for _ in range(lines):
             file.readline()

@@ -1,4 +1,4 @@
-"""What `xlm-align align` reads: a part of the sentence pairs, none of which is refused, whatever its line looks like."""
+"""Read the input of `xlm-align align`: a shard of the sentence pairs; malformed lines are flagged, never refused."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from xlm_align_fairseq.text.lines import LONGEST_SIDE, find_pair, has_more_field
 
 @dataclasses.dataclass
 class Shard:
-    """Sentence pairs, one for each line of the text: what is wrong with a line is counted.
+    """Sentence pairs, one for each line of the text; malformed lines are counted.
 
     Args:
         texts: all pairs.
         num_shards, shard_id: which part of the lines is read.
 
     Attributes:
-        counted: how many pairs were given the flags that come from reading.
+        counted: number of pairs with each flag that reading sets.
     """
 
     texts: Texts
@@ -48,10 +48,10 @@ class Shard:
         return cls(texts, args.num_shards, args.shard_id)
 
     def count(self) -> int | None:
-        """Count the pairs of this shard; `None` where the text is no regular file, which can be read but once.
+        """Count the pairs of this shard; `None` if the text can be read only once, such as a pipe.
 
         Raises:
-            InputError: files of different lengths, or shards of what can be read but once.
+            InputError: files of different lengths, or shards of a text that can be read only once.
         """
         lines = count_lines(*self.texts.files)
         if lines is None:

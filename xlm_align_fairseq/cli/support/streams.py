@@ -1,4 +1,4 @@
-"""Read what the commands read line by line: files, or standard input for `-`, and show how far they are."""
+"""Read input line by line, from files or from standard input (`-`), with a progress bar."""
 
 from __future__ import annotations
 
@@ -50,15 +50,15 @@ class StandardInput(TextFile):
 
 
 def open_text(path: str, replace_invalid: bool = False) -> TextFile:
-    """Return what reads a file; ``-`` is standard input."""
+    """Open a text file; ``-`` is standard input."""
     return StandardInput(replace_invalid=replace_invalid) if path == "-" else TextFile(path, replace_invalid=replace_invalid)
 
 
 def count_lines(*texts: TextFile) -> int | None:
-    """Count the lines of files that belong together, so that different numbers are refused before the work, not after.
+    """Count the lines of parallel files; different numbers are refused before any work is done.
 
     Returns:
-        The number, or `None` where one of the files is a pipe, which can be read but once.
+        The number, or `None` if one of the files is a pipe, which can be read only once.
     """
     if None in [text.size() for text in texts]:
         return None

@@ -1,4 +1,4 @@
-"""Sentence pairs as the commands are given them: two files, TSV, or `source ||| target` lines; and what makes their words."""
+"""Read sentence pairs from two files, TSV, or `source ||| target` lines, and tokenise them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def add_text_flags(p: argparse._ActionsContainer, tokenizer_note: str = "") -> N
 
     Args:
         p: the group of the texts.
-        tokenizer_note: what else is to be said of ``--tokenizer``.
+        tokenizer_note: addition to the help text of ``--tokenizer``.
     """
     p.add_argument("--src", metavar="FILE", help="source sentences, one a line")
     p.add_argument("--tgt", metavar="FILE", help="target sentences, line by line the translations of --src")
@@ -50,10 +50,10 @@ def given_flags(args: argparse.Namespace, alone: str | None = None) -> list[str]
 
     Args:
         args: parsed flags.
-        alone: a flag that this command takes in place of the others.
+        alone: a flag of this command that replaces the others.
 
     Raises:
-        InputError: they do not go together, or there is none.
+        InputError: the flags contradict each other, or none is given.
     """
     given = [flag for flag in dict.fromkeys((*FLAGS, alone)) if flag is not None and getattr(args, flag) is not None]
     if given not in (["src", "tgt"], ["tsv"], ["pairs"], [alone]):
@@ -111,7 +111,7 @@ class Texts:
 
         Args:
             lines: one of each of `files`.
-            source: stands for the source sentence where there is none.
+            source: source sentence to use if the files have none.
 
         Raises:
             InputError: a line lacks the separator.
@@ -121,7 +121,7 @@ class Texts:
         return (source, lines[0]) if len(lines) == 1 else (lines[0], lines[1])
 
     def words(self, source: str, target: str) -> tuple[list[str], list[str]]:
-        """Return the words of a sentence pair, which are what links count."""
+        """Return the words of a sentence pair, which the links index."""
         of_source, of_target = self._tokenize
         return split_words(of_source(source)), split_words(of_target(target))
 

@@ -1,4 +1,4 @@
-"""Write what the commands write: to standard output, or to files that are complete or not there."""
+"""Write output to standard output, or atomically to files."""
 
 from __future__ import annotations
 
@@ -46,11 +46,11 @@ def write_output(out: str, text: Iterable[str], inputs: Sequence[str | None]) ->
 
     Args:
         out: what ``--out`` says.
-        text: in pieces; asked for when the files are known to be good.
+        text: parts of the text; iterated after the files are checked.
         inputs: what `text` is made from, as for `check_files`.
 
     Raises:
-        InputError: the file is one of the inputs or cannot be written. What `text` raises comes through.
+        InputError: the file is one of the inputs or cannot be written. Exceptions of `text` are passed on.
     """
     check_files(inputs, ("--out", out))
     write_text("--out", out, text)

@@ -1,4 +1,4 @@
-"""What the task `denoising_word_alignment` can be told: its flags, and which of them go together."""
+"""Configuration of the task `denoising_word_alignment`: its flags, and checks of their combinations."""
 
 from dataclasses import dataclass, field, make_dataclass
 from typing import Any, List, Optional
@@ -97,14 +97,14 @@ class DenoisingWordAlignmentConfig(AlignerFlags):
     cpu: bool = II("common.cpu")
     update_freq: List[int] = II("optimization.update_freq")  # noqa: UP006
     store_ema: bool = II("ema.store_ema")
-    # read by fairseq's get_batch_iterator: every epoch is drawn anew, and no worker keeps the data of an earlier one
+    # read by fairseq's get_batch_iterator: every epoch is resampled, so no worker may keep the data of an earlier one
     rebuild_batches: bool = True
     reuse_dataloader: bool = False
     persistent_workers: bool = False
 
 
 def plain(value):
-    """Return what a choice stands for: fairseq hands over an enumeration here, a string there."""
+    """Return the value of a choice, which fairseq passes either as an enumeration or as a string."""
     return value.value if hasattr(value, "value") else str(value) if isinstance(value, str) else value
 
 
@@ -114,7 +114,7 @@ def aligner_changes(cfg):
 
 
 def check_flags(cfg):
-    """Refuse flags that contradict each other, and launches that would train something else than they seem to."""
+    """Refuse flags that contradict each other, and launches that would train something else than the flags say."""
     schedule = Schedule.parse(cfg.label_schedule)
     if cfg.initial_labels and schedule.unit == "online":
         raise InputError("--initial-labels: --label-schedule online makes its own; give fixed, updates:N or epochs:N")

@@ -59,7 +59,7 @@ class PointerAlignmentCriterion(FairseqCriterion):
         return loss, sample_size, log
 
     def trains(self, name):
-        """Say whether a loss, `dwa`, `tlm` or `mlm`, has any weight: what has none is not computed."""
+        """Return whether a loss, `dwa`, `tlm` or `mlm`, has a weight; a loss without weight is not computed."""
         return self.weights[name] > 0
 
     @staticmethod
@@ -92,7 +92,7 @@ class PointerAlignmentCriterion(FairseqCriterion):
         for pair in ("", *sorted(key.removeprefix("pairs") for key in total if key.startswith("pairs_"))):
             mean(f"links_per_pair{pair}", total.get(f"links{pair}", 0.0), f"pairs{pair}", 2)
             mean(f"linked{pair}", total.get(f"linked{pair}", 0.0) * 100, f"pieces{pair}", 1)
-            if f"agreement{pair}" in total:  # given labels have none
+            if f"agreement{pair}" in total:  # labels from disk have none
                 mean(f"agreement{pair}", total[f"agreement{pair}"] * 100, f"pairs{pair}", 1)
 
     @staticmethod

@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 
 @dataclasses.dataclass(frozen=True)
 class StreamConfig:
-    """How the stream is drawn; `exponent` < 1 evens out the language pairs (Conneau & Lample 2019)."""
+    """How the stream is sampled; `exponent` < 1 evens out the language pairs (Conneau & Lample 2019)."""
 
     seed: int
     mask_id: int
@@ -41,7 +41,7 @@ class BitextDataset(FairseqDataset):
     """Pairs as masked joint sequences; an index is a sentence id, counted over all pairs, and never changes.
 
     The order of the two sides, the masks and the draw of an epoch depend on (seed, epoch, id) alone. Pairs that cannot be used
-    are counted by reason and left out. Links come later: the task looks them up by id, always for the pair as it is stored.
+    are counted by reason and left out. The task adds links to batches by id, for the sides in stored order.
     """
 
     def __init__(self, corpus: Corpus, config: StreamConfig, mono: Any = None, split: str = "train"):
@@ -81,7 +81,7 @@ class BitextDataset(FairseqDataset):
 
     @property
     def can_reuse_epoch_itr_across_epochs(self):
-        return False  # each epoch is drawn anew
+        return False  # each epoch is resampled
 
     def set_epoch(self, epoch):
         self.epoch = epoch
@@ -208,7 +208,7 @@ def _collate_masked(samples: list[dict]) -> dict:
 
 
 def _collate_pairs(samples: list[dict]) -> dict:
-    """Merge pairs: `source` and `target` as they are stored, everything else in the order in which it is trained on."""
+    """Merge pairs: `source` and `target` in stored order, everything else with the sides in training order."""
     lengths = torch.tensor([sample["lengths"] for sample in samples])
     source, target = (_pad([sample["sides"][k] for sample in samples], PAD) for k in (0, 1))
     return _collate_masked(samples) | {

@@ -1,4 +1,4 @@
-"""AER on gold sets while a model trains: of the weights that are trained, and of those that label."""
+"""Measure AER on gold sets during training, for the trained weights and for the weights that label."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 
 
 class GoldValidation:
-    """Aligns gold sets with the weights of a moment and keeps the AER of the last time, in percent.
+    """Align gold sets with the current weights and keep the latest AER, in percent.
 
     Args:
         gold_sets: what is aligned.
@@ -45,7 +45,7 @@ class GoldValidation:
             config, autocast: of the class.
 
         Raises:
-            InputError: a gold set cannot be read, or there is nothing to split words with.
+            InputError: a gold set cannot be read, or there is no sentencepiece model to split words with.
         """
         gold_sets = read_gold_sets(filter(None, (specs or "").split(";")))
         if not gold_sets:
@@ -57,7 +57,7 @@ class GoldValidation:
         return cls(gold_sets, PieceEncoder(model.sentencepiece, model.vocabulary), config, autocast)
 
     def run(self, model: EncoderAndPointer, teacher: EncoderAndPointer | None) -> float:
-        """Measure the AER of a model and, if other weights label, of these; return the mean AER of what labels."""
+        """Measure the AER of the model and, if given, of the teacher; return the mean AER of the weights that label."""
         self.aer = self._measure(model)
         if teacher is None:
             return fmean(self.aer.values())

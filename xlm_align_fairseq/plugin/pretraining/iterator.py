@@ -1,4 +1,4 @@
-"""The training iterator: fairseq's own, which also keeps the EM state in checkpoints and knows what comes next."""
+"""The training iterator: fairseq's own, with the EM state in checkpoints and a list of the sentence ids to come."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ class TrainingIterator(EpochBatchIterator):
     """An `EpochBatchIterator` whose state is exact: EM iteration, early stopping, dictionary, number of ranks it counted with.
 
     Args:
-        plain: the iterator that fairseq made; its settings are taken over.
-        update_freq: batches of a rank that make an update, by epoch; the last stands for all that follow.
+        plain: the iterator that fairseq made; its settings are copied.
+        update_freq: batches of a rank per update, by epoch; the last value holds for all later epochs.
         em: the labels, if they are kept on disk.
         pieces: of the dictionary; their ids mean nothing without it.
     """
@@ -53,11 +53,11 @@ class TrainingIterator(EpochBatchIterator):
         self.dictionary = hashlib.sha256("\n".join(pieces).encode()).hexdigest()
 
     def coming(self, updates: int | None = None, epochs: int | None = None) -> np.ndarray:
-        """Return what all ranks read from the update that was just begun on.
+        """Return the sentences that all ranks read from the current update on.
 
         Args:
-            updates: of so many updates; or
-            epochs: to the end of so many epochs, this one included.
+            updates: number of updates to read; or
+            epochs: number of epochs to read to the end, this one included.
 
         Returns:
             Sentence ids, ascending, each once.
@@ -77,7 +77,7 @@ class TrainingIterator(EpochBatchIterator):
                 epochs -= 1
             if not (updates or epochs):
                 ids = np.unique(np.concatenate([np.asarray(batch, np.int64) for batch in batches]))
-                return ids[ids < len(self.dataset)]  # what is above are monolingual blocks
+                return ids[ids < len(self.dataset)]  # higher ids are monolingual blocks
             epoch, first = epoch + 1, 0
 
     def _read(self, batches: int, update_freq: int) -> int:
@@ -88,7 +88,7 @@ class TrainingIterator(EpochBatchIterator):
         return self.update_freq[min(epoch, len(self.update_freq)) - 1]
 
     def _ranks(self, epoch: int) -> list[list[list[int]]]:
-        """Return the batches of an epoch, dealt to the ranks; those of this epoch and later ones are kept."""
+        """Return the batches of an epoch by rank; cached for this epoch and later ones."""
         key = (epoch, self.shuffle)
         if key not in self._dealt:
             kept = {known: ranks for known, ranks in self._dealt.items() if known[0] >= self.epoch}
@@ -130,7 +130,7 @@ class TrainingIterator(EpochBatchIterator):
         return self.ordered_batches(epoch, False, self.shuffle)
 
     def state_dict(self):
-        """Return the position, the number of ranks it is counted for, early stopping and the EM iteration."""
+        """Return the position, the number of ranks that it refers to, early stopping and the EM iteration."""
         from fairseq_cli.train import should_stop_early
 
         return super().state_dict() | {
@@ -141,7 +141,7 @@ class TrainingIterator(EpochBatchIterator):
         }
 
     def load_state_dict(self, state_dict):
-        """Go on where a checkpoint stopped, also with another number of ranks.
+        """Resume from the position of a checkpoint, also with another number of ranks.
 
         Raises:
             InputError: the position does not divide by the new number of ranks, labels are missing, or the dictionary is another.

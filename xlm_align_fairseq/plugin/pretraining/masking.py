@@ -1,4 +1,4 @@
-"""Masking for language modelling: which pieces are predicted, and what is seen in their place (Devlin et al. 2019)."""
+"""Masking for language modelling: which pieces are predicted, and what replaces them in the input (Devlin et al. 2019)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ FIRST_PIECE = 4  # smaller ids are specials
 
 
 def rng(*key: int) -> np.random.Generator:
-    """Return the generator that belongs to a key such as (seed, epoch, id): the same key, the same numbers, anywhere."""
+    """Return the random generator of a key such as (seed, epoch, id); equal keys always give equal numbers."""
     return np.random.Generator(np.random.PCG64(np.random.SeedSequence(key)))
 
 

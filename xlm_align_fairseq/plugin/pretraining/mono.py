@@ -12,12 +12,12 @@ from xlm_align_fairseq.errors import InputError
 
 
 def has_split(directory: Path, split: str) -> bool:
-    """Say whether there is monolingual text for a split; only training needs it."""
+    """Return whether there is monolingual text for a split; only training needs it."""
     return (directory / f"{split}.idx").is_file()
 
 
 class MonoBlocks:
-    """The sentences of `SPLIT.bin` one after another, cut into blocks of equal length: `<s> … </s> … `.
+    """The concatenated sentences of `SPLIT.bin`, cut into blocks of equal length: `<s> … </s> … `.
 
     Args:
         directory: made by `xlm-align binarize --mono` or `fairseq-preprocess --only-source`.

@@ -43,12 +43,12 @@ RELEASE_EVERY = 50  # updates on the CPU after which freed memory is given back
 
 @dataclasses.dataclass
 class Training:
-    """What fairseq hands to the task one after another, all of it before the first update."""
+    """Objects that fairseq passes to the task one by one, all before the first update."""
 
     model: XlmAlignModel | None = None
     em: EM | None = None  # stays None where labels are made online
     iterator: TrainingIterator | None = None
-    teacher: EncoderAndPointer | None = None  # of the last update: what labelled it
+    teacher: EncoderAndPointer | None = None  # the weights that labelled the last update
     given: dict[str, LabelStore] = dataclasses.field(default_factory=dict)  # initial labels of splits that are not trained on
 
 
@@ -64,19 +64,19 @@ class DenoisingWordAlignmentTask(FairseqTask):
         model = cold_start.model if cold_start else None
         self.gold_validation = GoldValidation.from_flags(cfg.valid_gold, model, aligner_config, self.autocast_dtype)
         self.schedule = Schedule.parse(cfg.label_schedule)
-        self.uses_ema = plain(cfg.label_teacher) == "ema"  # fairseq then hands the average to train_step
+        self.uses_ema = plain(cfg.label_teacher) == "ema"  # fairseq then passes the average to train_step
         self.training = Training()
         self.longest = cfg.max_positions  # pieces of a sequence; `build_model` lowers it to what the encoder reads
 
     @classmethod
     def add_args(cls, parser):
-        """Declare the flags. fairseq asks for them once a command line names this task: from here on it is patched."""
+        """Patch fairseq and declare the flags; fairseq calls this once a command line names the task."""
         patches.apply()
         super().add_args(parser)
 
     @classmethod
     def setup_task(cls, cfg, **kwargs):
-        """Check what was given, read the dictionary, and take the aligner configuration of the cold start."""
+        """Check the flags, read the dictionary, and use the aligner configuration of the cold start."""
         patches.apply()  # a configuration may name the task without a command line
         check_flags(cfg)
         if _on_cpu(cfg):
@@ -89,12 +89,12 @@ class DenoisingWordAlignmentTask(FairseqTask):
         cold_start = ColdStart.read(origin, Vocabulary(dictionary.symbols[4:]), origin == restored) if origin else None
         changes = aligner_changes(cfg)
         config = (cold_start.model.aligner if cold_start else AlignerConfig()).replace(**changes)
-        if not kwargs.get("from_checkpoint"):  # what a run once accepted opens for ever
+        if not kwargs.get("from_checkpoint"):  # a checkpoint of an accepted run must stay loadable
             config.refuse_unused(changes, "--label-method")
         return cls(cfg, dictionary, cold_start, config)
 
     def build_model(self, cfg, from_checkpoint=False):
-        """Build the model; with a cold start, fill it and write what `xlm-align align` needs beside the checkpoints."""
+        """Build the model; with a cold start, load its weights and write the files that `xlm-align align` needs."""
         if self.cold_start and not from_checkpoint:
             self.cold_start.adapt(cfg)
         model = super().build_model(cfg, from_checkpoint)
@@ -110,7 +110,7 @@ class DenoisingWordAlignmentTask(FairseqTask):
         return model
 
     def build_criterion(self, cfg, from_checkpoint=False):
-        """Build the criterion and freeze the heads that it gives no weight."""
+        """Build the criterion and freeze the heads whose losses have no weight."""
         criterion = super().build_criterion(cfg, from_checkpoint)
         model = self.training.model
         if model is not None and hasattr(criterion, "trains"):
@@ -161,7 +161,7 @@ class DenoisingWordAlignmentTask(FairseqTask):
 
     def _open_given(self, directory, split, corpus):
         store = LabelStore(directory, split, corpus)
-        if not read_manifest(directory, split):  # of another program, which may not mean pieces
+        if not read_manifest(directory, split):  # made by another program, perhaps as links of words
             refuse_words(store, self.dictionary.symbols)
         longest = store.manifest.get("max_positions", corpus.max_positions)
         unlabelled = int((corpus.usable & (corpus.lengths > longest)).sum())
@@ -180,7 +180,7 @@ class DenoisingWordAlignmentTask(FairseqTask):
             logger.info(f"{directory} has no labels for all of {split}: its pointer loss is measured on self-labels")
 
     def get_batch_iterator(self, dataset, *args, **kwargs):
-        """Make the iterator; without workers no thread may collate ahead (it can abort the process at exit)."""
+        """Make the iterator; without workers, disable the thread that collates ahead: it can abort the process at exit."""
         if kwargs.get("num_workers", 0) == 0:
             kwargs["data_buffer_size"] = 0
         kwargs["max_positions"] = self.longest  # fairseq's is not above --max-tokens, and leaves longer pairs out
@@ -205,17 +205,17 @@ class DenoisingWordAlignmentTask(FairseqTask):
 
     def autocast(self):
         """Return the context in which the model computes."""
-        return lower_precision("cpu" if _on_cpu(self.cfg) else "cuda", self.autocast_dtype)  # None: fairseq's own --amp stays
+        return lower_precision("cpu" if _on_cpu(self.cfg) else "cuda", self.autocast_dtype)  # None keeps fairseq's own --amp
 
     def train_step(self, sample, model, criterion, optimizer, update_num, ignore_grad=False, ema_model=None):
-        if sample["split"] != SPLIT:  # after a validation fairseq fills up a rank that has no batch with one of that
+        if sample["split"] != SPLIT:  # fairseq gives a rank without a batch one of the last validation
             sample = self._filler()
         if criterion.trains("dwa"):
             self._label_for_training(sample, self._weights(ema_model or model), update_num)
         return super().train_step(sample, model, criterion, optimizer, update_num, ignore_grad)
 
     def _label_for_training(self, sample: dict, teacher: EncoderAndPointer, update: int) -> None:
-        """Give a batch its links: of this EM iteration, or of the weights of this moment."""
+        """Add links to a batch: of the current EM iteration, or by the current weights."""
         self.training.teacher = teacher
         em = self.training.em
         if em:
@@ -229,7 +229,7 @@ class DenoisingWordAlignmentTask(FairseqTask):
         return self.training.iterator
 
     def _filler(self):
-        """Return a batch whose loss counts for nothing, and whose log has the keys of any other training batch."""
+        """Return a dummy batch, whose loss is ignored and whose log has the keys of any training batch."""
         batch = self._iterator.first_batch
         return batch if _on_cpu(self.cfg) else move_to_cuda(batch)
 
@@ -242,7 +242,7 @@ class DenoisingWordAlignmentTask(FairseqTask):
         return EncoderAndPointer(model.encoder, model.pointer, self.marks)
 
     def _coming(self, epoch: int, update: int) -> np.ndarray:
-        """Return the ids that are read before the next pass."""
+        """Return the ids that are read before the next labelling pass."""
         every = self.schedule.every
         if self.schedule.unit == "updates":
             return self._iterator.coming(updates=every - update % every)
@@ -254,7 +254,7 @@ class DenoisingWordAlignmentTask(FairseqTask):
         return super().valid_step(sample, model, criterion)
 
     def label(self, sample: dict, teacher: EncoderAndPointer, store: LabelStore | None = None) -> None:
-        """Give the pairs of a batch their links: from a store, or from the E-step with the weights of this moment."""
+        """Add links to the pairs of a batch: from a store, or from the E-step with the current weights."""
         if sample:
             corpus = self.datasets[sample["split"]].corpus
             join_labels(sample, corpus, store, lambda: self._label_now(pair_batch(sample["pairs"]), teacher))
@@ -270,7 +270,7 @@ class DenoisingWordAlignmentTask(FairseqTask):
     # AER on validation
 
     def begin_valid_epoch(self, epoch, model):
-        """Align the gold sets with the weights of this moment."""
+        """Align the gold sets with the current weights."""
         if self.gold_validation is None:
             return
         model.eval()
