@@ -16,7 +16,7 @@ from .pharaoh import (
     swap,
 )
 from .placing import insert_markup, place_elements
-from .projection import LabelReader, Span, project_spans, read_bio, write_bio
+from .projection import Span, TagReader, project_spans, read_bio, write_bio
 from .symmetrize import grow_diag, grow_diag_final, grow_diag_final_and, intersection, union
 from .tags import escape_tags
 
@@ -28,7 +28,6 @@ __all__ = [
     "GoldFile",
     "GoldList",
     "GoldSet",
-    "LabelReader",
     "Lexicon",
     "Link",
     "MarkedLinks",
@@ -36,6 +35,7 @@ __all__ = [
     "Paired",
     "Resampled",
     "Span",
+    "TagReader",
     "check_range",
     "count",
     "escape_tags",

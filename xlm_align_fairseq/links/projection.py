@@ -1,4 +1,4 @@
-"""Carry labelled spans of source words over links to the target words: annotation projection.
+"""Carry tagged spans of source words over links to the target words: annotation projection.
 
 A source span becomes at most one target span. The target words linked with its words are joined over gaps of at most
 `max_gap` other words, and the longest piece is kept. A target word that two spans claim goes to the one with more links
@@ -27,14 +27,14 @@ _CONTINUING = ("I", "E", "L")
 
 @dataclass(frozen=True)
 class Span:
-    """Hold consecutive words, 0-based, and their label."""
+    """Hold consecutive words, 0-based, and their tag."""
 
     words: range
-    label: str
+    tag: str
 
 
-class LabelReader:
-    """Read the labels of a file, sentence by sentence: BIO (IOB2), IOB1, BIOES or BILOU, whichever it has.
+class TagReader:
+    """Read the tags of a file, sentence by sentence: BIO (IOB2), IOB1, BIOES or BILOU, whichever it has.
 
     ``B-X`` begins a span of X, ``I-X`` continues it or, where there is none to continue, begins one (as IOB1 has it), ``E-X`` and
     ``L-X`` continue and end it, ``S-X`` and ``U-X`` are a span of one word, ``O`` is outside of any.
@@ -43,8 +43,8 @@ class LabelReader:
         name: the file, for the text of an error.
 
     Attributes:
-        repaired: how many labels that should continue a span began one.
-        not_ended: how many spans of BIOES and BILOU have no label for their end.
+        repaired: how many tags that should continue a span began one.
+        not_ended: how many spans of BIOES and BILOU have no tag for their end.
     """
 
     def __init__(self, name: str = "<labels>") -> None:
@@ -53,26 +53,26 @@ class LabelReader:
         self._scheme, self._seen = "", ""  # BIOES or BILOU, and where it was first seen
         self._iob1 = True  # no B-X but where it parts two spans of X
 
-    def spans(self, labels: Sequence[str], lines: Sequence[int] | int = 1) -> list[Span]:
+    def spans(self, tags: Sequence[str], lines: Sequence[int] | int = 1) -> list[Span]:
         """Return the spans of a sentence, in order.
 
         Args:
-            labels: of its words.
+            tags: of its words.
             lines: of its words, or that of the first.
 
         Raises:
-            InputError: a label is of none of the schemes, or not of that of the labels before.
+            InputError: a tag is of none of the schemes, or not of that of the tags before.
         """
         spans: list[Span] = []
         is_open = False  # whether the last span may go on
-        for n, label in enumerate(labels):
-            mark, dash, kind = label.partition("-")
-            if label != "O":
-                self._check(mark if dash and kind else "", label, lines + n if isinstance(lines, int) else lines[n])
-            last = spans[-1] if spans and spans[-1].words.stop == n and spans[-1].label == kind else None
+        for n, tag in enumerate(tags):
+            mark, dash, kind = tag.partition("-")
+            if tag != "O":
+                self._check(mark if dash and kind else "", tag, lines + n if isinstance(lines, int) else lines[n])
+            last = spans[-1] if spans and spans[-1].words.stop == n and spans[-1].tag == kind else None
             goes_on = mark in _CONTINUING and is_open and last is not None
             self.not_ended += is_open and not goes_on
-            if label == "O":
+            if tag == "O":
                 is_open = False
                 continue
             if goes_on and last is not None:
@@ -86,7 +86,7 @@ class LabelReader:
         return spans
 
     def report(self) -> list[str]:
-        """Say of which scheme the labels were, if not of BIO, and what is wrong with them."""
+        """Say of which scheme the tags were, if not of BIO, and what is wrong with them."""
         said = [f"the labels are {self._scheme}, the output is BIO"] if self._scheme else []
         if self.repaired:
             marks = f"I-X or {_SCHEMES[self._scheme][0]}-X" if self._scheme else "I-X"
@@ -96,52 +96,52 @@ class LabelReader:
             said.append(f"{self.not_ended} spans have no {_SCHEMES[self._scheme][0]}-X at their end")
         return said
 
-    def _check(self, mark: str, label: str, line: int) -> None:
-        """Refuse a label that is of none of the schemes, or of another than those before."""
+    def _check(self, mark: str, tag: str, line: int) -> None:
+        """Refuse a tag that is of none of the schemes, or of another than those before."""
         if mark in ("B", "I"):
             return
         scheme = next((scheme for scheme, marks in _SCHEMES.items() if mark in marks), None)
         if scheme is None:
             raise InputError(
-                f"{self.name}:{line}: {label[:40]!r} is not a BIO label; allowed are B-X, I-X and O, for any X, with E-X and S-X"
+                f"{self.name}:{line}: {tag[:40]!r} is not a BIO label; allowed are B-X, I-X and O, for any X, with E-X and S-X"
                 " (BIOES) or with L-X and U-X (BILOU); convert the labels, or say by --column which column has them"
             )
         if self._scheme not in ("", scheme):
             raise InputError(
-                f"{self.name}:{line}: {label[:40]!r} is of {scheme}, but {self._seen} of {self._scheme}; allowed is one scheme"
+                f"{self.name}:{line}: {tag[:40]!r} is of {scheme}, but {self._seen} of {self._scheme}; allowed is one scheme"
                 " in a file; convert the labels"
             )
         if not self._scheme:
-            self._scheme, self._seen = scheme, f"{label[:40]!r} in line {line}"
+            self._scheme, self._seen = scheme, f"{tag[:40]!r} in line {line}"
 
 
-def read_bio(labels: Sequence[str], name: str = "<labels>", line: int = 1) -> tuple[list[Span], int]:
-    """Return the spans of the labels of one sentence; see `LabelReader`.
+def read_bio(tags: Sequence[str], name: str = "<labels>", line: int = 1) -> tuple[list[Span], int]:
+    """Return the spans of the tags of one sentence; see `LabelReader`.
 
     Args:
-        labels: of its words.
-        name, line: the file of the labels and the line of the first, for the text of an error.
+        tags: of its words.
+        name, line: the file of the tags and the line of the first, for the text of an error.
 
     Returns:
         The spans in order, and how many of them begin with an ``I-X`` that continues no span of X; as IOB1 has them.
 
     Raises:
-        InputError: a label is of none of the schemes, or two of different ones.
+        InputError: a tag is of none of the schemes, or two of different ones.
 
     >>> read_bio(["B-PER", "I-PER", "O", "I-LOC"])
-    ([Span(words=range(0, 2), label='PER'), Span(words=range(3, 4), label='LOC')], 1)
+    ([Span(words=range(0, 2), tag='PER'), Span(words=range(3, 4), tag='LOC')], 1)
     """
-    reader = LabelReader(name)
-    return reader.spans(labels, line), reader.repaired
+    reader = TagReader(name)
+    return reader.spans(tags, line), reader.repaired
 
 
 def write_bio(spans: Iterable[Span], n_words: int) -> list[str]:
-    """Return the BIO (IOB2) labels of `n_words` words; the spans do not overlap. The reverse of `read_bio`."""
-    labels = ["O"] * n_words
+    """Return the BIO (IOB2) tags of `n_words` words; the spans do not overlap. The reverse of `read_bio`."""
+    tags = ["O"] * n_words
     for span in spans:
         for n in span.words:
-            labels[n] = f"{'B' if n == span.words.start else 'I'}-{span.label}"
-    return labels
+            tags[n] = f"{'B' if n == span.words.start else 'I'}-{span.tag}"
+    return tags
 
 
 def project_spans(spans: Sequence[Span], links: Links, max_gap: int = MAX_GAP) -> list[Span | None]:
@@ -156,7 +156,7 @@ def project_spans(spans: Sequence[Span], links: Links, max_gap: int = MAX_GAP) -
         A span for each of `spans`, `None` for one without links or with all its words lost to other spans.
 
     >>> project_spans([Span(range(0, 2), "LOC")], {(0, 1): None, (1, 3): None, (2, 0): None})
-    [Span(words=range(1, 4), label='LOC')]
+    [Span(words=range(1, 4), tag='LOC')]
     """
     linked_with = by_source(links)
     claims = [linked_words(linked_with, span.words) for span in spans]
@@ -183,7 +183,7 @@ def project_spans(spans: Sequence[Span], links: Links, max_gap: int = MAX_GAP) -
     for k, (span, linked) in enumerate(zip(spans, claims, strict=True)):
         won = {j: claim for j, claim in linked.items() if owner.get(j) == k}
         words = _longest(won, max_gap, lambda last, j: rank[j] - rank[last] == j - last)
-        projected.append(Span(words, span.label) if words else None)
+        projected.append(Span(words, span.tag) if words else None)
     return projected
 
 

@@ -1,4 +1,4 @@
-"""Read labelled words, one a line, sentence by sentence.
+"""Read tagged words, one a line, sentence by sentence.
 
 Columns stand between tabs or, in a line without a tab, between single spaces; the first is the word. Spaces and tabs at the end
 of a line are no column. Every sentence ends with a blank line, so that one without words is just its blank line and blank lines
@@ -8,7 +8,7 @@ Not words are, each with the blank line after it if no word comes between:
 
 - Comments: lines that are `#` or begin with `# `, before the first word of a sentence. They have no tab in front of their first
   space. Where words have a tab that says all. Where columns stand between spaces, `# O` may be the word `#` as well: it is one if
-  it has as many columns as the first word of the file and, where words have their label, a label of `TAG`.
+  it has as many columns as the first word of the file and, where words have their tag, a tag of `TAG`.
 - `-DOCSTART-` lines.
 - In CoNLL-U the lines of multiword tokens (`1-2`) and of empty nodes (`1.1`). A file is CoNLL-U where its first sentence has ids
   1, 2, … in the first of three or more columns between tabs, and comments before it or ten columns; words are then in the second.
@@ -35,10 +35,10 @@ _CONLLU_COLUMNS = 10
 
 @dataclass(frozen=True)
 class Sentence:
-    """Hold the words of a sentence, their labels and lines, from 1, and the line of the first; without words, of its end."""
+    """Hold the words of a sentence, their tags and lines, from 1, and the line of the first; without words, of its end."""
 
     words: list[str]
-    labels: list[str]
+    tags: list[str]
     line: int
     lines: list[int] = field(default_factory=list)
 
@@ -70,7 +70,7 @@ def read_conll(text: TextFile, column: int | None = None, passed_over: PassedOve
 
     Args:
         text: its lines.
-        column: which has the labels, from 1; `None` is the last.
+        column: which has the tags, from 1; `None` is the last.
         passed_over: is told which lines are no words.
 
     Raises:
@@ -82,25 +82,25 @@ def read_conll(text: TextFile, column: int | None = None, passed_over: PassedOve
     layout, ahead = _look_ahead(lines)
     found.conllu = layout.conllu
     words: list[str] = []
-    labels: list[str] = []
+    tags: list[str] = []
     numbers: list[int] = []
     passed = False  # lines that are no words, since the last sentence
     for n, line in itertools.chain(ahead, lines):
         where = f"{text.path}:{n}"
         if not line:
             if words or not passed:
-                yield Sentence(words, labels, numbers[0] if words else n, numbers)
-            words, labels, numbers, passed = [], [], [], False
+                yield Sentence(words, tags, numbers[0] if words else n, numbers)
+            words, tags, numbers, passed = [], [], [], False
         elif kind := _kind(line, layout, column, len(words), where):
             found.lines[kind] += 1
             passed = True
         else:
-            word, label = _split(line, column, where, layout.conllu)
+            word, tag = _split(line, column, where, layout.conllu)
             words.append(word)
-            labels.append(label)
+            tags.append(tag)
             numbers.append(n)
     if words:
-        yield Sentence(words, labels, numbers[0], numbers)
+        yield Sentence(words, tags, numbers[0], numbers)
 
 
 def _look_ahead(lines: Iterator[tuple[int, str]]) -> tuple[_Layout, list[tuple[int, str]]]:
@@ -150,8 +150,8 @@ def _is_comment(line: str, layout: _Layout, column: int | None) -> bool:
     if "\t" in line or layout.tabs:
         return True  # in front of a tab would be a word with a space within
     columns = _columns(line)
-    label = columns[column - 1 if column and column <= len(columns) else -1]
-    return len(columns) != layout.columns or not TAG.fullmatch(label)
+    tag = columns[column - 1 if column and column <= len(columns) else -1]
+    return len(columns) != layout.columns or not TAG.fullmatch(tag)
 
 
 def _check_id(first: str, n_words: int, where: str) -> str | None:

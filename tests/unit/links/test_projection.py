@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from xlm_align_fairseq.errors import InputError
-from xlm_align_fairseq.links.projection import LabelReader, Span, longest_piece, project_spans, read_bio, write_bio
+from xlm_align_fairseq.links.projection import Span, TagReader, longest_piece, project_spans, read_bio, write_bio
 
 LABELS = st.lists(st.sampled_from(["O", "O", "B-X", "I-X", "B-Y", "I-Y"]), max_size=8)
 
@@ -16,7 +16,7 @@ def links(text):
     return {tuple(map(int, link.split("-"))): float(number) if number else None for link, _, number in pairs}
 
 
-def labels(source, text, n_target, max_gap=1):
+def tags(source, text, n_target, max_gap=1):
     spans = project_spans(read_bio(source.split())[0], links(text), max_gap)
     return " ".join(write_bio([span for span in spans if span], n_target))
 
@@ -47,7 +47,7 @@ def sentences(draw):
     ],
 )
 def test_rule(source, text, target):
-    assert labels(source, text, target.count(" ") + 1) == target
+    assert tags(source, text, target.count(" ") + 1) == target
 
 
 @pytest.mark.parametrize(
@@ -63,12 +63,12 @@ def test_rule(source, text, target):
     ],
 )
 def test_conflicts(text, target):
-    assert labels("B-X I-X B-Y", text, target.count(" ") + 1) == target
+    assert tags("B-X I-X B-Y", text, target.count(" ") + 1) == target
 
 
 def test_max_gap():
-    assert labels("B-X O", "0-0 0-2 0-5", 6, max_gap=0) == "B-X O O O O O"
-    assert labels("B-X O", "0-0 0-2 0-5", 6, max_gap=2) == "B-X I-X I-X I-X I-X I-X"
+    assert tags("B-X O", "0-0 0-2 0-5", 6, max_gap=0) == "B-X O O O O O"
+    assert tags("B-X O", "0-0 0-2 0-5", 6, max_gap=2) == "B-X I-X I-X I-X I-X I-X"
 
 
 def test_a_span_without_words_left_is_none():
@@ -93,12 +93,12 @@ def test_projected_labels_are_valid_and_say_what_the_spans_say(sentence, max_gap
     target = write_bio(kept, n_target)
     assert len(target) == n_target
     assert read_bio(target) == (sorted(kept, key=lambda span: span.words.start), 0)
-    assert sum(len(span.words) for span in kept) == sum(label != "O" for label in target)  # none lies over another
+    assert sum(len(span.words) for span in kept) == sum(tag != "O" for tag in target)  # none lies over another
     for old, new in zip(spans, projected, strict=True):
         linked = {j for i, j in found if i in old.words}
         if new:
             assert {new.words.start, new.words.stop - 1} <= linked
-            assert new.label == old.label
+            assert new.tag == old.tag
         else:
             assert not linked or kept  # others won
 
@@ -129,21 +129,21 @@ def test_the_other_schemes_are_read_as_what_they_say(drawn, marks):
         bio += [f"B-{kind}", *inside]
         iob1 += [f"B-{kind}" if last == kind else f"I-{kind}", *inside]
         other += [f"{single}-{kind}"] if length == 1 else [f"B-{kind}", *inside[1:], f"{end}-{kind}"]
-        for labels in (bio, iob1, other):
-            labels += ["O"] * outside
+        for tags in (bio, iob1, other):
+            tags += ["O"] * outside
         last = None if outside else kind
-    for labels in (bio, iob1, other):
-        reader = LabelReader()
-        assert reader.spans(labels) == spans
-        assert reader.spans(labels, range(7, 7 + len(labels))) == spans
-        if labels is not iob1:
+    for tags in (bio, iob1, other):
+        reader = TagReader()
+        assert reader.spans(tags) == spans
+        assert reader.spans(tags, range(7, 7 + len(tags))) == spans
+        if tags is not iob1:
             assert reader.repaired == 0
     scheme = {"ES": "BIOES", "LU": "BILOU"}[marks]
     assert reader.report() == ([f"the labels are {scheme}, the output is BIO"] if spans else [])
 
 
 @pytest.mark.parametrize(
-    ("labels", "report"),
+    ("tags", "report"),
     [
         ("I-X I-X B-X O I-Y", ["2 labels I-X continue no span of X and were read as the beginning of one, as in IOB1"]),
         ("B-Y O I-X", ["1 labels I-X continue no span of X and were read as the beginning of one"]),
@@ -159,9 +159,9 @@ def test_the_other_schemes_are_read_as_what_they_say(drawn, marks):
         ("B-X L-X B-Y", ["the labels are BILOU, the output is BIO", "1 spans have no L-X at their end"]),
     ],
 )
-def test_the_scheme_and_its_faults_are_said(labels, report):
-    reader = LabelReader()
-    reader.spans(labels.split())
+def test_the_scheme_and_its_faults_are_said(tags, report):
+    reader = TagReader()
+    reader.spans(tags.split())
     assert reader.report() == report
 
 
@@ -172,7 +172,7 @@ def test_an_end_ends_a_span():
 
 
 def test_two_schemes_in_a_file_are_refused():
-    reader = LabelReader("ner")
+    reader = TagReader("ner")
     reader.spans(["O", "S-X"], [3, 5])
     with pytest.raises(InputError) as error:
         reader.spans(["B-X", "L-X"], [8, 9])
@@ -181,12 +181,12 @@ def test_two_schemes_in_a_file_are_refused():
     )
 
 
-@pytest.mark.parametrize("label", ["X", "B", "B-", "M-X", "ES-X", "PER-B", "", "o", "B_X", "-X"])
-def test_labels_that_are_refused(label):
+@pytest.mark.parametrize("tag", ["X", "B", "B-", "M-X", "ES-X", "PER-B", "", "o", "B_X", "-X"])
+def test_labels_that_are_refused(tag):
     with pytest.raises(InputError) as error:
-        read_bio(["O", label], "ner", 7)
+        read_bio(["O", tag], "ner", 7)
     assert str(error.value) == (
-        f"ner:8: {label!r} is not a BIO label; allowed are B-X, I-X and O, for any X, with E-X and S-X (BIOES) or with L-X and"
+        f"ner:8: {tag!r} is not a BIO label; allowed are B-X, I-X and O, for any X, with E-X and S-X (BIOES) or with L-X and"
         " U-X (BILOU); convert the labels, or say by --column which column has them"
     )
 

@@ -16,7 +16,7 @@ def read(tmp_path):
     def _read(content, column=None):
         path = tmp_path / "ner"
         path.write_bytes(content.encode())
-        return [(sentence.words, sentence.labels, sentence.line) for sentence in read_conll(TextFile(path), column)]
+        return [(sentence.words, sentence.tags, sentence.line) for sentence in read_conll(TextFile(path), column)]
 
     return _read
 
@@ -47,9 +47,9 @@ def test_column(read):
 @given(st.lists(st.lists(st.tuples(CELL, CELL), max_size=3), max_size=4))
 def test_every_sentence_comes_back(tmp_path_factory, sentences):
     path = tmp_path_factory.mktemp("ner") / "ner"
-    text = "".join("".join(f"{word}\t{label}\n" for word, label in sentence) + "\n" for sentence in sentences)
+    text = "".join("".join(f"{word}\t{tag}\n" for word, tag in sentence) + "\n" for sentence in sentences)
     path.write_bytes(text.encode())
-    assert [list(zip(s.words, s.labels, strict=True)) for s in read_conll(TextFile(path))] == sentences
+    assert [list(zip(s.words, s.tags, strict=True)) for s in read_conll(TextFile(path))] == sentences
 
 
 # what is no word
@@ -63,7 +63,7 @@ def plain(separator, more=""):
 
 
 def words_of(sentences):
-    return [list(zip(words, labels, strict=True)) for words, labels, _ in sentences]
+    return [list(zip(words, tags, strict=True)) for words, tags, _ in sentences]
 
 
 @given(st.lists(st.lists(st.sampled_from(NO_WORDS), max_size=3), min_size=4, max_size=4), st.sampled_from("\t "), st.booleans())
@@ -78,7 +78,7 @@ def test_comments_and_docstart_change_nothing(tmp_path_factory, no_words, separa
     path.write_text(text)
     passed_over = PassedOver()
     sentences = list(read_conll(TextFile(path), passed_over=passed_over))
-    assert words_of((s.words, s.labels, s.line) for s in sentences) == PLAIN
+    assert words_of((s.words, s.tags, s.line) for s in sentences) == PLAIN
     assert passed_over.lines.total() + sum(len(s.words) for s in sentences) == sum(1 for line in text.split("\n") if line)
     for sentence in sentences:
         assert [text.split("\n")[n - 1].split(separator)[0] for n in sentence.lines] == sentence.words
@@ -101,10 +101,10 @@ def conllu(sentences, columns, ids=True):
     text = ""
     for number, sentence in enumerate(sentences, 1):
         text += f"# sent_id = {number}\n#text\tx\n"
-        for n, (word, label) in enumerate(sentence, 1):
+        for n, (word, tag) in enumerate(sentence, 1):
             if n % 2:
-                text += f"{n}-{n + 1}\tboth{label}\tB-X" + "\t_" * (columns - 3) + "\n"
-            text += f"{n}\t{word}\t{label}" + "\t_" * (columns - 3) + "\n" + f"{n}.1\tempty\tB-X" + "\t_" * (columns - 3) + "\n"
+                text += f"{n}-{n + 1}\tboth{tag}\tB-X" + "\t_" * (columns - 3) + "\n"
+            text += f"{n}\t{word}\t{tag}" + "\t_" * (columns - 3) + "\n" + f"{n}.1\tempty\tB-X" + "\t_" * (columns - 3) + "\n"
         text += "\n"
     return text
 
@@ -115,7 +115,7 @@ def test_conllu(tmp_path, columns):
     (tmp_path / "ner").write_text(conllu(sentences, columns))
     passed_over = PassedOver()
     found = list(read_conll(TextFile(tmp_path / "ner"), 3, passed_over))
-    assert [list(zip(s.words, s.labels, strict=True)) for s in found] == sentences
+    assert [list(zip(s.words, s.tags, strict=True)) for s in found] == sentences
     assert passed_over.conllu
     assert passed_over.report() == [
         "the labels are in a file of the form of CoNLL-U: words are in its second column",

@@ -54,7 +54,7 @@ def carry_labels(args: argparse.Namespace, texts: Texts, warnings: list[str]) ->
     Raises:
         InputError: a file cannot be used.
     """
-    from xlm_align_fairseq.links.projection import LabelReader, project_spans
+    from xlm_align_fairseq.links.projection import TagReader, project_spans
     from xlm_align_fairseq.text.conll import PassedOver, read_conll
 
     labels, alignments = open_text(args.labels, args.replace_invalid), open_text(args.alignments)
@@ -64,7 +64,7 @@ def carry_labels(args: argparse.Namespace, texts: Texts, warnings: list[str]) ->
         sentences = sum(1 for _ in read_conll(labels, args.column))
         if sentences != total:
             raise _unequal(labels, sentences, target, total)
-    lost, passed_over, reader = _Lost(), PassedOver(), LabelReader(str(labels.path))
+    lost, passed_over, reader = _Lost(), PassedOver(), TagReader(str(labels.path))
     of_source, of_target = map(word_maker, texts.tokenizers)
     sentences_read = read_conll(labels, args.column, passed_over)
     pairs = enumerate(itertools.zip_longest(sentences_read, read_together(*texts.files, alignments)))
@@ -79,7 +79,7 @@ def carry_labels(args: argparse.Namespace, texts: Texts, warnings: list[str]) ->
         if not args.spans and any("\t" in word.text for word in words):
             raise InputError(f"{target.path}:{target.lines}: a word has a tab within, which ends it in the output; remove it")
         links = links_of(alignments, links_line, args.min_probability, len(sentence.words), len(words))
-        spans = reader.spans(sentence.labels, sentence.lines)
+        spans = reader.spans(sentence.tags, sentence.lines)
         projected = project_spans(spans, links, args.max_gap)
         lost.add([span.words for span in spans], projected, links)
         yield _write_labels(line, words, [span for span in projected if span is not None], args.spans)
@@ -94,7 +94,7 @@ def _write_labels(line: str, words: Sequence[Word], spans: Sequence[Span], as_sp
         column = write_bio(spans, len(words))
         return "".join(f"{word.text}\t{label}\n" for word, label in zip(words, column, strict=True)) + "\n"
     places = [
-        {"start": words[span.words.start].begin, "end": words[span.words.stop - 1].end, "label": span.label}
+        {"start": words[span.words.start].begin, "end": words[span.words.stop - 1].end, "label": span.tag}
         for span in sorted(spans, key=lambda span: span.words.start)
     ]
     return json.dumps({"text": line, "spans": places}, ensure_ascii=False) + "\n"
