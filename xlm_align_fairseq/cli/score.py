@@ -124,8 +124,16 @@ class _Counted:
 
     def __init__(self, text: TextFile) -> None:
         self.name = str(text.path)
-        self.lines: Iterable[str] = text if text.size() is not None else list(text)
-        self.n_lines = sum(1 for _ in self.lines)
+        self._lines: Iterable[str] = text if text.size() is not None else list(text)
+        self.n_lines = sum(1 for _ in self._lines)
+
+    @property
+    def lines(self) -> Iterator[str]:
+        """Yield the counted lines; a file that has changed since is an `InputError` at its end."""
+        lines = iter(self._lines)
+        yield from itertools.islice(lines, self.n_lines)
+        for _ in lines:
+            pass
 
 
 def _sizes(source: _Counted, target: _Counted) -> Callable[[], Iterator[tuple[int, int]]]:
