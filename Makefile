@@ -70,7 +70,7 @@ wheel-test:
 	$(VENV)-wheel/bin/python -m pip install --quiet "xlm-align-fairseq[test,quickstart]" -c constraints.txt
 	$(VENV)-wheel/bin/python -m pip uninstall --quiet --yes torchaudio
 	rm -rf build/wheel-test && mkdir -p build/wheel-test
-	cp -r tests examples scripts docs mkdocs.yml pyproject.toml setup.py *.md build/wheel-test/
+	cp -r tests examples scripts docs mkdocs.yml pyproject.toml setup.py CITATION.cff *.md build/wheel-test/
 	cd build/wheel-test && OMP_NUM_THREADS=1 $(CURDIR)/$(VENV)-wheel/bin/python -m pytest -n auto --dist loadfile
 
 clean:
