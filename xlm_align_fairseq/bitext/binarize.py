@@ -12,14 +12,14 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import sentencepiece
+from pydantic import BaseModel, NonNegativeInt
 from tqdm import tqdm
 
 from xlm_align_fairseq.bitext.encode import MONO_REASONS, PAIR_REASONS, ChunkEncoder, Encoded, Options, cut, link_dtype
 from xlm_align_fairseq.bitext.indexed import ENDINGS, IndexedWriter, best_dtype
-from xlm_align_fairseq.bitext.json_shape import natural, read_json, shape_fault, string
 from xlm_align_fairseq.bitext.labels import manifest_path, prefix
 from xlm_align_fairseq.encoder.pieces import PieceFiles
 from xlm_align_fairseq.encoder.vocabulary import FILE_NAME as DICTIONARY
@@ -27,6 +27,7 @@ from xlm_align_fairseq.errors import InputError
 from xlm_align_fairseq.signature import signature
 from xlm_align_fairseq.system.files import encoded, together, write_atomically
 from xlm_align_fairseq.system.parallel import ordered_map
+from xlm_align_fairseq.system.records import read_json
 from xlm_align_fairseq.text.lines import TAB, TextFile, as_text, read_bitext
 from xlm_align_fairseq.text.tokenize import describe
 from xlm_align_fairseq.version import __version__
@@ -132,17 +133,28 @@ def manifest_with_links(directory: Path, split: str) -> Path | None:
         InputError: a manifest cannot be read.
     """
     for path in sorted(directory.glob(f"manifest.{glob.escape(split)}.*.json")):
-        if "links" in _read_manifest(path):
+        if _read_manifest(path).links is not None:
             return path
     return None
 
 
-def _read_manifest(path: Path) -> dict[str, Any]:
-    manifest, fault = read_json(path, FORMAT, VERSION)
-    fault = fault or shape_fault(manifest, {"split": string, "links?": {"words": natural, "pieces": natural}})
-    if fault:
-        raise InputError(f"{path} is no manifest of `xlm-align binarize` ({fault}): binarise this text again")
-    return manifest
+class _LinkCounts(BaseModel):
+    words: NonNegativeInt
+    pieces: NonNegativeInt
+
+
+class _Manifest(BaseModel):
+    """What is read of a manifest; what has a default may be missing."""
+
+    format: Literal["xlm-align bitext"]
+    version: Literal[1]
+    split: str
+    links: _LinkCounts | None = None
+    sha256: dict[str, str] = {}
+
+
+def _read_manifest(path: Path) -> _Manifest:
+    return read_json(path, _Manifest, "binarise this text again")
 
 
 @dataclasses.dataclass
@@ -190,8 +202,7 @@ class _Job:
         for path in sorted(self.out.glob("manifest.*.json")):
             if path.name == f"manifest.{self.name}.json":
                 continue  # of what is replaced
-            hashes = _read_manifest(path).get("sha256")
-            theirs = str(hashes.get("sentencepiece", ours)) if isinstance(hashes, dict) else ours
+            theirs = _read_manifest(path).sha256.get("sentencepiece", ours)
             if theirs != ours:
                 raise InputError(
                     f"{path} is of text that another sentencepiece model cut into pieces (SHA-256 {theirs[:16]}…, that of the"

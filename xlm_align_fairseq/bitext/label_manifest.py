@@ -6,30 +6,60 @@ import base64
 import binascii
 import zlib
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
+from pydantic import BaseModel, ConfigDict, FiniteFloat, NonNegativeInt
 
-from xlm_align_fairseq.bitext.json_shape import each, finite, natural, optional, read_json, shape_fault, string
 from xlm_align_fairseq.errors import InputError
+from xlm_align_fairseq.system.records import read_json
 
 FORMAT, VERSION = "xlm-align labels", 1
 
-_PAIR = {
-    **dict.fromkeys(("sentences", "labelled", "links", "pieces", "linked", "agreed"), natural),
-    **dict.fromkeys(("links_per_pair", "linked_share", "agreement"), finite),
-    "change": optional(finite),
-    "data": string,
-    "sha256": {"bin": string, "idx": string},
-    "without_links?": string,  # 0.1.0 did not write it; only where there are such pairs
-}
-_MANIFEST = {
-    "split": string,
-    "pairs": each(_PAIR),
-    **dict.fromkeys(("em_iter?", "update?", "max_positions?"), natural),
-    **dict.fromkeys(("weights?", "aligner?", "ids?"), string),
-    "shard?": (natural, natural),
-}
+
+class Hashes(BaseModel):
+    """SHA-256 of the two files of a language pair."""
+
+    bin: str
+    idx: str
+
+
+class LabelledPair(BaseModel):
+    """What is told of the labels of a language pair."""
+
+    model_config = ConfigDict(extra="allow")
+
+    sentences: NonNegativeInt
+    labelled: NonNegativeInt
+    links: NonNegativeInt
+    pieces: NonNegativeInt
+    linked: NonNegativeInt
+    agreed: NonNegativeInt
+    links_per_pair: FiniteFloat
+    linked_share: FiniteFloat
+    agreement: FiniteFloat
+    change: FiniteFloat | None
+    data: str
+    sha256: Hashes
+    without_links: str = ""  # 0.1.0 did not write it; only where there are such pairs
+
+
+class Manifest(BaseModel):
+    """What `labels.SPLIT.json` tells; what has a default may be missing."""
+
+    model_config = ConfigDict(extra="allow")
+
+    format: Literal["xlm-align labels"]
+    version: Literal[1]
+    split: str
+    pairs: dict[str, LabelledPair]
+    em_iter: NonNegativeInt = 0
+    update: NonNegativeInt = 0
+    max_positions: NonNegativeInt = 0
+    weights: str = ""
+    aligner: str = ""
+    ids: str = ""
+    shard: tuple[NonNegativeInt, NonNegativeInt] = (1, 0)
 
 
 def manifest_path(directory: Path, split: str) -> Path:
@@ -46,14 +76,12 @@ def read_manifest(directory: Path, split: str) -> dict[str, Any]:
     path = manifest_path(directory, split)
     if not path.exists():
         return {}
-    manifest, fault = read_json(path, FORMAT, VERSION)
-    fault = fault or shape_fault(manifest, _MANIFEST)
-    if not fault and manifest["split"] != split:
-        fault = f"it tells of {manifest['split']}"
-    if not fault and ("em_iter" in manifest) != ("update" in manifest):
-        fault = "em_iter and update belong together"
-    if fault:
-        raise InputError(f"{path} is no manifest of {FORMAT} {VERSION} ({fault}): make the labels again")
+    advice = "make the labels again"
+    manifest = read_json(path, Manifest, advice).model_dump(mode="json", exclude_unset=True)
+    if manifest["split"] != split:
+        raise InputError(f"{path}: split is {manifest['split']!r}: allowed is {split!r}, as in its name; {advice}")
+    if ("em_iter" in manifest) != ("update" in manifest):
+        raise InputError(f"{path}: em_iter and update belong together, one is missing; {advice}")
     return manifest
 
 

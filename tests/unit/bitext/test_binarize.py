@@ -512,23 +512,30 @@ def test_options_are_checked(options, message):
 @pytest.mark.parametrize(
     ("text", "fault"),
     [
-        ("[]", "it is a list of 0, not an object"),
-        ('["links"]', "it is a list of 1, not an object"),
-        ('"links"', 'it is "links", not an object'),
-        ("{}", "format is missing"),
-        ("{", "Expecting property name"),
-        ("[" * 100_000, "it is nested too deep"),
-        ('{"format": "xlm-align bitext", "version": 9}', "it says xlm-align bitext 9"),
-        ('{"format": "xlm-align bitext", "version": 1}', "split is missing"),
-        ('{"format": "xlm-align bitext", "version": 1, "split": "train", "links": 3}', "links is 3, not an object"),
+        ("[]", ": the content is []: allowed is an object"),
+        ('["links"]', ": the content is ['links']: allowed is an object"),
+        ('"links"', ": the content is 'links': allowed is an object"),
+        ("{}", ": format is missing"),
+        ("{", " is not JSON: EOF while parsing an object"),
+        ("\xff", " is not JSON: "),
+        ("[" * 100_000, " is not JSON: recursion limit exceeded"),
+        ('{"a":' * 100_000, " is not JSON: recursion limit exceeded"),
+        ('{"format": ["a"], "version": 1}', ": format is ['a']: allowed is 'xlm-align bitext'"),
+        ('{"format": "xlm-align bitext", "version": 9}', ": version is 9: allowed is 1"),
+        ('{"format": "xlm-align bitext", "version": 1}', ": split is missing"),
+        ('{"format": "xlm-align bitext", "version": 1, "split": "train", "links": 3}', ": links is 3: allowed is an object"),
+        (
+            '{"format": "xlm-align bitext", "version": 1, "split": "a", "sha256": {"b": 1}}',
+            ": sha256.b is 1: allowed is a valid string",
+        ),
     ],
 )
 def test_manifests_that_are_none(tmp_path, text, fault):
-    (tmp_path / "manifest.train.de-en.json").write_text(text)
+    (tmp_path / "manifest.train.de-en.json").write_text(text, "latin-1")
     with pytest.raises(InputError) as error:
         manifest_with_links(tmp_path, "train")
-    assert f"manifest.train.de-en.json is no manifest of `xlm-align binarize` ({fault}" in str(error.value)
-    assert str(error.value).endswith("): binarise this text again")
+    assert f"manifest.train.de-en.json{fault}" in str(error.value)
+    assert str(error.value).endswith("; binarise this text again")
     assert manifest_with_links(tmp_path, "valid") is None
 
 

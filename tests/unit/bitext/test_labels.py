@@ -370,7 +370,7 @@ def flip(path):
 
 BIN, IDX = "train.align.de-en.bin", "train.align.de-en.idx"
 MANIFEST = "{d}/labels.train.json"
-NO_MANIFEST = f"{MANIFEST} is no manifest of xlm-align labels 1 "
+AGAIN = "; make the labels again"
 
 
 @pytest.mark.parametrize(
@@ -384,14 +384,34 @@ NO_MANIFEST = f"{MANIFEST} is no manifest of xlm-align labels 1 "
             " `xlm-align binarize --alignments` or fairseq-preprocess --align-suffix",
         ),
         (lambda d: change_manifest(d, lambda m: m["pairs"].pop("ro-en") and None), MANIFEST + ": the labels of ro-en are not"),
-        (lambda d: change_manifest(d, lambda m: m.update(version=2)), NO_MANIFEST + "(it says xlm-align labels 2): make"),
-        (lambda d: change_manifest(d, lambda m: m.update(format="x")), NO_MANIFEST + "(it says x 1): make the labels again"),
+        (lambda d: change_manifest(d, lambda m: m.update(version=2)), f"{MANIFEST}: version is 2: allowed is 1{AGAIN}"),
+        (
+            lambda d: change_manifest(d, lambda m: m.update(format="x")),
+            f"{MANIFEST}: format is 'x': allowed is 'xlm-align labels'{AGAIN}",
+        ),
         (
             lambda d: change_manifest(d, lambda m: m.pop("version") and None),
-            NO_MANIFEST + "(version is missing): make the labels again",
+            f"{MANIFEST}: version is missing{AGAIN}",
         ),
-        (lambda d: change_manifest(d, lambda m: "[]"), NO_MANIFEST),
-        (lambda d: change_manifest(d, lambda m: "{"), NO_MANIFEST + "(Expecting property name"),
+        (lambda d: change_manifest(d, lambda m: "[]"), f"{MANIFEST}: the content is []: allowed is an object{AGAIN}"),
+        (
+            lambda d: change_manifest(d, lambda m: "{"),
+            f"{MANIFEST} is not JSON: EOF while parsing an object at line 1 column 1{AGAIN}",
+        ),
+        *(
+            (lambda d, key=key, value=value: change_manifest(d, lambda m: m["pairs"]["ro-en"].update({key: value})), message)
+            for key, value, message in (
+                ("links", True, f"{MANIFEST}: pairs.ro-en.links is True: allowed is a valid integer{AGAIN}"),
+                ("links", 2.0, f"{MANIFEST}: pairs.ro-en.links is 2.0: allowed is a valid integer{AGAIN}"),
+                ("links", "2", f"{MANIFEST}: pairs.ro-en.links is '2': allowed is a valid integer{AGAIN}"),
+                ("links", -1, f"{MANIFEST}: pairs.ro-en.links is -1: allowed is greater than or equal to 0{AGAIN}"),
+                ("change", float("inf"), f"{MANIFEST}: pairs.ro-en.change is inf: allowed is a finite number{AGAIN}"),
+                ("agreement", None, f"{MANIFEST}: pairs.ro-en.agreement is None: allowed is a valid number{AGAIN}"),
+                ("sha256", {"bin": ""}, f"{MANIFEST}: pairs.ro-en.sha256.idx is missing{AGAIN}"),
+                ("sha256", 1, f"{MANIFEST}: pairs.ro-en.sha256 is 1: allowed is an object{AGAIN}"),
+            )
+        ),
+        (lambda d: change_manifest(d, lambda m: m.update(update=1)), f"{MANIFEST}: em_iter and update belong together"),
     ],
 )
 def test_labels_that_are_refused(tmp_path, corpus, damage, message):
@@ -451,7 +471,7 @@ def test_manifests_that_lack_a_key_or_have_another_type(tmp_path, corpus):
         good.replace('"train"', '"valid"'),
     ):
         path.write_text(text, "utf-8")
-        with pytest.raises(InputError, match=re.escape(NO_MANIFEST.format(d=tmp_path))):
+        with pytest.raises(InputError, match=rf"^{re.escape(str(path))}.*{AGAIN}$"):
             LabelStore(tmp_path, "train", corpus)
 
 

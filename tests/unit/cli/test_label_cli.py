@@ -115,7 +115,7 @@ def test_given_links_are_not_overwritten(place, tmp_path, run):
     assert tree(data) == before
     assert run("--quiet", "--data", str(data)) == 0
     (data / "manifest.train.de-en.json").write_text("{")
-    with pytest.raises(InputError, match=r"manifest\.train\.de-en\.json is no manifest of"):
+    with pytest.raises(InputError, match=r"manifest\.train\.de-en\.json is not JSON: EOF"):
         run("--quiet", "--data", str(data), out="given")
 
 

@@ -300,7 +300,7 @@ NOT_ITS_PAIRS = "{shards}/1-of-3 has labels of %s sentence pairs, which are not 
         (manifest_of_the_second(lambda m: m.pop("shard")), IS_ANOTHER % "0 of 1"),
         (
             manifest_of_the_second(lambda m: m.update(shard=[3])),
-            "no manifest of xlm-align labels 1 (shard is a list of 1, not a list",
+            "labels.train.json: shard.1 is missing; make the labels again",
         ),
         (
             manifest_of_the_second(lambda m: m.pop("weights")),
@@ -313,7 +313,7 @@ NOT_ITS_PAIRS = "{shards}/1-of-3 has labels of %s sentence pairs, which are not 
             manifest_of_the_second(lambda m: m["pairs"]["de-en"].update(data="x")),
             "the labels of de-en belong to other data (SHA-256 x…",
         ),
-        (manifest_of_the_second(lambda m: m.update(split="valid")), "is no manifest of xlm-align labels 1 (it tells of valid)"),
+        (manifest_of_the_second(lambda m: m.update(split="valid")), "labels.train.json: split is 'valid': allowed is 'train'"),
     ],
 )
 def test_a_shard_that_is_another_is_refused(tmp_path, corpus, damage, message):
