@@ -1,30 +1,16 @@
 """Every command that writes, on a disk that is full sooner or later: all that it writes is there, or nothing and a line why."""
 
-import contextlib
-import resource
 import shutil
-import signal
 import sys
 
 import pytest
+from disk import full_disk
 from world import SHIPPED, tree
 
 from xlm_align_fairseq.cli.main import main as xlm_align
 
 PLACE = SHIPPED / "de-en"
 LIMITS = (0, 100, 3000, 1 << 14, 1 << 17)  # bytes that a file can have
-
-
-@contextlib.contextmanager
-def full_disk(limit):
-    """Let no file of this process have more than so many bytes."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE), signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, before[0][1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before[0])
-        signal.signal(signal.SIGXFSZ, before[1])
 
 
 @pytest.fixture(scope="module")

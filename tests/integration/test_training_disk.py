@@ -1,14 +1,12 @@
 """Training where the disk is full, or a checkpoint is damaged: one line that says what and what to do, nothing half there."""
 
-import contextlib
-import resource
 import shutil
-import signal
 import sys
 from pathlib import Path
 
 import pytest
 import torch
+from disk import full_disk
 from world import assert_same_parameters, run, train, train_flags
 
 from xlm_align_fairseq.errors import InputError
@@ -67,24 +65,13 @@ def test_a_crash_is_told_where_crash_pt_cannot_be_written(world, tmp_path, caplo
     assert "no crash.pt is there (no room); what crashed is said next" in caplog.text
 
 
-@contextlib.contextmanager
-def room(limit):
-    before = resource.getrlimit(resource.RLIMIT_FSIZE), signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, before[0][1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before[0])
-        signal.signal(signal.SIGXFSZ, before[1])
-
-
 def test_a_copy_that_fails_leaves_the_old_one(tmp_path):
     from fairseq.file_io import PathManager
 
     checkpoints.apply()
     (tmp_path / "new.pt").write_bytes(bytes(1 << 16))
     (tmp_path / "checkpoint_best.pt").write_bytes(b"old")
-    with room(1000), pytest.raises(InputError, match=r"checkpoint_best.pt: cannot write the file \(File too large\)"):
+    with full_disk(1000), pytest.raises(InputError, match=r"checkpoint_best.pt: cannot write the file \(File too large\)"):
         PathManager.copy(str(tmp_path / "new.pt"), str(tmp_path / "checkpoint_best.pt"), overwrite=True)
     assert (tmp_path / "checkpoint_best.pt").read_bytes() == b"old"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["checkpoint_best.pt", "new.pt"]

@@ -2,11 +2,10 @@
 
 import errno
 import os
-import resource
-import signal
 
 import pytest
 import torch
+from disk import full_disk
 
 from xlm_align_fairseq.errors import InputError
 from xlm_align_fairseq.system.files import make_directory, together, write_atomically
@@ -15,11 +14,8 @@ from xlm_align_fairseq.system.files import make_directory, together, write_atomi
 @pytest.fixture
 def small_disk():
     """No file of this process can have more than 64 KiB, as if the disk were full."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE), signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 16, before[0][1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, before[0])
-    signal.signal(signal.SIGXFSZ, before[1])
+    with full_disk(1 << 16):
+        yield
 
 
 WRITERS = {
