@@ -14,7 +14,7 @@ python - "$GOLD" "$WORK" <<'PYTHON'
 import sys
 from pathlib import Path
 
-from xlm_align_fairseq.links.pharaoh import format_gold
+from xlm_align_fairseq.links.gold import format_gold
 from xlm_align_fairseq.links.gold_set import read_gold_set
 
 gold, work = map(Path, sys.argv[1:])

@@ -92,7 +92,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     texts = [_Counted(open_text(name)) for name in (args.src, args.tgt, *args.hyp) if name is not None]
     _check_lengths(texts)
     n_lines, counted_in = texts[0].n_lines, texts[0].name
-    gold = load_gold(args.gold, one_based=args.gold_one_based or None, n_lines=n_lines, counted_in=counted_in)
+    gold = load_gold(open_text(args.gold), one_based=args.gold_one_based or None, n_lines=n_lines, counted_in=counted_in)
     if not any(sentence.possible for sentence in gold.sentences):
         raise InputError(f"{args.gold}: no gold links in {len(gold.sentences)} sentence pairs; nothing to score against")
     for warning in null_warning(args.gold, gold.null_rows):

@@ -16,7 +16,7 @@ from xlm_align_fairseq.links.confidence import sentence_score
 from xlm_align_fairseq.links.gold import Gold, load_gold, null_warning
 from xlm_align_fairseq.links.pharaoh import Link, check_range, parse_probabilities, read_pharaoh
 from xlm_align_fairseq.pictures.picture import LEGEND, Cell, Example, render_page, render_terminal
-from xlm_align_fairseq.system.files import PACKED
+from xlm_align_fairseq.text.lines import ending
 
 LARGE_PAGE = 20_000_000  # bytes
 
@@ -65,7 +65,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.html is not None:
         page = render_page(args.title, examples, _notes(examples, names))
         write_text("--html", args.html, [page], "page")
-        size = Path(args.html).stat().st_size
+        size = len(page.encode("utf-8", "replace"))
         if size > LARGE_PAGE:
             print(
                 f"warning: {args.html} has {len(examples)} sentence pairs in {size / 1e6:.0f} MB, which a browser opens"
@@ -108,7 +108,7 @@ def _examples(args: argparse.Namespace, texts: Texts, names: Sequence[str]) -> l
     gold: list[Gold | None] = [None] * len(sentences)
     if args.gold is not None:
         one_based = args.gold_one_based or None
-        read_gold = load_gold(args.gold, one_based=one_based, n_lines=len(sentences), counted_in=counted_in)
+        read_gold = load_gold(open_text(args.gold), one_based=one_based, n_lines=len(sentences), counted_in=counted_in)
         gold = list(read_gold.sentences)
         for warning in null_warning(args.gold, read_gold.null_rows):
             print(f"warning: {warning}", file=sys.stderr)
@@ -188,8 +188,7 @@ def _only(given: str | None, n_lines: int) -> list[int]:
 
 
 def _pair(paths: Sequence[str]) -> str:
-    names = [Path(path).stem if path.endswith(PACKED) else path for path in paths]
-    ends = [Path(name).suffix.removeprefix(".") for name in names]
+    ends = [ending(path) for path in paths]
     return "-".join(ends) if len(ends) == 2 and all(ends) and ends[0] != ends[1] else "pair"
 
 

@@ -34,7 +34,18 @@ class MarkedLinks:
         self._sentences += 1
 
     def curve(self, thresholds: Sequence[float]) -> list[tuple[float, Counts]]:
-        """Count, for each threshold, the links with at least that probability against gold, as `curve` does."""
+        """Count, for each threshold, the links with at least that probability against gold, over all sentence pairs.
+
+        Args:
+            thresholds: least probabilities, 0..1, in any order.
+
+        Returns:
+            Each threshold with its counts, in the order given. Recall never rises with the threshold; at 0 the counts are those
+            of all links.
+
+        Raises:
+            InputError: a threshold lies outside 0..1.
+        """
         for threshold in thresholds:
             if not 0 <= threshold <= 1:
                 raise InputError(f"threshold {threshold}; allowed is 0..1, the least probability of a link that is kept")
@@ -49,7 +60,23 @@ class MarkedLinks:
         ]
 
     def spread(self, most: int = 500) -> list[float]:
-        """Choose thresholds as `spread_thresholds` does."""
+        """Choose thresholds that represent the whole curve: the distinct probabilities, or at most ``most`` of them.
+
+        If there are more, the chosen ones are spaced evenly by the number of links that they keep, since probabilities
+        crowd near 0 and 1; the lowest and the highest are always included.
+
+        Args:
+            most: number of thresholds not to exceed, 2 or more.
+
+        Returns:
+            Thresholds, rising.
+
+        >>> marked = MarkedLinks()
+        >>> for links in {(0, 0): 0.5, (1, 1): 0.25}, {(0, 0): 0.5}:
+        ...     marked.add(links, Gold(frozenset(), frozenset()))
+        >>> marked.spread()
+        [0.25, 0.5]
+        """
         probabilities = np.sort(np.array(self._probabilities, dtype=np.float64))
         distinct: npt.NDArray[np.float64] = np.unique(probabilities)
         if len(distinct) > most:
@@ -62,49 +89,3 @@ class MarkedLinks:
         before = np.concatenate([[0], np.cumsum(marked, dtype=np.int64)])
         found: list[int] = (before[-1] - before[first]).tolist()
         return found
-
-
-def curve(links: Sequence[Mapping[Link, float]], gold: Sequence[Gold], thresholds: Sequence[float]) -> list[tuple[float, Counts]]:
-    """Count, for each threshold, the links with at least that probability against gold, over all sentence pairs.
-
-    Args:
-        links: the links of each sentence pair with their probabilities, 0..1.
-        gold: the gold links of each sentence pair.
-        thresholds: least probabilities, 0..1, in any order.
-
-    Returns:
-        Each threshold with its counts, in the order given. Recall never rises with the threshold; at 0 the counts are those
-        of all links.
-
-    Raises:
-        InputError: links and gold differ in length, or a threshold lies outside 0..1.
-    """
-    if len(links) != len(gold):
-        raise InputError(f"{len(links)} sentence pairs with links, but {len(gold)} with gold; give both of each pair")
-    marked = MarkedLinks()
-    for one, right in zip(links, gold, strict=True):
-        marked.add(one, right)
-    return marked.curve(thresholds)
-
-
-def spread_thresholds(links: Sequence[Mapping[Link, float]], most: int = 500) -> list[float]:
-    """Choose thresholds that represent the whole curve: the distinct probabilities, or at most ``most`` of them.
-
-    If there are more, the chosen ones are spaced evenly by the number of links that they keep, since probabilities
-    crowd near 0 and 1; the lowest and the highest are always included.
-
-    Args:
-        links: the links of each sentence pair with their probabilities.
-        most: number of thresholds not to exceed, 2 or more.
-
-    Returns:
-        Thresholds, rising.
-
-    >>> spread_thresholds([{(0, 0): 0.5, (1, 1): 0.25}, {(0, 0): 0.5}])
-    [0.25, 0.5]
-    """
-    nothing = Gold(frozenset(), frozenset())
-    marked = MarkedLinks()
-    for one in links:
-        marked.add(one, nothing)
-    return marked.spread(most)

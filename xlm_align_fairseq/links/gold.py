@@ -85,7 +85,7 @@ def read_gold(path: PathLike, *, one_based: bool | None = None, n_lines: int | N
 
 
 def load_gold(
-    path: PathLike, *, one_based: bool | None = None, n_lines: int | None = None, counted_in: str = "the corpus"
+    file: TextFile | PathLike, *, one_based: bool | None = None, n_lines: int | None = None, counted_in: str = "the corpus"
 ) -> GoldFile:
     """Read a gold file in one of two formats, detected by the first line that is not blank.
 
@@ -93,12 +93,12 @@ def load_gold(
     in which one position is 0 (NULL: the word has no counterpart) is counted and has no link. With as many distinct ids as
     ``n_lines``, or ``n_lines`` unknown, sentences come in the order of first appearance of their ids; else, with all ids within
     1..``n_lines``, ids are line numbers, which have to ascend (files put together, each counted from 1, would pass for one
-    otherwise), and a sentence without rows has no links. Blank lines are skipped.
+    otherwise), and a sentence without rows has no links. Empty lines are skipped.
 
     ``pharaoh``: one line a sentence pair, ``i-j`` sure and ``ipj`` possible.
 
     Args:
-        path: the gold file.
+        file: the gold file.
         one_based: whether a Pharaoh file counts words from 1; None is 0-based for Pharaoh and 1-based for rows.
         n_lines: number of sentence pairs of the corpus, where known.
         counted_in: where ``n_lines`` was counted, for the text of an error.
@@ -106,7 +106,8 @@ def load_gold(
     Raises:
         InputError: the file is empty, has an unreadable line, or does not fit ``n_lines``.
     """
-    lines = iter(TextFile(Path(path)))
+    text = file if isinstance(file, TextFile) else TextFile(Path(file))
+    path, lines = text.path, iter(text)
     first: list[str] = []
     while not (first and first[-1].strip()) and (line := next(lines, None)) is not None:
         first.append(line)

@@ -10,7 +10,7 @@ from pathlib import Path
 from xlm_align_fairseq.errors import InputError
 from xlm_align_fairseq.links.gold import Gold, load_gold, null_warning
 from xlm_align_fairseq.links.pharaoh import check_range
-from xlm_align_fairseq.text.lines import read_lines
+from xlm_align_fairseq.text.lines import ending, read_lines
 from xlm_align_fairseq.text.tokenize import split_words
 
 
@@ -41,13 +41,11 @@ class GoldSet:
         source, target = read_lines(source_file), read_lines(target_file)
         if len(source) != len(target):
             raise InputError(f"{source_file} has {len(source)} lines, {target_file} has {len(target)}: they must be parallel")
-        read = load_gold(gold_file, one_based=one_based, n_lines=len(source))
+        read = load_gold(gold_file, one_based=one_based, n_lines=len(source), counted_in=source_file)
         gold = list(read.sentences)
-        if len(gold) != len(source):
-            raise InputError(f"{gold_file} has alignments for {len(gold)} pairs, {source_file} has {len(source)} lines")
         for number, (src, tgt, links) in enumerate(zip(source, target, gold, strict=True), 1):
             check_range(links.possible, len(split_words(src)), len(split_words(tgt)), f"{gold_file}, pair {number}")
-        name = "-".join(Path(file).suffix.lstrip(".") or Path(file).name for file in (source_file, target_file))
+        name = "-".join(ending(file) or Path(file).name for file in (source_file, target_file))
         return cls(name, source, target, gold, tuple(null_warning(gold_file, read.null_rows)))
 
     def pairs(self) -> list[tuple[str, str]]:

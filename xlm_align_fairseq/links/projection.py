@@ -12,7 +12,7 @@ Zero-Resource Settings", 2022.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from xlm_align_fairseq.errors import InputError
@@ -116,7 +116,7 @@ class TagReader:
 
 
 def read_bio(tags: Sequence[str], name: str = "<labels>", line: int = 1) -> tuple[list[Span], int]:
-    """Return the spans of the tags of one sentence; see `LabelReader`.
+    """Return the spans of the tags of one sentence; see `TagReader`.
 
     Args:
         tags: of its words.
@@ -210,15 +210,14 @@ def linked_words(linked_with: Mapping[int, Sequence[tuple[int, float | None]]], 
     return claims
 
 
-def longest_piece(linked: Mapping[int, Claim], max_gap: int, taken: Collection[int] = ()) -> range | None:
+def longest_piece(linked: Mapping[int, Claim], max_gap: int) -> range | None:
     """Join linked words to pieces and return the longest; in a tie that with more links, then the first.
 
     Args:
         linked: target words with their claims.
         max_gap: maximum number of other words between two words of a piece.
-        taken: words that may not be between them.
     """
-    return _longest(linked, max_gap, lambda last, j: not (taken and any(word in taken for word in range(last + 1, j))))
+    return _longest(linked, max_gap, lambda last, j: True)
 
 
 def _longest(linked: Mapping[int, Claim], max_gap: int, joins: Callable[[int, int], bool]) -> range | None:

@@ -150,6 +150,11 @@ def read_together(*texts: TextFile) -> Iterator[tuple[str, ...]]:
             )
 
 
+def ending(path: str) -> str:
+    """Return the ending of a file's name, as `de` of `test.de` and of `test.de.gz`; empty where it has none."""
+    return Path(Path(path).stem if path.endswith(PACKED) else path).suffix.removeprefix(".")
+
+
 def as_text(file: TextFile | Path | str, *, replace_invalid: bool = False) -> TextFile:
     """Open a path as a `TextFile`; return an open one unchanged."""
     return file if isinstance(file, TextFile) else TextFile(file, replace_invalid=replace_invalid)

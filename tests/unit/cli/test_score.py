@@ -372,3 +372,20 @@ def test_numpy_waits_for_parsing_and_torch_is_never_needed():
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_two_outputs_in_one_file_are_refused(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("gold", "hyp"):
+        (tmp_path / name).write_text("0-0\n")
+    with pytest.raises(InputError, match=r"--per-sentence and --curve-plot both write .*a\.svg; give each a file of its own"):
+        score.main(["--gold", "gold", "hyp", "--per-sentence", "a.svg", "--curve-plot", str(tmp_path / "a.svg")])
+    assert not Path("a.svg").exists()
+
+
+def test_gold_from_standard_input(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "hyp").write_text("0-0\n")
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"0-0 1p1\n")))
+    assert score.main(["--gold", "-", "hyp", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["systems"][0]["recall"] == 100

@@ -290,3 +290,11 @@ def test_nothing_heavy_is_imported(tmp_path):
         [sys.executable, "-c", code, *BOTH], cwd=tmp_path, env=environment, capture_output=True, text=True, check=True
     )
     assert done.stdout.endswith("[]\n")
+
+
+def test_a_page_on_standard_output(tmp_path, monkeypatch, capfdbinary):
+    monkeypatch.chdir(tmp_path)
+    for name, line in {"x.de": "a", "x.en": "b", "links": "0-0"}.items():
+        (tmp_path / name).write_text(f"{line}\n")
+    assert show.main(["--src", "x.de", "--tgt", "x.en", "--alignments", "links", "--html", "-"]) == 0
+    assert capfdbinary.readouterr().out.rstrip().endswith(b"</html>")

@@ -8,7 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from xlm_align_fairseq.errors import InputError
-from xlm_align_fairseq.links.curve import curve, spread_thresholds
+from xlm_align_fairseq.links.curve import MarkedLinks
 from xlm_align_fairseq.links.gold import Gold
 from xlm_align_fairseq.links.metrics import Counts, count
 
@@ -24,6 +24,17 @@ CORPUS = st.lists(PAIR, max_size=5)
 
 def apart(corpus):
     return [links for links, _ in corpus], [gold for _, gold in corpus]
+
+
+def marked(links, gold):
+    every = MarkedLinks()
+    for one, right in zip(links, gold, strict=True):
+        every.add(one, right)
+    return every
+
+
+def curve(links, gold, thresholds):
+    return marked(links, gold).curve(thresholds)
 
 
 def by_hand(corpus, threshold):
@@ -72,7 +83,7 @@ def test_the_order_of_thresholds_is_kept():
 def test_spread_thresholds_are_probabilities_with_both_ends(corpus, most):
     links, _ = apart(corpus)
     distinct = sorted({probability for one in links for probability in one.values()})
-    found = spread_thresholds(links, most)
+    found = marked(*apart(corpus)).spread(most)
     assert found == sorted(set(found))
     assert set(found) <= set(distinct)
     assert len(found) <= most
@@ -85,7 +96,7 @@ def test_spread_thresholds_are_probabilities_with_both_ends(corpus, most):
 def test_spread_thresholds_keep_numbers_of_links_that_are_apart():
     # 1,000 links crowd between 0.9 and 1 and 10 lie below: no step may leave out many links.
     links = [{(0, n): n / 20 for n in range(10)} | {(1, n): 0.9 + n / 10_000 for n in range(1000)}]
-    found = spread_thresholds(links, 100)
+    found = marked(links, [Gold(frozenset(), frozenset())]).spread(100)
     numbers = [counts.hypothesis for _, counts in curve(links, [Gold(frozenset(), frozenset())], found)]
     assert numbers[0] == 1010
     assert max(a - b for a, b in pairwise(numbers)) <= 11
@@ -94,7 +105,6 @@ def test_spread_thresholds_keep_numbers_of_links_that_are_apart():
 @pytest.mark.parametrize(
     ("links", "thresholds", "text"),
     [
-        ([{}], [0.5], "1 sentence pairs with links, but 0 with gold; "),
         ([], [1.5], "threshold 1.5; allowed is 0..1"),
         ([], [-0.1], "threshold -0.1; allowed is 0..1"),
         ([], [float("nan")], "threshold nan; allowed is 0..1"),

@@ -16,7 +16,17 @@ from hypothesis import strategies as st
 
 from xlm_align_fairseq.errors import InputError
 from xlm_align_fairseq.text import lines
-from xlm_align_fairseq.text.lines import BARS, TAB, TextFile, as_text, find_pair, has_more_fields, read_bitext, read_together
+from xlm_align_fairseq.text.lines import (
+    BARS,
+    TAB,
+    TextFile,
+    as_text,
+    ending,
+    find_pair,
+    has_more_fields,
+    read_bitext,
+    read_together,
+)
 
 ODD = "a\u2028b\u00a0c\x0bd\x0ce\x1cf\x85g\rh"  # str.splitlines would cut it at each of these but one
 
@@ -265,3 +275,10 @@ def test_a_file_that_shrinks_under_its_reader(tmp_path):
     os.truncate(path, 400_000)
     with pytest.raises(InputError, match=r"the text changed while it was read: 100000 lines \(.*, now 50000 \("):
         list(lines)
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"), [("test.de", "de"), ("x/test.de.gz", "de"), ("a.b/test", ""), ("test.zst", ""), ("t.en.xz", "en")]
+)
+def test_ending(path, expected):
+    assert ending(path) == expected

@@ -54,8 +54,6 @@ class Output:
         """
         paths = [args.out, *(args.write_tokenized or [])]
         check_files(inputs, ("--out", args.out), *(("--write-tokenized", path) for path in paths[1:]))
-        if len({os.path.realpath(path) for path in paths}) < len(paths):
-            raise InputError(f"--out and --write-tokenized name one file twice: {', '.join(paths)}")
         if args.resume and args.out == "-":
             raise InputError("--resume needs --out FILE: nothing is known of what went to standard output")
         return cls(list(map(real_path, paths)), lambda alignment: alignment.format(args.format), args.resume, args.line_buffered)

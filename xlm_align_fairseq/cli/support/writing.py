@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -24,7 +25,7 @@ def add_output_flags(p: argparse._ActionsContainer) -> None:
 
 
 def check_files(inputs: Sequence[str | None], *outputs: tuple[str, str | None]) -> None:
-    """Refuse standard input that is to be read twice, and outputs that are inputs or have the name of a packed file.
+    """Refuse standard input that is to be read twice, outputs that are inputs or have the name of a packed file, and two in one.
 
     Args:
         inputs: paths, ``-`` for standard input and `None` for what was not given.
@@ -39,6 +40,13 @@ def check_files(inputs: Sequence[str | None], *outputs: tuple[str, str | None]) 
     for flag, path in outputs:
         if path is not None and path != "-":
             check_output(flag, path, [0 if name == "-" else name for name in given])
+    flags: dict[str, str] = {}
+    for flag, path in outputs:
+        name = "-" if path == "-" else os.path.realpath(path or os.devnull)
+        if not os.path.exists(name) or os.path.isfile(name):  # into a pipe or a device more than one may write
+            if name in flags:
+                raise InputError(f"{flags[name]} and {flag} both write {path}; give each a file of its own")
+            flags[name] = flag
 
 
 def write_output(out: str, text: Iterable[str], inputs: Sequence[str | None]) -> None:
