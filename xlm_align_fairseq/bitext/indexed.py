@@ -22,6 +22,7 @@ from xlm_align_fairseq.system.files import NewFiles
 
 MAGIC = b"MMIDIDX\x00\x00"
 VERSION = 1
+SLAB = 1 << 20  # items that are checked at once
 HEADER = struct.Struct("<QBQ")  # after the magic: version, code of the item type, number of items
 CODES = {
     np.dtype(name): code
@@ -191,9 +192,23 @@ class IndexedReader:
             end = int(self._begins[-1]) + int(self.sizes[-1]) * self.dtype.itemsize if items else 0
             if end > data.stat().st_size:
                 raise InputError(f"{data} is shorter than {index} says: write both again")
+            if not self._in_a_row():
+                raise InputError(f"{index} is damaged, its items do not follow one another: write it again")
             self._data = _mapped(data, self.dtype, 0, end // self.dtype.itemsize)
         except OSError as error:
             raise InputError(f"{error.filename}: cannot read it ({error.strerror}); check the path") from error
+
+    def _in_a_row(self) -> bool:
+        """Return whether each item begins where the one before ends; in slabs, so that memory does not grow with them."""
+        end = 0
+        for first in range(0, len(self), SLAB):
+            slab = slice(first, first + SLAB)
+            sizes = self.sizes[slab].astype(np.int64) * self.dtype.itemsize
+            ends = end + np.cumsum(sizes)
+            if (sizes < 0).any() or not np.array_equal(self._begins[slab], ends - sizes):
+                return False
+            end = int(ends[-1])
+        return True
 
     def __len__(self) -> int:
         return len(self.sizes)

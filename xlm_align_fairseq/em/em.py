@@ -93,6 +93,11 @@ class EM:
     autocast: torch.dtype | None = None
 
     def __post_init__(self) -> None:
+        if self.schedule.periodic and self.initial is not None and self.initial.resolve().parent == self.labels.resolve():
+            raise InputError(
+                f"--initial-labels {self.initial}: allowed are labels outside {self.labels}, where those of this training replace"
+                " them; copy the directory to another place, or give another --save-dir"
+            )
         self.em_iter = 0
         self.stretch = -1
         self.taken_over = False
@@ -138,7 +143,7 @@ class EM:
             return False
         if self.takeover_aer is not None:
             return not self.taken_over
-        return not self.schedule.periodic or self.stretch <= 0
+        return not self.schedule.periodic or self.store is None
 
     def judge(self, aer: float) -> None:
         """Process the mean AER of a validation, in percent: below `takeover_aer`, self-labels start at the next stretch."""

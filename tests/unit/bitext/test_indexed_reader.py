@@ -2,6 +2,7 @@
 
 import pickle
 import re
+import struct
 
 import numpy as np
 import pytest
@@ -140,6 +141,7 @@ def cut(path, n):
 
 
 IDX, BIN = "x.idx", "x.bin"
+SIZES = len(MAGIC) + HEADER.size  # where they begin
 
 
 @pytest.mark.parametrize(
@@ -157,6 +159,16 @@ IDX, BIN = "x.idx", "x.bin"
         (lambda d: cut(d / IDX, 12), "{d}/x.idx is cut short or has been changed: write it again"),
         (lambda d: (d / IDX).open("ab").write(b"x"), "{d}/x.idx is cut short or has been changed: write it again"),
         (lambda d: change(d / IDX, len(MAGIC), HEADER.pack(1, 8, 1 << 60)), "{d}/x.idx is cut short or has been changed"),
+        *(
+            (lambda d, place=place, new=new: change(d / IDX, place, new), "{d}/x.idx is damaged, its items do not follow one")
+            for place, new in (
+                (SIZES, struct.pack("<i", -5)),  # of the first item
+                (SIZES + 4, struct.pack("<i", -(1 << 30))),  # of the last one
+                (SIZES + 8, struct.pack("<q", 1 << 40)),  # where the first one begins
+                (SIZES + 8, struct.pack("<q", -(1 << 40))),
+                (SIZES + 16, struct.pack("<q", 0)),
+            )
+        ),
         (lambda d: cut(d / BIN, 1), "{d}/x.bin is shorter than {d}/x.idx says: write both again"),
         (lambda d: cut(d / BIN, 6), "{d}/x.bin is shorter than {d}/x.idx says: write both again"),
         (lambda d: (d / IDX).unlink(), "{d}/x.idx: cannot read it (No such file or directory); check the path"),
