@@ -23,6 +23,7 @@ EXTRAS = {
         "pytest-xdist>=3.5",
         "hypothesis>=6.100",
         "import-linter>=2.3",
+        "lxml>=5",
         "ruff",
         "mypy",
         "matplotlib>=3.10",

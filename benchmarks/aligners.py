@@ -71,7 +71,7 @@ def load_ours(job: dict) -> Any:
 
     from xlm_align_fairseq import Aligner
 
-    changes = {"encoding": "separate", "align_layer": job["layer"]}
+    changes = {"encoding": "separate", "align_layer": job["layer"], "marks": "link"}  # as the others do
     if job["method"]:
         changes |= {"method": job["method"], "window": job["window"]}
     dtype = {"bf16": torch.bfloat16, "float32": None}[job["dtype"]]

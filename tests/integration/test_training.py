@@ -282,6 +282,11 @@ def test_monolingual_blocks(world, tmp_path, caplog):
         train(caplog, train_flags(world, tmp_path / "no", "--mono", str(tmp_path / "en")))
 
 
+def test_another_criterion_is_refused(world, tmp_path, caplog):
+    with pytest.raises(InputError, match=r"--criterion cross_entropy: allowed is pointer_alignment with --task denoising"):
+        train(caplog, train_flags(world, tmp_path / "run", "--criterion", "cross_entropy"))
+
+
 # data from fairseq-preprocess
 
 

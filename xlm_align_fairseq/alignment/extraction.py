@@ -143,9 +143,7 @@ def iterative_filter(plan: Tensor, mask: Tensor, rounds: int = 2, alpha: float =
     >>> [iterative_filter(plan, plan > 0, rounds).nonzero()[:, 1:].tolist() for rounds in (1, 2)]
     [[[0, 0], [2, 2]], [[0, 0], [0, 1], [1, 0], [2, 2]]]
     """
-    candidates = _existing(plan, mask)
-    chosen, mutual = _mutual(candidates, candidates, mask)
-    links = torch.zeros_like(mask).scatter_(2, chosen, mutual)
+    links = mutual_argmax(plan, plan, mask)
     if rounds == 1:
         return links
     row_exists, column_exists = _occupied(mask, 2), _occupied(mask, 1)

@@ -26,7 +26,7 @@ from xlm_align_fairseq.errors import InputError
 from xlm_align_fairseq.model import checkpoint
 from xlm_align_fairseq.model.directory import aligner_or_default, write_aligner
 from xlm_align_fairseq.model.record import Model
-from xlm_align_fairseq.model.tensors import plain_tensors, rows, same
+from xlm_align_fairseq.model.tensors import check_precision, plain_tensors, rows, same
 from xlm_align_fairseq.system.files import together, write_atomically
 from xlm_align_fairseq.system.records import build, read_json
 
@@ -193,6 +193,7 @@ def _rename(theirs: Mapping[str, Tensor], kind: Kind, vocabulary: int) -> dict[s
     for name in ("embeddings.position_embeddings.weight", "embeddings.token_type_embeddings.weight"):
         if not rows(inner, name, words.size(1)):
             raise InputError(f"{name} has no rows")
+        check_precision(name, inner[name])  # they are added up
     table = inner["embeddings.position_embeddings.weight"][kind.first_position :]
     table = table + inner["embeddings.token_type_embeddings.weight"][0]
     state = {

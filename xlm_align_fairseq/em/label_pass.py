@@ -39,10 +39,7 @@ def labeler(teacher: EncoderAndPointer, config: AlignerConfig, autocast: torch.d
         with torch.inference_mode(), lower_precision(device, autocast):
             labels = label(teacher, pieces.to(device), config)
             links = labels.links
-            both = links
-            argmax = config.extraction == "argmax" and config.symmetrization == "intersection" and config.marks == "link"
-            if not argmax or config.also or config.threshold:
-                both = extraction.mutual_argmax(labels.plan.rows, labels.plan.columns, labels.mask)
+            both = extraction.mutual_argmax(labels.plan.rows, labels.plan.columns, labels.mask)
             columns = links.flatten(1).sum(1), links.nonzero()[:, 1:], both.flatten(1).sum(1)
         return PairLinks(*(column.cpu().numpy() for column in columns))
 

@@ -25,9 +25,9 @@ def slabs(ids: np.ndarray) -> list[np.ndarray]:
 
 def shard_ids(ids: np.ndarray, num_shards: int, shard_id: int) -> np.ndarray:
     """Return the ids of one shard: whole slabs, so that shards label exactly the batches of an undivided pass."""
-    parts = slabs(ids)
-    first, last = (len(parts) * k // num_shards for k in (shard_id, shard_id + 1))
-    return np.concatenate([ids[:0], *parts[first:last]])
+    n_slabs = -(-len(ids) // SLAB)
+    first, last = (n_slabs * k // num_shards * SLAB for k in (shard_id, shard_id + 1))
+    return ids[first:last]
 
 
 def shard_directory(out: Path, num_shards: int, shard_id: int) -> Path:

@@ -83,6 +83,12 @@ def same(one: Tensor, other: Tensor) -> bool:
     return one.dtype == other.dtype and one.equal(other)
 
 
+def check_precision(key: str, value: Tensor) -> None:
+    """Refuse a tensor of numbers that no model computes with."""
+    if value.dtype not in PRECISIONS:
+        raise InputError(f"{key} is of {value.dtype}: allowed are {', '.join(map(str, PRECISIONS))}")
+
+
 def check_tensors(config: EncoderConfig, state: Mapping[str, Tensor]) -> None:
     """Refuse a state that lacks a tensor, has one too many, one of another shape than the sizes say, or not of finite numbers.
 
@@ -112,8 +118,7 @@ def check_tensors(config: EncoderConfig, state: Mapping[str, Tensor]) -> None:
     if claimed > sum(stored.values()):
         raise InputError(f"its tensors are of {claimed:,} bytes and have only {sum(stored.values()):,} among them")
     for key, value in state.items():
-        if value.dtype not in PRECISIONS:
-            raise InputError(f"{key} is of {value.dtype}: allowed are {', '.join(map(str, PRECISIONS))}")
+        check_precision(key, value)
     check_finite(state)
 
 

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from xlm_align_fairseq.alignment.config import AlignerConfig
 from xlm_align_fairseq.convert.open import open_model
-from xlm_align_fairseq.encoder.network import FLAGS
 from xlm_align_fairseq.encoder.vocabulary import Vocabulary
 from xlm_align_fairseq.errors import InputError
 from xlm_align_fairseq.model import directory
@@ -84,6 +83,3 @@ class ColdStart:
             raise InputError(f"--save-dir {save_dir} is the directory of the cold start: give another, its files would mix")
         with together(save_dir):
             directory.write_companions(save_dir, self.model.vocabulary, self.model.sentencepiece, aligner)
-
-
-assert set(SIZES) | set(OF_THE_ENCODER) <= set(FLAGS)

@@ -5,6 +5,7 @@ import shutil
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from xlm_align_fairseq.convert import hugging_face, hugging_face_tokenizer
 from xlm_align_fairseq.convert.open import open_model
@@ -178,9 +179,21 @@ def test_errors_name_the_file(tmp_path, make_model):
 
         return change
 
+    def of_type(key, dtype):
+        def change(directory):
+            tensors = load_file(directory / "model.safetensors")
+            (key_there,) = (name for name in tensors if name.endswith(key))
+            save_file({**tensors, key_there: tensors[key_there].to(dtype)}, directory / "model.safetensors")
+
+        return change
+
     refused(settings(model_type="gpt2"), "model_type is 'gpt2'", "allowed are xlm-roberta, bert")
     refused(settings(hidden_act="relu"), "hidden_act is 'relu'", "only 'gelu'")
     refused(settings(intermediate_size=49), "encoder.layers.0.fc1.weight has shape (48, 32), the sizes say (49, 32)")
+    for kind in ("position", "token_type", "word"):
+        for dtype in (torch.uint16, torch.float8_e4m3fn, torch.bool):
+            key = f"embeddings.{kind}_embeddings.weight"
+            refused(of_type(key, dtype), f" is of {dtype}: allowed are torch.float64")
     refused(settings(num_attention_heads=5), "5 attention heads do not divide the width 32")
     refused(settings(num_hidden_layers=2), "encoder.layers.2.fc1.bias is unknown")
     refused(lambda d: (d / "model.safetensors").unlink(), "has no model.safetensors or")

@@ -115,14 +115,9 @@ class BitextDataset(FairseqDataset):
         config = self.config
         return mask_pieces(tokens, generator, config.mask_id, config.mask_probability, config.leave_unmasked, config.random_piece)
 
-    def num_tokens(self, index):
-        return self.sizes[index] if index < len(self) else self.config.block
-
-    def num_tokens_vec(self, indices):
-        return self.sizes[indices]
-
     def size(self, index):
-        return self.num_tokens(index)
+        """Return the pieces of a pair, which fairseq tells of those that it leaves out."""
+        return self.sizes[index]
 
     def ordered_indices(self):
         """Draw the pairs of this epoch: as many as there are, each language pair with its share, the shortest first."""

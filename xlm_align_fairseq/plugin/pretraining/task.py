@@ -31,6 +31,7 @@ from xlm_align_fairseq.plugin.pretraining.config import (
     check_flags,
     plain,
 )
+from xlm_align_fairseq.plugin.pretraining.criterion import PointerAlignmentCriterion
 from xlm_align_fairseq.plugin.pretraining.gold_validation import GoldValidation
 from xlm_align_fairseq.plugin.pretraining.iterator import TrainingIterator
 from xlm_align_fairseq.system.device import lower_precision
@@ -112,8 +113,10 @@ class DenoisingWordAlignmentTask(FairseqTask):
     def build_criterion(self, cfg, from_checkpoint=False):
         """Build the criterion and freeze the heads whose losses have no weight."""
         criterion = super().build_criterion(cfg, from_checkpoint)
+        if not isinstance(criterion, PointerAlignmentCriterion):
+            raise InputError(f"--criterion {cfg._name}: allowed is pointer_alignment with --task denoising_word_alignment")
         model = self.training.model
-        if model is not None and hasattr(criterion, "trains"):
+        if model is not None:
             languages = criterion.trains("tlm") or (criterion.trains("mlm") and self.cfg.mono)
             model.freeze_heads(lm_head=not languages, pointer=not criterion.trains("dwa"))
         return criterion
