@@ -53,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     for warning in (warning for gold_set in gold_sets for warning in gold_set.warnings):
         print(f"warning: {warning}", file=sys.stderr)
     aligner = open_aligner(args, {})
-    encodings = CHOICES["encoding"] if args.encoding == "both" else (args.encoding,)
+    encodings = ("joint", "separate") if args.encoding == "both" else (args.encoding,)
     if "pointer" in args.methods and aligner.pointer is None:
         raise InputError(f"--methods pointer: {args.model} has no pointer head, training with word alignment makes one")
     table: dict[tuple[str, int, str], tuple[float, AlignerConfig]] = {}
