@@ -15,6 +15,7 @@ from xlm_align_fairseq.aligner.background import unrelated_similarity
 from xlm_align_fairseq.aligner.engine import ChunkAligner
 from xlm_align_fairseq.aligner.piece_links import Encoded
 from xlm_align_fairseq.aligner.result import Alignment, Sentence
+from xlm_align_fairseq.aligner.windows import WHOLE
 from xlm_align_fairseq.alignment.config import AlignerConfig
 from xlm_align_fairseq.convert.open import open_model
 from xlm_align_fairseq.encoder.network import Encoder, EncoderAndPointer, PointerHead
@@ -121,9 +122,14 @@ class Aligner:
 
     @property
     def window(self) -> int:
-        """Maximum pieces on a side of a pair that is aligned without windows."""
+        """Maximum pieces on a side of a pair that is aligned whole, however its words moved."""
+        return min(self.config.window, self._longest)
+
+    @property
+    def _longest(self) -> int:
+        """Maximum pieces on a side of a pair that is encoded at once."""
         positions = self.encoder.config.max_positions
-        return min(self.config.window, (positions - JOINT_SPECIALS) // 2 if self.config.encoding == "joint" else positions - 2)
+        return (positions - JOINT_SPECIALS) // 2 if self.config.encoding == "joint" else positions - 2
 
     def align(self, source: Sentence, target: Sentence, details: bool = False) -> Alignment:
         """Align one pair.
@@ -179,8 +185,11 @@ class Aligner:
 
     def _engine(self) -> ChunkAligner:
         window = max(1, self.window * 5 // 8)  # distant pieces then do not compete (docs/aligning.md)
+        whole = min(WHOLE, self._longest)
         vocabulary = self.pieces.vocabulary
-        return ChunkAligner(self.encoder, self.pointer, vocabulary, window, self.batch_tokens, self.autocast, self.background)
+        return ChunkAligner(
+            self.encoder, self.pointer, vocabulary, window, whole, self.batch_tokens, self.autocast, self.background
+        )
 
     def _run(
         self, pairs: Iterable[tuple[Sentence, Sentence]], variants: Sequence[AlignerConfig], at_once: bool = False
