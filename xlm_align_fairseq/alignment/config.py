@@ -45,8 +45,8 @@ class AlignerConfig:
         marks: `skip` leaves out pieces that are `▁` alone in a word of more pieces: they say where a word begins and nothing of
             what it means. `link` takes them as any other piece, as the published methods do.
         threshold: least link probability, 0..1; links below are left out.
-        window: maximum pieces on a side of a pair that is aligned whole; longer pairs are aligned in windows of five eighths
-            of it. Not used in training.
+        window: maximum pieces on a side of a pair that is aligned whole in any case; longer pairs are aligned in windows of five
+            eighths of it, except those of up to 250 pieces whose words moved far. Not used in training.
     """
 
     encoding: str = option(
@@ -98,7 +98,8 @@ class AlignerConfig:
     )
     window: int = option(
         64,
-        "pieces of the longest side aligned whole; longer pairs go in windows ({default} in a converted model)",
+        "pieces of the longest side always aligned whole; longer pairs go in windows, unless words moved far in up to 250 pieces"
+        " ({default} in a converted model)",
         low=4,
         high=1_000_000,
         trains=False,
