@@ -46,6 +46,7 @@ def parser() -> argparse.ArgumentParser:
         help="keep only the pieces that occur in these text files, plain or packed (.gz, .bz2, .xz, .zst)",
     )
     add("--expand-from", metavar="DIR", help="put back the pieces that were trimmed away, from the untrimmed model")
+    add("--average", type=int, metavar="N", help="of a training run: the mean of the weights of its last N checkpoints")
     add("--half", action="store_true", help="store 16-bit floats")
     for name in ("align_layer", "encoding"):
         add_option(add, name, "(default: the source's, or by kind)")
@@ -71,7 +72,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     from xlm_align_fairseq.convert.open import open_model
 
-    model = open_model(args.source, args.source_kind)
+    if args.average is None:
+        model = open_model(args.source, args.source_kind)
+    else:
+        from xlm_align_fairseq.convert.average import average
+
+        model = average(Path(args.source), args.average)
     model.aligner = _aligner(model, args)
     if args.trim_vocabulary:
         from xlm_align_fairseq.convert import trim
