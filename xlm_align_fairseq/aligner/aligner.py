@@ -151,9 +151,9 @@ class Aligner:
     def align_variants(
         self, pairs: Iterable[tuple[Sentence, Sentence]], variants: Sequence[AlignerConfig]
     ) -> Iterator[list[Alignment]]:
-        """Yield, for each pair, one alignment per variant; pairs are encoded once, so all variants share `encoding`."""
-        if any(config.encoding != variants[0].encoding for config in variants):
-            raise ValueError("variants of different encodings need a pass each")
+        """Yield, for each pair, one alignment per variant; pairs are encoded once, so all variants share their encoding."""
+        if len({(config.encoding, config.late_layer) for config in variants}) > 1:
+            raise ValueError("variants of different encodings or late layers need a pass each")
         return self._run(pairs, variants)
 
     def score(self, gold_set: GoldSet) -> list[Counts]:
@@ -173,7 +173,8 @@ class Aligner:
     def background(self, encoding: str, layer: int) -> float | None:
         """Return how similar unrelated words are in a layer: their upper quartile, measured once; `None` if it cannot be."""
         if (encoding, layer) not in self._background:
-            measured = unrelated_similarity(self.encoder, self.pieces.vocabulary, encoding, layer, self.autocast)
+            late_layer = self.config.late_layer
+            measured = unrelated_similarity(self.encoder, self.pieces.vocabulary, encoding, layer, self.autocast, late_layer)
             self._background[encoding, layer] = measured
         return self._background[encoding, layer]
 

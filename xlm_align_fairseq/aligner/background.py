@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from xlm_align_fairseq.encoder.network import Encoder
-from xlm_align_fairseq.encoder.sequences import sequence
+from xlm_align_fairseq.encoder.sequences import LAYOUTS, sequence
 from xlm_align_fairseq.encoder.states import States
 from xlm_align_fairseq.encoder.vocabulary import MARK, Vocabulary
 
@@ -21,6 +21,7 @@ def unrelated_similarity(
     encoding: str,
     layer: int,
     autocast: torch.dtype | None = None,
+    late_layer: int = 0,
 ) -> float | None:
     """Return the upper quartile of the cosines of unrelated words, encoded as pairs are: a property of the model alone.
 
@@ -34,13 +35,14 @@ def unrelated_similarity(
         return None
     places = np.linspace(0, len(words) - 1, min(2 * PAIRS, len(words) // 2 * 2)).astype(int)
     ids = np.array(words)[places].reshape(2, -1)  # (2, pairs)
-    if encoding == "joint":
-        sequences = [sequence(ids[0, n : n + 1], ids[1, n : n + 1]) for n in range(ids.shape[1])]
-    else:
+    layout = "late" if encoding == "late" else "translation"
+    if encoding == "separate":
         sequences = [sequence(np.array([word])) for word in ids.T.reshape(-1)]
-    states = States(encoder, sequences, [layer], BATCH_TOKENS, autocast)
+    else:
+        sequences = [sequence(ids[0, n : n + 1], ids[1, n : n + 1], layout=layout) for n in range(ids.shape[1])]
+    states = States(encoder, sequences, [layer], BATCH_TOKENS, autocast, late_layer if encoding == "late" else 0)
     first = states.begins[:-1] + 1
-    source, target = (first, first + 2) if encoding == "joint" else (first[::2], first[1::2])
+    source, target = (first[::2], first[1::2]) if encoding == "separate" else (first, first + 1 + len(LAYOUTS[layout]))
     vectors = states.layers[layer].float().cpu()
     cosines = torch.nn.functional.cosine_similarity(vectors[source], vectors[target], dim=-1)
     return round(float(torch.quantile(cosines, QUARTILE)), 4) if bool(cosines.isfinite().all()) else None

@@ -31,7 +31,7 @@ from xlm_align_fairseq.alignment.config import AlignerConfig
 from xlm_align_fairseq.alignment.linking import Labels, extract, point, related_shares
 from xlm_align_fairseq.alignment.similarity import similarity
 from xlm_align_fairseq.encoder.network import Encoder, PointerHead
-from xlm_align_fairseq.encoder.sequences import Sides, length_mask, sequence
+from xlm_align_fairseq.encoder.sequences import LAYOUTS, Sides, length_mask, sequence
 from xlm_align_fairseq.encoder.states import States, buckets, padded
 from xlm_align_fairseq.encoder.vocabulary import Vocabulary
 
@@ -123,15 +123,17 @@ class ChunkAligner:
         """
         source = [chunk[pair].src_ids[w.source_begin : w.source_end] for pair, w in jobs]
         target = [chunk[pair].tgt_ids[w.target_begin : w.target_end] for pair, w in jobs]
-        joint = variants[0].encoding == "joint"
-        if joint:
-            sequences = [sequence(s, t) for s, t in zip(source, target, strict=True)]
-        else:
+        layers = self.wanted_layers(variants)
+        encoding = variants[0].encoding_at(layers[-1])
+        layout, late_layer = ("late", variants[0].late_layer) if encoding == "late" else ("translation", 0)
+        if encoding == "separate":
             sequences = [sequence(side) for pair in zip(source, target, strict=True) for side in pair]
-        states = States(self.encoder, sequences, self.wanted_layers(variants), self.batch_tokens, self.autocast)
+        else:
+            sequences = [sequence(s, t, layout=layout) for s, t in zip(source, target, strict=True)]
+        states = States(self.encoder, sequences, layers, self.batch_tokens, self.autocast, late_layer)
         n_source, n_target = (np.fromiter(map(len, side), np.int64, len(jobs)) for side in (source, target))
-        src_first = states.begins[: len(jobs)] + 1 if joint else states.begins[0:-1:2] + 1
-        tgt_first = src_first + n_source + 1 if joint else states.begins[1::2] + 1
+        src_first = states.begins[0:-1:2] + 1 if encoding == "separate" else states.begins[: len(jobs)] + 1
+        tgt_first = states.begins[1::2] + 1 if encoding == "separate" else src_first + n_source + len(LAYOUTS[layout])
         device = self.encoder.device
         parts: list[list[PieceLinks]] = [[] for _ in variants]
         shapes = np.stack([padded(n_source), padded(n_target)], 1)
@@ -146,7 +148,8 @@ class ChunkAligner:
             for config, part in zip(variants, parts, strict=True):
                 sides = states.sides(config.similarity_layer(self.encoder.config.layers), *here)
                 labels = extract(sides, mask, config, pointer, probabilities=True)
-                background = self.background(config.encoding, config.similarity_layer(self.encoder.config.layers))
+                layer = config.similarity_layer(self.encoder.config.layers)
+                background = self.background(config.encoding_at(layer), layer)
                 shares = None if background is None else related_shares(sides, mask, background)
                 part.append(_found(labels, shares, jobs, batch))
                 if extra:

@@ -19,9 +19,13 @@ class AlignerConfig:
     """Everything that decides which pieces are linked.
 
     Args:
-        encoding: `joint` encodes `<s> S </s> T </s>`, `separate` encodes each side on its own.
+        encoding: `joint` encodes `<s> S </s> T </s>`, `separate` encodes each side on its own; in `late` layers up to
+            `late_layer` read each side on its own and those above both together.
+        late_layer: see `encoding`.
         align_layer: layer of the hidden states, 1..n; 0 = embeddings.
         similarity: `dot` or `cosine`.
+        position_prior: λ; piece i of S and piece j of T are λ |i/S − j/T| less similar than their hidden states are (Dyer et al.
+            2013). In a window, positions are those in it.
         scaling: `reference` normalises the clamped similarities, columns then rows, as the authors' code does; `entropic`
             solves the transport problem with marginals 1/S and 1/T in the log domain; `softmax` normalises each direction on
             its own; `none` takes the similarities as they are; `pointer` uses the trained pointer head instead of the
@@ -31,10 +35,10 @@ class AlignerConfig:
         clamp: smallest similarity in `reference` scaling; `None` keeps negative ones.
         extraction: `argmax` links the best cell of each row in the row-normalised plan and of each column in the
             column-normalised plan; `cutoff` links cells whose share of their row or column is above `cutoff`; both are joined
-            by `symmetrization`. `filter` is iterative filtering on the row-normalised plan; `matching` is the one-to-one
-            matching of the largest sum.
+            by `symmetrization`. `mutual` links cells where the geometric mean of both shares is above `cutoff`. `filter` is
+            iterative filtering on the row-normalised plan; `matching` is the one-to-one matching of the largest sum.
         symmetrization: how links of the two directions are joined; `forward` and `backward` take one of them.
-        cutoff: least share in `cutoff` extraction, 0..1.
+        cutoff: least share in `cutoff` and `mutual` extraction, 0..1.
         filter_rounds, alpha: of iterative filtering.
         also: a second method whose links are combined with those of the first; "" for none.
         combine: how: `intersection` or `union`.
@@ -46,10 +50,16 @@ class AlignerConfig:
     """
 
     encoding: str = option(
-        "joint", "how a pair is encoded: both sides in one sequence, or each alone", choices=("joint", "separate")
+        "joint",
+        "how a pair is encoded: both sides in one sequence, each alone, or each alone up to --late-layer and together above",
+        choices=("joint", "separate", "late"),
     )
+    late_layer: int = option(7, "last layer that reads each side alone in late encoding", low=1, high=1000)
     align_layer: int = option(8, "layer of the hidden states that links are made of, 1..n; 0 = embeddings", low=0, high=1000)
     similarity: str = option("dot", "similarity of two hidden states", choices=("dot", "cosine"))
+    position_prior: float = option(
+        0.0, "taken off the similarity for each whole length that two pieces are apart in their sentences", low=0.0, high=100.0
+    )
     scaling: str = option("reference", "how similarities become a plan", choices=SCALINGS)
     temperature: float = option(
         0.05,
@@ -66,7 +76,12 @@ class AlignerConfig:
         "how the links of both directions are joined, for argmax and cutoff",
         choices=("intersection", "union", "grow-diag", "grow-diag-final", "grow-diag-final-and", "forward", "backward"),
     )
-    cutoff: float = option(1e-3, "least share of a row and column in cutoff extraction, {low:g}..{high:g}", low=0.0, high=1.0)
+    cutoff: float = option(
+        1e-3,
+        "least share of a row and column in cutoff extraction, and of both in mutual extraction, {low:g}..{high:g}",
+        low=0.0,
+        high=1.0,
+    )
     filter_rounds: int = option(2, "rounds of iterative filtering", low=1, high=1000)
     alpha: float = option(
         0.9, "factor of half-linked cells in iterative filtering, {low:g}..{high:g}", flag="filter_alpha", low=0.0, high=1.0
@@ -95,8 +110,10 @@ class AlignerConfig:
         number = isinstance(self.clamp, (int, float)) and not isinstance(self.clamp, bool)
         if self.clamp is not None and not (number and 0 < self.clamp < math.inf):
             raise InputError(f"clamp is {self.clamp!r}: allowed is a number above 0, or null for no clamp")
-        if self.scaling == "none" and self.extraction == "cutoff":
-            raise InputError("extraction cutoff needs shares of a row or column: with scaling none take argmax or filter")
+        if self.scaling == "none" and self.extraction in ("cutoff", "mutual"):
+            raise InputError(
+                f"extraction {self.extraction} needs shares of a row or column: with scaling none take argmax or filter"
+            )
 
     @classmethod
     def named(cls, method: str, **changes: Any) -> AlignerConfig:
@@ -128,6 +145,10 @@ class AlignerConfig:
         """Return the layer whose hidden states are compared; if none are, the last layer, which is computed anyway."""
         return last if self.reads_pointer_alone() else self.align_layer
 
+    def encoding_at(self, layer: int) -> str:
+        """Return how a layer reads a pair; `separate` for the layers of `late` encoding that read each side alone."""
+        return "separate" if self.encoding == "late" and layer <= self.late_layer else self.encoding
+
     def wanted_layers(self, last: int) -> set[int]:
         """Return the layers whose hidden states are read, of an encoder with `last` layers."""
         return {self.similarity_layer(last)} | ({last} if self.needs_pointer() else set())
@@ -140,6 +161,8 @@ class AlignerConfig:
         """
         if self.align_layer > layers:
             raise InputError(f"--align-layer {self.align_layer}: this encoder has layers 1..{layers} (0 = embeddings)")
+        if self.encoding == "late" and self.late_layer > layers:
+            raise InputError(f"--late-layer {self.late_layer}: this encoder has layers 1..{layers}")
 
     def signature_items(self) -> dict[str, Any]:
         """Return the fields that can change an output, without those that other fields make unused."""
@@ -147,7 +170,9 @@ class AlignerConfig:
         if self.clamp is None:
             items["clamp"] = "none"
         unused = {
+            "late_layer": self.encoding != "late",
             "similarity": self.scaling == "pointer",
+            "position_prior": self.scaling == "pointer" or not self.position_prior,  # as it was before there was one
             "align_layer": self.scaling == "pointer" and not self.also,
             "marks": self.marks == "link",  # as it was before there was a choice
             "also": not self.also,
@@ -169,9 +194,11 @@ class AlignerConfig:
             InputError: names every such flag, and why it has no effect.
         """
         used = {"method", "marks", *self.signature_items()}  # signatures leave `marks` out where it is as published
+        used |= {"position_prior"} if self.scaling != "pointer" else set()
         if unused := [name for name in changes if name not in used]:
             flags = ", ".join(f"{OPTIONS[name].spelled} {changes[name]}" for name in unused)
             how = f"scaling {self.scaling} and extraction {self.extraction}" + ("" if self.also else " without --also")
+            how += f" in {self.encoding} encoding" if "late_layer" in unused else ""
             raise InputError(f"{flags}: changes nothing with {how}; leave it out, or give another {method}")
 
 

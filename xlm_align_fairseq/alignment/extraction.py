@@ -202,6 +202,18 @@ def above_cutoff(plan: Plan, mask: Tensor, symmetrization: str, cutoff: float) -
     return join_directions(*cutoff_directions(*plan, mask, cutoff), symmetrization)
 
 
+def above_mutual(plan: Plan, mask: Tensor, cutoff: float) -> Tensor:
+    """Link the cells whose mutual probability √(P(j | i) · P(i | j)) is above a cutoff (Liang et al. 2006).
+
+    >>> rows, columns = torch.tensor([[[0.8, 0.2]]]), torch.tensor([[[1.0, 1.0]]])
+    >>> above_mutual(Plan(rows, columns), rows > 0, 0.5).tolist()
+    [[[True, False]]]
+    """
+    row_share = plan.rows / plan.rows.sum(2, keepdim=True).clamp(min=1e-30)
+    column_share = plan.columns / plan.columns.sum(1, keepdim=True).clamp(min=1e-30)
+    return ((row_share * column_share).sqrt() > cutoff) & mask
+
+
 def filtered(plan: Plan, mask: Tensor, filter_rounds: int, alpha: float) -> Tensor:
     """Apply `iterative_filter` to the rows of the plan.
 

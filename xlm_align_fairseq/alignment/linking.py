@@ -10,7 +10,7 @@ from torch import Tensor
 from xlm_align_fairseq.alignment import sinkhorn
 from xlm_align_fairseq.alignment.config import AlignerConfig
 from xlm_align_fairseq.alignment.methods import EXTRACTIONS, SCALINGS, Step
-from xlm_align_fairseq.alignment.similarity import similarity
+from xlm_align_fairseq.alignment.similarity import position_prior, similarity
 from xlm_align_fairseq.encoder.fingerprint import weights_fingerprint
 from xlm_align_fairseq.encoder.network import EncoderAndPointer, PointerHead
 from xlm_align_fairseq.encoder.sequences import Sides
@@ -34,6 +34,7 @@ def extract(
     config: AlignerConfig,
     pointer: sinkhorn.Plan | None = None,
     probabilities: bool = False,
+    prior: Tensor | None = None,
 ) -> Labels:
     """Link the pieces of two encoded sides as the configuration says.
 
@@ -43,14 +44,15 @@ def extract(
         config: the method; its `second` method is applied too, if there is one.
         pointer: what `point` returns, for configurations that need it.
         probabilities: whether to return link probabilities.
+        prior: (B, S, T) float32, what is known of the pieces beside their states: it is added to the similarity.
 
     >>> states = Sides(torch.eye(3)[None], torch.eye(3)[None, [1, 0]])
     >>> extract(states, torch.ones(1, 3, 2, dtype=torch.bool), AlignerConfig.named("argmax")).links.nonzero()[:, 1:].tolist()
     [[0, 1], [1, 0]]
     """
-    plan, links = _links(states, mask, config, pointer)
+    plan, links = _links(states, mask, config, pointer, prior)
     if second := config.second():
-        _, others = _links(states, mask, second, pointer)
+        _, others = _links(states, mask, second, pointer, prior)
         links = links & others if config.combine == "intersection" else links | others
     probability = link_probabilities(states, mask) if probabilities or config.threshold > 0 else None
     if probability is not None and config.threshold > 0:
@@ -95,11 +97,20 @@ def related_shares(states: Sides, mask: Tensor, background: float) -> tuple[Tens
     return 1 - with_unrelated[:, :-1].softmax(2)[:, :, -1], 1 - with_unrelated[:, :, :-1].softmax(1)[:, -1]
 
 
-def _links(states: Sides, mask: Tensor, config: AlignerConfig, pointer: sinkhorn.Plan | None) -> tuple[sinkhorn.Plan, Tensor]:
-    plan = pointer if config.scaling == "pointer" else _scale(similarity(*states, config.similarity), mask, config)
+def _links(
+    states: Sides, mask: Tensor, config: AlignerConfig, pointer: sinkhorn.Plan | None, prior: Tensor | None
+) -> tuple[sinkhorn.Plan, Tensor]:
+    plan = pointer if config.scaling == "pointer" else _scale(_scores(states, mask, config, prior), mask, config)
     if plan is None:
         raise InputError("the method pointer asks a pointer head, and there is none: give another method, as argmax")
     return plan, _run(EXTRACTIONS[config.extraction], config, plan, mask)
+
+
+def _scores(states: Sides, mask: Tensor, config: AlignerConfig, prior: Tensor | None) -> Tensor:
+    scores = similarity(*states, config.similarity)
+    if config.position_prior:
+        scores = scores + position_prior(mask, config.position_prior)
+    return scores if prior is None else scores + prior
 
 
 def _scale(scores: Tensor, mask: Tensor, config: AlignerConfig) -> sinkhorn.Plan:

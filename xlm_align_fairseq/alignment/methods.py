@@ -44,6 +44,7 @@ EXTRACTIONS: dict[str, Step] = {
     "argmax": Step(f"{_EXTRACTION}:best_in_both", ("symmetrization",)),
     "filter": Step(f"{_EXTRACTION}:filtered", ("filter_rounds", "alpha")),
     "cutoff": Step(f"{_EXTRACTION}:above_cutoff", ("symmetrization", "cutoff")),
+    "mutual": Step(f"{_EXTRACTION}:above_mutual", ("cutoff",)),
     "matching": Step(f"{_EXTRACTION}:one_to_one"),
 }
 
@@ -66,6 +67,9 @@ METHODS: dict[str, dict[str, Any]] = {
     "argmax": {**_SIMALIGN, **_ARGMAX},
     "itermax": {**_SIMALIGN, **_FILTER},
     "matching": {**_SIMALIGN, "extraction": "matching"},
+    # Liang, Taskar & Klein 2006 join two directions by the product of their posteriors; here they are those of awesome-align, and
+    # the product's root is a probability as each of them is
+    "mutual-probability": {"similarity": "cosine", "scaling": "softmax", "temperature": 0.05, "extraction": "mutual", "cutoff": 0.4},
     # Chi et al. 2021, equation 5: the trained pointer head, in both directions
     "pointer": {"scaling": "pointer", **_ARGMAX},
 }

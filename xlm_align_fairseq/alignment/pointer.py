@@ -15,6 +15,43 @@ class PointerLoss(NamedTuple):
     queries: Tensor  # int64
     correct: Tensor  # int64, queries whose best key is one of their targets
 
+    def __add__(self, other: PointerLoss) -> PointerLoss:  # type: ignore[override]
+        """Add the sums of two losses up."""
+        return PointerLoss(*(one + another for one, another in zip(self, other, strict=True)))
+
+
+class QueryLosses(NamedTuple):
+    """What `PointerLoss` sums, for each query."""
+
+    loss: Tensor  # (B, N) float32, nats; 0 for a query without targets
+    asked: Tensor  # (B, N) bool, whether it has targets
+    correct: Tensor  # (B, N) bool
+
+    def total(self, queries: Tensor) -> PointerLoss:
+        """Sum over some queries, (B, N) bool."""
+        asked = queries & self.asked
+        return PointerLoss(torch.where(asked, self.loss, 0.0).sum(), asked.sum(), (self.correct & asked).sum())
+
+
+def query_losses(logits: Tensor, links: Tensor, key_mask: Tensor) -> QueryLosses:
+    """Compute the cross-entropy of every query against the uniform distribution over its targets: −Σ_(t∈T) log p_t / |T|.
+
+    Args:
+        logits: (B, N, K) of any floating dtype.
+        links: (B, N, K) bool, the targets of each query.
+        key_mask: (B, K) bool, True where a key exists.
+
+    >>> exists = torch.ones(1, 2, dtype=torch.bool)
+    >>> query_losses(torch.zeros(1, 1, 2), torch.tensor([[[True, False]]]), exists).loss.exp()
+    tensor([[2.]])
+    """
+    logits = logits.float().masked_fill(~key_mask[:, None, :], torch.finfo(torch.float32).min)
+    links = links & key_mask[:, None, :]
+    targets = links.sum(2)
+    log_probability = torch.where(links, logits - logits.logsumexp(2, keepdim=True), 0.0)
+    best = logits.argmax(2, keepdim=True)
+    return QueryLosses(-(log_probability.sum(2) / targets.clamp(min=1)), targets > 0, links.gather(2, best).squeeze(2))
+
 
 def pointer_loss(logits: Tensor, links: Tensor, queries: Tensor, key_mask: Tensor) -> PointerLoss:
     """Sum the cross-entropy of every query against the uniform distribution over its targets: −Σ_k 1/|T| Σ_(t∈T) log p_k(t).
@@ -31,12 +68,21 @@ def pointer_loss(logits: Tensor, links: Tensor, queries: Tensor, key_mask: Tenso
     >>> pointer_loss(logits, exists[:, None] & False | torch.eye(4)[None, :1].bool(), exists[:, :1], exists).loss.exp()
     tensor(4.)
     """
-    logits = logits.float().masked_fill(~key_mask[:, None, :], torch.finfo(torch.float32).min)
-    links = links & key_mask[:, None, :]
-    targets = links.sum(2)
-    asked = queries & (targets > 0)
-    log_probability = torch.where(links, logits - logits.logsumexp(2, keepdim=True), 0.0)
-    loss = -(log_probability.sum(2) / targets.clamp(min=1))
-    best = logits.argmax(2, keepdim=True)
-    correct = links.gather(2, best).squeeze(2) & asked
-    return PointerLoss(torch.where(asked, loss, 0.0).sum(), asked.sum(), correct.sum())
+    return query_losses(logits, links, key_mask).total(queries)
+
+
+def with_null(links: Tensor, queries: Tensor) -> Tensor:
+    """Add a key, before the others, that is the target of the queries without one.
+
+    Args:
+        links: (B, N, K) bool.
+        queries: (B, N) bool, which queries exist.
+
+    Returns:
+        (B, N, K + 1) bool.
+
+    >>> with_null(torch.tensor([[[False, True], [False, False]]]), torch.tensor([[True, True]])).tolist()
+    [[[False, False, True], [True, False, False]]]
+    """
+    unlinked = queries & (links.sum(2) == 0)
+    return torch.cat([unlinked[:, :, None], links], 2)

@@ -26,3 +26,26 @@ def similarity(source: Tensor, target: Tensor, kind: str = "dot") -> Tensor:
         if kind == "cosine":
             source, target = F.normalize(source, dim=-1), F.normalize(target, dim=-1)
         return source @ target.transpose(1, 2)
+
+
+def position_prior(mask: Tensor, weight: float) -> Tensor:
+    """Prefer pieces that stand at the same place in their sentences: −λ |i/S − j/T|.
+
+    Args:
+        mask: (B, S, T) bool, True where both pieces exist, padding last.
+        weight: λ.
+
+    Returns:
+        (B, S, T) float32, to be added to the similarity.
+
+    Reference: Dyer, Chahuneau & Smith 2013, section 2.
+
+    >>> position_prior(torch.ones(1, 2, 2, dtype=torch.bool), 0.1).tolist()
+    [[[-0.0, -0.05000000074505806], [-0.05000000074505806, -0.0]]]
+    """
+    places = []
+    for dim in (1, 2):
+        exists = mask.any(3 - dim)
+        ranks = torch.arange(exists.size(1), device=mask.device, dtype=torch.float32)
+        places.append(ranks / exists.sum(1, keepdim=True).clamp(min=1))
+    return -weight * (places[0][:, :, None] - places[1][:, None, :]).abs()

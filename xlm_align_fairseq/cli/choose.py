@@ -56,7 +56,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if kind in WORDS and not args.dry_run:
         raise InputError(f"{name} has no aligner.json for the result: give --dry-run, or a directory by --model")
     aligner = open_aligner(args, {})
-    encodings = CHOICES["encoding"] if args.encoding == "both" else (args.encoding,)
+    encodings = ("joint", "separate") if args.encoding == "both" else (args.encoding,)
     if "pointer" in args.methods and aligner.pointer is None:
         raise InputError(f"--methods pointer: {name} has no pointer head, training with word alignment makes one")
     table: dict[tuple[str, int, str], tuple[float, AlignerConfig]] = {}

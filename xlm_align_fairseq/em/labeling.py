@@ -20,19 +20,28 @@ from xlm_align_fairseq.errors import InputError
 
 
 @torch.no_grad()
-def label(teacher: EncoderAndPointer, pieces: PieceBatch, config: AlignerConfig) -> Labels:
-    """Self-label B pairs from the unmasked input, with nothing computed above the layers that the configuration reads."""
+def label(teacher: EncoderAndPointer, pieces: PieceBatch, config: AlignerConfig, prior: Tensor | None = None) -> Labels:
+    """Self-label B pairs from the unmasked input, with nothing computed above the layers that the configuration reads.
+
+    Args:
+        teacher: the weights that label.
+        pieces: the pairs.
+        config: how links are made.
+        prior: as for `extract`.
+    """
     if config.marks == "skip" and teacher.marks is None:
         raise ValueError("labels without links of lone marks need to know where words begin: give `marks` with the encoder")
-    labels = _label(teacher, pieces, config)
+    labels = _label(teacher, pieces, config, prior)
     if config.marks == "link":
         return labels
     return labels._replace(links=labels.links & pieces.cell_mask(without=teacher.marks))
 
 
-def _label(teacher: EncoderAndPointer, pieces: PieceBatch, config: AlignerConfig) -> Labels:
+def _label(teacher: EncoderAndPointer, pieces: PieceBatch, config: AlignerConfig, prior: Tensor | None) -> Labels:
     def sides(layer: int) -> Sides:
-        states = encode_sides(lambda tokens: teacher.encoder(tokens, layer), pieces, config.encoding)
+        encoding = config.encoding_at(layer)
+        late_layer = config.late_layer if encoding == "late" else 0
+        states = encode_sides(lambda tokens: teacher.encoder.at_layers(tokens, [layer], late_layer)[0], pieces, encoding)
         if not all(bool(side.isfinite().all()) for side in states):
             raise InputError(
                 f"the hidden states of layer {layer} are not finite, so no links can be made of them: the weights are damaged, or"
@@ -42,10 +51,10 @@ def _label(teacher: EncoderAndPointer, pieces: PieceBatch, config: AlignerConfig
 
     mask, last = pieces.cell_mask(), teacher.encoder.config.layers
     if not config.needs_pointer() or teacher.pointer is None:
-        return extract(sides(config.align_layer), mask, config)
+        return extract(sides(config.align_layer), mask, config, prior=prior)
     states = {layer: sides(layer) for layer in config.wanted_layers(last)}
     pointer = point(teacher.pointer, states[last], mask)
-    return extract(states[config.similarity_layer(last)], mask, config, pointer)
+    return extract(states[config.similarity_layer(last)], mask, config, pointer, prior=prior)
 
 
 def pair_batch(pairs: Mapping[str, Tensor]) -> PieceBatch:
@@ -56,7 +65,7 @@ def pair_batch(pairs: Mapping[str, Tensor]) -> PieceBatch:
 
 
 def join_labels(sample: dict[str, Any], corpus: Corpus, store: LabelStore | None, label_now: Callable[[], Labels]) -> None:
-    """Add links and their counts to a batch: `pairs["links"]`, sides in training order, and `label_statistics`.
+    """Add links and their counts to a batch: `pairs["links"]`, sides in training order, the same as stored, `label_statistics`.
 
     Args:
         sample: a batch as `BitextDataset` merges it.
@@ -78,6 +87,7 @@ def join_labels(sample: dict[str, Any], corpus: Corpus, store: LabelStore | None
             links[missing] = label_now().links[missing]
         per_pair = link_statistics(links, batch.src_lengths, batch.tgt_lengths)
     sample["label_statistics"] = total_statistics(per_pair, corpus.owners(ids), [pair.name for pair in corpus.pairs])
+    pairs["stored_links"] = links
     pairs["links"] = swap_links(links, pairs["swapped"], int(pairs["src_lengths"].max()), int(pairs["tgt_lengths"].max()))
 
 
@@ -122,6 +132,22 @@ def total_statistics(counts: dict[str, Tensor], owners: np.ndarray, names: Seque
             sums = column.new_zeros(len(names)).index_add(0, index, column)
             totals |= {f"{name}_{pair}": sums[k] for k, pair in enumerate(names)}
     return totals
+
+
+def swap_sides(sides: Sides, swapped: Tensor) -> Sides:
+    """Exchange source and target in the states of some pairs.
+
+    Args:
+        sides: (B, S, C) and (B, T, C).
+        swapped: (B,) bool, True for pairs whose sides are swapped.
+
+    Returns:
+        Both as long as the longer; values beyond a side's length are undefined.
+    """
+    size = max(sides.source.size(1), sides.target.size(1))
+    source, target = (torch.nn.functional.pad(side, (0, 0, 0, size - side.size(1))) for side in sides)
+    exchange = swapped[:, None, None]
+    return Sides(torch.where(exchange, target, source), torch.where(exchange, source, target))
 
 
 def swap_links(links: Tensor, swapped: Tensor, n_source: int, n_target: int) -> Tensor:

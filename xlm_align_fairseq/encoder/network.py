@@ -17,7 +17,7 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 
 from xlm_align_fairseq.encoder.sequences import WordMarks
-from xlm_align_fairseq.encoder.vocabulary import PAD
+from xlm_align_fairseq.encoder.vocabulary import BOS, PAD
 from xlm_align_fairseq.system.records import build
 
 LOWEST = torch.finfo(torch.float16).min  # attention score of padding: softmax makes it 0; finite in every precision
@@ -101,7 +101,7 @@ class SelfAttention(nn.Module):
         self.out_proj = nn.Linear(config.width, config.width)
 
     def forward(self, x: Tensor, bias: Tensor) -> Tensor:
-        """Attend: (B, L, C) hidden states and (B, 1, 1, L) bias, 0 at pieces and very negative at padding."""
+        """Attend: (B, L, C) hidden states and a bias, (B, 1, 1, L) or (B, 1, L, L), 0 where a piece is read, else very negative."""
 
         def split(y: Tensor) -> Tensor:
             return y.unflatten(-1, (self.heads, -1)).transpose(1, 2)  # (B, heads, L, C / heads)
@@ -115,8 +115,8 @@ class SelfAttention(nn.Module):
 
 def _attend_on_cpu(query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor, dropout_p: float) -> Tensor:
     """Compute `scaled_dot_product_attention`, whose own backward pass is several times slower on CPUs at sentence length."""
-    n_batch, heads, length, width = query.shape
-    bias = attn_mask.expand(n_batch, heads, 1, length).flatten(0, 1)
+    n_batch, heads, _, width = query.shape
+    bias = attn_mask.expand(n_batch, heads, *attn_mask.shape[2:]).flatten(0, 1)
     query, key, value = (side.flatten(0, 1) for side in (query, key, value))
     scores = torch.baddbmm(bias, query, key.transpose(1, 2), alpha=1 / math.sqrt(width))
     weights = F.dropout(scores.softmax(-1), dropout_p, training=dropout_p > 0)
@@ -180,21 +180,36 @@ class Encoder(nn.Module):
         """The norm whose output the heads read."""
         return cast(Layer, self.layers[-1]).final_layer_norm
 
-    def at_layers(self, tokens: Tensor, layers: Sequence[int]) -> list[Tensor]:
-        """Return the hidden states of some layers, each (B, L, C), from one pass up to the highest; otherwise as `forward`."""
+    def at_layers(self, tokens: Tensor, layers: Sequence[int], late_layer: int = 0) -> list[Tensor]:
+        """Return the hidden states of some layers, each (B, L, C), from one pass up to the highest; otherwise as `forward`.
+
+        Args:
+            tokens: as for `forward`; with a `late_layer` of the layout `late`.
+            layers: 1..n; 0 = the embeddings.
+            late_layer: layers up to this one read each side alone, with its own positions; 0: all read the whole sequence.
+        """
         for layer in layers:
             if not 0 <= layer <= self.config.layers:
                 raise ValueError(f"layer {layer}: this encoder has layers 1..{self.config.layers} (0 = embeddings)")
-        if tokens.size(1) > self.config.max_positions:
-            raise ValueError(f"a sequence of {tokens.size(1)} pieces: this encoder reads at most {self.config.max_positions}")
         keep = tokens.ne(PAD)
-        positions = keep.cumsum(1).mul(keep).add(PAD)
-        x = self.layernorm_embedding(self.embed_tokens(tokens) + self.embed_positions(positions))
+        positions = keep.cumsum(1)
+        if late_layer:
+            begins = tokens.eq(BOS)
+            positions = positions - torch.where(begins, positions - 1, 0).cummax(1).values
+        longest = tokens.size(1)
+        if late_layer and longest > self.config.max_positions:
+            longest = int(positions.max())
+        if longest > self.config.max_positions:
+            raise ValueError(f"a sequence of {longest} pieces: this encoder reads at most {self.config.max_positions}")
+        x = self.layernorm_embedding(self.embed_tokens(tokens) + self.embed_positions(positions.mul(keep).add(PAD)))
         x = self.dropout(x)
-        bias = torch.where(keep, 0.0, LOWEST)[:, None, None, :]
+        bias = together = torch.where(keep, 0.0, LOWEST)[:, None, None, :]
+        if late_layer:
+            side = begins.cumsum(1)
+            bias = torch.where((side[:, :, None] == side[:, None, :])[:, None], together, LOWEST)
         states = {0: x}
         for number, block in enumerate(self.layers[: max(layers)], 1):
-            x = block(x, bias)
+            x = block(x, bias if number <= late_layer else together)
             if number in layers:
                 states[number] = x
         return [states[layer] for layer in layers]

@@ -1,7 +1,8 @@
 """Build and split the sequences that encoders read: the only place that knows the positions of pieces and specials.
 
 `<s> side </s>` is one side alone, `<s> S </s> T </s>` both sides of a pair, as translation language models and word alignment
-read it. Encoders that are fine-tuned on pairs of sentences read `<s> A </s></s> B </s>` (Conneau et al. 2020).
+read it. Late encoding, in which the lower layers read each side alone, has `<s> S </s> <s> T </s>`. Encoders that are fine-tuned
+on pairs of sentences read `<s> A </s></s> B </s>` (Conneau et al. 2020).
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from torch import Tensor
 from xlm_align_fairseq.encoder.vocabulary import BOS, EOS, JOINT_SPECIALS, MARK, PAD
 
 # layout of two sides → specials between them
-LAYOUTS = {"translation": (EOS,), "classification": (EOS, EOS)}
+LAYOUTS = {"translation": (EOS,), "late": (EOS, BOS), "classification": (EOS, EOS)}
 
 
 def sequence(*sides: np.ndarray, layout: str = "translation") -> np.ndarray:
@@ -92,20 +93,34 @@ def length_mask(lengths: Tensor, width: int | None = None) -> Tensor:
     return torch.arange(width, device=lengths.device) < lengths[:, None]
 
 
-def join_sides(pieces: PieceBatch) -> Tensor:
-    """Build the joint sequences `<s> S </s> T </s>`: (B, L) int64, padded with `PAD` to the longest pair."""
+def join_sides(pieces: PieceBatch, layout: str = "translation") -> Tensor:
+    """Build the sequences of both sides in a layout: (B, L) int64, padded with `PAD` to the longest pair."""
     source, target, src_lengths, tgt_lengths = pieces
-    total = src_lengths + tgt_lengths + JOINT_SPECIALS
+    between = LAYOUTS[layout]
+    total = src_lengths + tgt_lengths + 2 + len(between)
     joint = source.new_full((source.size(0), int(total.max())), PAD)
     joint[:, 0] = BOS
-    joint.scatter_(1, (src_lengths + 1)[:, None], EOS)
+    for place, special in enumerate(between, 1):
+        joint.scatter_(1, (src_lengths + place)[:, None], special)
     joint.scatter_(1, (total - 1)[:, None], EOS)
     src_mask, tgt_mask = length_mask(src_lengths, source.size(1)), length_mask(tgt_lengths, target.size(1))
     src_rows, src_columns = src_mask.nonzero(as_tuple=True)
     tgt_rows, tgt_columns = tgt_mask.nonzero(as_tuple=True)
     joint[src_rows, src_columns + 1] = source[src_mask]
-    joint[tgt_rows, tgt_columns + src_lengths[tgt_rows] + 2] = target[tgt_mask]
+    joint[tgt_rows, tgt_columns + src_lengths[tgt_rows] + 1 + len(between)] = target[tgt_mask]
     return joint
+
+
+def late_layout(joint: Tensor, src_lengths: Tensor, value: int) -> Tensor:
+    """Turn (B, L) laid out as `translation` into (B, L + 1) laid out as `late`: insert a value before the target side.
+
+    >>> late_layout(torch.tensor([[0, 7, 2, 8, 2]]), torch.tensor([1]), BOS).tolist()
+    [[0, 7, 2, 0, 8, 2]]
+    """
+    places = torch.arange(joint.size(1) + 1, device=joint.device)
+    begin = (src_lengths + 2)[:, None]
+    longer = joint.gather(1, (places - (places > begin).long()).clamp(max=joint.size(1) - 1))
+    return torch.where(places == begin, value, longer)
 
 
 def wrap_side(pieces: Tensor, lengths: Tensor) -> Tensor:
@@ -115,19 +130,23 @@ def wrap_side(pieces: Tensor, lengths: Tensor) -> Tensor:
     return wrapped.scatter(1, (lengths + 1)[:, None], EOS)
 
 
-def split_sides(joint: Tensor, src_lengths: Tensor, tgt_lengths: Tensor) -> tuple[Tensor, Tensor]:
+def split_sides(
+    joint: Tensor, src_lengths: Tensor, tgt_lengths: Tensor, layout: str = "translation", specials: bool = False
+) -> tuple[Tensor, Tensor]:
     """Cut a joint tensor into its sides.
 
     Args:
-        joint: (B, L) or (B, L, C), any dtype, laid out as `join_sides` does.
+        joint: (B, L) or (B, L, C), any dtype.
         src_lengths, tgt_lengths: (B,).
+        layout: of the sequences, one of `LAYOUTS`.
+        specials: whether each side begins with the special before its first piece.
 
     Returns:
         (B, S[, C]) and (B, T[, C]), S and T the longest of each side; values beyond a side's length are undefined.
     """
     n_source, n_target = int(src_lengths.max()), int(tgt_lengths.max())
-    source = joint[:, 1 : n_source + 1]
-    columns = torch.arange(n_target, device=joint.device) + src_lengths[:, None] + 2
+    source = joint[:, 1 - specials : n_source + 1]
+    columns = torch.arange(-int(specials), n_target, device=joint.device) + src_lengths[:, None] + 1 + len(LAYOUTS[layout])
     columns = columns.clamp(max=joint.size(1) - 1)
     index = columns.view(*columns.shape, *[1] * (joint.dim() - 2)).expand(-1, -1, *joint.shape[2:])
     return source, joint.gather(1, index)
@@ -139,10 +158,12 @@ def encode_sides(run: Callable[[Tensor], Tensor], pieces: PieceBatch, encoding: 
     Args:
         run: (B, L) tokens → (B, L, C) hidden states.
         pieces: B pairs.
-        encoding: `joint` or `separate`.
+        encoding: `joint`, `separate`, or `late` for an encoder that is told of the late layer.
     """
-    if encoding == "joint":
-        return Sides(*split_sides(run(join_sides(pieces)), pieces.src_lengths, pieces.tgt_lengths))
+    if encoding != "separate":
+        layout = "late" if encoding == "late" else "translation"
+        states = run(join_sides(pieces, layout))
+        return Sides(*split_sides(states, pieces.src_lengths, pieces.tgt_lengths, layout))
     source = run(wrap_side(pieces.source, pieces.src_lengths))[:, 1:-1]
     target = run(wrap_side(pieces.target, pieces.tgt_lengths))[:, 1:-1]
     return Sides(source, target)

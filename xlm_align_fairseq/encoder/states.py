@@ -49,6 +49,7 @@ class States:
         layers: layers whose states are kept; nothing is computed above the highest of them.
         batch_tokens: maximum pieces of a batch, padding included.
         autocast: dtype to compute in, `None` for the encoder's own.
+        late_layer: as for `Encoder.at_layers`.
     """
 
     def __init__(
@@ -58,10 +59,11 @@ class States:
         layers: Sequence[int],
         batch_tokens: int,
         autocast: torch.dtype | None = None,
+        late_layer: int = 0,
     ):
         device = encoder.device
         lengths = np.fromiter(map(len, sequences), np.int64, len(sequences))
-        widths = np.minimum(padded(lengths), encoder.config.max_positions)
+        widths = np.minimum(padded(lengths), encoder.config.max_positions * (2 if late_layer else 1))
         self.begins = np.concatenate([[0], np.cumsum(lengths)])
         self.layers: dict[int, Tensor] = {}
         with torch.inference_mode(), lower_precision(device, autocast):
@@ -72,7 +74,7 @@ class States:
                 places = np.repeat(self.begins[batch] - np.cumsum(lengths[batch]) + lengths[batch], lengths[batch])
                 where = torch.from_numpy(places + np.arange(len(places))).to(device)
                 rows = torch.from_numpy(exists.reshape(-1)).to(device)
-                outputs = encoder.at_layers(torch.from_numpy(tokens).to(device), layers)
+                outputs = encoder.at_layers(torch.from_numpy(tokens).to(device), layers, late_layer)
                 for layer, states in zip(layers, outputs, strict=True):
                     if layer not in self.layers:
                         self.layers[layer] = states.new_empty(int(self.begins[-1]), states.size(-1))

@@ -9,7 +9,8 @@ from fairseq.models import BaseFairseqModel, register_model, register_model_arch
 from torch import Tensor
 
 from xlm_align_fairseq.encoder.network import ARCHITECTURES, FLAGS, Encoder, EncoderConfig, LMHead, PointerHead, init_weights
-from xlm_align_fairseq.encoder.sequences import split_sides
+from xlm_align_fairseq.encoder.sequences import Sides, late_layout, split_sides
+from xlm_align_fairseq.encoder.vocabulary import BOS
 
 logger = logging.getLogger(__name__)
 
@@ -35,13 +36,15 @@ class XlmAlignModelConfig(FairseqDataclass):
 class Output(NamedTuple):
     """Logits of one update; `None` where the batch has no such part.
 
-    Shapes: N pieces to predict in the pairs, M in the monolingual blocks, V vocabulary, B pairs, S and T pieces a side.
+    Shapes: N pieces to predict in the pairs, M in the monolingual blocks, V vocabulary, B pairs, S and T pieces a side. With a
+    null key, S and T stand for one more as keys: the special before the side comes first.
     """
 
     tlm_logits: Optional[Tensor] = None  # (N, V)
     forward_logits: Optional[Tensor] = None  # (B, S, T): for each source piece, over the target
     backward_logits: Optional[Tensor] = None  # (B, T, S)
     mlm_logits: Optional[Tensor] = None  # (M, V)
+    states: Optional[Sides] = None  # of a layer: (B, S, C), (B, T, C)
 
 
 @register_model("xlm_align", dataclass=XlmAlignModelConfig)
@@ -58,8 +61,20 @@ class XlmAlignModel(BaseFairseqModel):
     def build_model(cls, cfg, task):
         return cls(EncoderConfig.from_flags(cfg, len(task.dictionary)))
 
-    def forward(self, masked, src_lengths, tgt_lengths, predict=None, point=True, mono=None, mono_predict=None):
-        """Compute the requested logits of one update.
+    def forward(
+        self,
+        masked,
+        src_lengths,
+        tgt_lengths,
+        predict=None,
+        point=True,
+        mono=None,
+        mono_predict=None,
+        null=False,
+        states_layer=None,
+        late_layer=0,
+    ):
+        """Compute what is asked for of one update, and nothing above the layer that it needs.
 
         Args:
             masked: (B, L) masked pieces of `<s> S </s> T </s>`.
@@ -67,19 +82,45 @@ class XlmAlignModel(BaseFairseqModel):
             predict: (B, L) bool, pieces to predict; None: no translation LM.
             point: whether to compute the logits of the pointer head.
             mono, mono_predict: masked monolingual blocks and the pieces to predict in them.
+            null: whether the pointer has one more key on each side, the special before it.
+            states_layer: layer whose hidden states are returned; None: of none.
+            late_layer: layers up to this one read each side alone; 0: all read both together.
         """
-        output = Output()
-        if predict is not None or point:
-            hidden = self.encoder(masked)
+        output, layout = Output(), "translation"
+        last = self.encoder.config.layers if predict is not None or point else None
+        layers = [layer for layer in (states_layer, last) if layer is not None]
+        if late_layer:
+            layout, masked = "late", late_layout(masked, src_lengths, BOS)
+            predict = None if predict is None else late_layout(predict, src_lengths, False)
+        if layers:
+            hidden = dict(zip(layers, self.encoder.at_layers(masked, layers, late_layer), strict=True))
+            if states_layer is not None:
+                states = Sides(*split_sides(hidden[states_layer], src_lengths, tgt_lengths, layout))
+                output = output._replace(states=states)
             if predict is not None:
-                output = output._replace(tlm_logits=self.lm_head(hidden[predict]))
+                output = output._replace(tlm_logits=self.lm_head(hidden[last][predict]))
             if point:
-                source, target = split_sides(hidden, src_lengths, tgt_lengths)
-                forward, backward = self.pointer(source, target), self.pointer(target, source)
+                forward, backward = self._point(hidden[last], src_lengths, tgt_lengths, layout, null)
                 output = output._replace(forward_logits=forward, backward_logits=backward)
         if mono is not None:
             output = output._replace(mlm_logits=self.lm_head(self.encoder(mono)[mono_predict]))
         return output
+
+    def _point(self, hidden, src_lengths, tgt_lengths, layout, null):
+        source, target = src_keys, tgt_keys = split_sides(hidden, src_lengths, tgt_lengths, layout)
+        if null:
+            src_keys, tgt_keys = split_sides(hidden, src_lengths, tgt_lengths, layout, specials=True)
+        return self.pointer(source, tgt_keys), self.pointer(target, src_keys)
+
+    def freeze_embeddings(self) -> None:
+        """Keep the embeddings as they are: pieces, positions, and their norm."""
+        for part in (self.encoder.embed_tokens, self.encoder.embed_positions, self.encoder.layernorm_embedding):
+            part.requires_grad_(False)
+
+    def freeze_above(self, layer: int) -> None:
+        """Freeze the layers above one that no loss reads: distributed ranks would wait for their gradients."""
+        for block in self.encoder.layers[layer:]:
+            block.requires_grad_(False)
 
     def freeze_heads(self, lm_head: bool, pointer: bool) -> None:
         """Freeze heads without a loss: distributed ranks would wait for their gradients."""

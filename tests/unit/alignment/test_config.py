@@ -23,7 +23,7 @@ def test_values_are_refused_with_what_is_allowed(field, value):
 
 
 def test_named_methods():
-    with pytest.raises(InputError, match="no field 'bogus': allowed are encoding, align_layer, "):
+    with pytest.raises(InputError, match="no field 'bogus': allowed are encoding, late_layer, align_layer, "):
         AlignerConfig().replace(bogus=1)
     assert AlignerConfig.named("reference-label", filter_rounds=3).extraction == "filter"
     assert AlignerConfig.named("reference-align").clamp is None

@@ -55,7 +55,7 @@ def test_flags_checks_and_signatures_know_it(competitive):
 
 
 def test_an_unknown_step_is_refused():
-    with pytest.raises(InputError, match=r"extraction is 'competitive': allowed are argmax, filter, cutoff, matching"):
+    with pytest.raises(InputError, match=r"extraction is 'competitive': allowed are argmax, filter, cutoff, mutual, matching"):
         AlignerConfig(extraction="competitive")
 
 
@@ -64,6 +64,6 @@ def test_every_step_takes_the_options_that_it_names():
     mask = torch.ones(1, 3, 3, dtype=torch.bool)
     for scaling in set(methods.SCALINGS) - {"pointer"}:
         for name in methods.EXTRACTIONS:
-            if (scaling, name) != ("none", "cutoff"):
-                links = extract(states, mask, AlignerConfig(scaling=scaling, extraction=name, cutoff=0.4)).links
+            if scaling != "none" or name not in ("cutoff", "mutual"):
+                links = extract(states, mask, AlignerConfig(scaling=scaling, extraction=name, cutoff=0.3)).links
                 assert links.diagonal(dim1=1, dim2=2).all()

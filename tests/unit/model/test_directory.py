@@ -185,8 +185,8 @@ def test_aligner_files_are_refused_by_name(tmp_path):
     path = tmp_path / ALIGNER
     for text, message in {
         "{": "is not JSON",
-        json.dumps({"version": 99}): "of version 1 to 3",
-        "[]": "of version 1 to 3",
+        json.dumps({"version": 99}): "of version 1 to 4",
+        "[]": "of version 1 to 4",
         json.dumps({"version": 1, "layer": 3}): "unknown fields: layer",
         json.dumps({"version": 1, "rounds": 0}): rf"{ALIGNER}: rounds \(--sinkhorn-rounds\) is 0",
     }.items():

@@ -85,6 +85,10 @@ class DenoisingWordAlignmentConfig(AlignerFlags):
         default=None,
         metadata={"help": "gold sets for AER on validation: SOURCE,TARGET,GOLD files; several separated by ';'"},
     )
+    freeze_embeddings: bool = field(
+        default=False,
+        metadata={"help": "train the layers alone: the embeddings of pieces and positions, and their norm, stay as they are"},
+    )
     autocast: ChoiceEnum(list(AUTOCAST)) = field(  # type: ignore[valid-type]
         default="none", metadata={"help": "compute in half precision, weights and losses stay float32; CPU and GPU"}
     )

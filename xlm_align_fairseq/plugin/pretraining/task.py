@@ -67,6 +67,7 @@ class DenoisingWordAlignmentTask(FairseqTask):
         self.schedule = Schedule.parse(cfg.label_schedule)
         self.uses_ema = plain(cfg.label_teacher) == "ema"  # fairseq then passes the average to train_step
         self.training = Training()
+        self.late_layer = aligner_config.late_layer if aligner_config.encoding == "late" else 0
         self.longest = cfg.max_positions  # pieces of a sequence; `build_model` lowers it to what the encoder reads
 
     @classmethod
@@ -111,14 +112,15 @@ class DenoisingWordAlignmentTask(FairseqTask):
         return model
 
     def build_criterion(self, cfg, from_checkpoint=False):
-        """Build the criterion and freeze the heads whose losses have no weight."""
+        """Build the criterion and freeze what no loss reads."""
         criterion = super().build_criterion(cfg, from_checkpoint)
         if not isinstance(criterion, PointerAlignmentCriterion):
             raise InputError(f"--criterion {cfg._name}: allowed is pointer_alignment with --task denoising_word_alignment")
         model = self.training.model
         if model is not None:
-            languages = criterion.trains("tlm") or (criterion.trains("mlm") and self.cfg.mono)
-            model.freeze_heads(lm_head=not languages, pointer=not criterion.trains("dwa"))
+            criterion.freeze_unread(model, bool(self.cfg.mono))
+            if self.cfg.freeze_embeddings:
+                model.freeze_embeddings()
         return criterion
 
     # data
@@ -213,7 +215,7 @@ class DenoisingWordAlignmentTask(FairseqTask):
     def train_step(self, sample, model, criterion, optimizer, update_num, ignore_grad=False, ema_model=None):
         if sample["split"] != SPLIT:  # fairseq gives a rank without a batch one of the last validation
             sample = self._filler()
-        if criterion.trains("dwa"):
+        if criterion.needs_labels:
             self._label_for_training(sample, self._weights(ema_model or model), update_num)
         return super().train_step(sample, model, criterion, optimizer, update_num, ignore_grad)
 
@@ -252,7 +254,7 @@ class DenoisingWordAlignmentTask(FairseqTask):
         return self._iterator.coming(epochs=every - (epoch - 1) % every)
 
     def valid_step(self, sample, model, criterion, ema_model=None):
-        if sample and criterion.trains("dwa"):
+        if sample and criterion.needs_labels:
             self.label(sample, self._weights(model), self.training.given.get(sample["split"]))
         return super().valid_step(sample, model, criterion)
 
