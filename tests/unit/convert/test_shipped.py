@@ -77,6 +77,14 @@ def test_same_model_same_bytes(file, trained, tmp_path):
     assert (tmp_path / "b").read_bytes() == file.read_bytes()
 
 
+def test_of_late_encoding_the_layers_that_read_each_side_alone_are_there(trained, tmp_path):
+    path = tmp_path / "late.safetensors"
+    for late_layer, encoding in ((2, "separate"), (1, "late")):
+        late = trained.aligner.replace(encoding="late", late_layer=late_layer)
+        shipped.write(path, dataclasses.replace(trained, aligner=late))
+        assert open_model(path).aligner == late.replace(encoding=encoding)
+
+
 def test_an_untrained_model_comes_back_exactly(base, tmp_path):
     shipped.write(tmp_path / "a.safetensors", base)
     assert all(value.equal(base.state[name]) for name, value in open_model(tmp_path / "a.safetensors").state.items())
