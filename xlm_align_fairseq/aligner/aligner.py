@@ -16,6 +16,7 @@ from xlm_align_fairseq.aligner.engine import ChunkAligner
 from xlm_align_fairseq.aligner.piece_links import Encoded
 from xlm_align_fairseq.aligner.result import Alignment, Sentence
 from xlm_align_fairseq.alignment.config import AlignerConfig
+from xlm_align_fairseq.convert import SHIPPED
 from xlm_align_fairseq.convert.open import open_model
 from xlm_align_fairseq.encoder.network import Encoder, EncoderAndPointer, PointerHead
 from xlm_align_fairseq.encoder.pieces import PieceEncoder
@@ -72,17 +73,17 @@ class Aligner:
     @classmethod
     def load(
         cls,
-        path: Path | str,
+        path: Path | str | None = None,
         device: str = "auto",
         changes: Mapping[str, Any] | None = None,
         dtype: torch.dtype | None = None,
         batch_tokens: int | None = None,
         autocast: torch.dtype | None = None,
     ) -> Aligner:
-        """Load a model directory: a converted encoder, a training run, or a Hugging Face directory.
+        """Load a model: the one that ships, a converted encoder, a training run, or a Hugging Face directory.
 
         Args:
-            path: the directory, or one checkpoint file in it.
+            path: the directory, or one checkpoint file in it; `None` for the model that ships (extra `model` of the package).
             device: where to compute, as `cpu`, `cuda`, `cuda:1`; `auto` takes a GPU if there is one.
             changes: fields of the `AlignerConfig` that differ from the model's own, as `{"method": "softmax"}`.
             dtype: to hold the encoder and compute in, as `torch.bfloat16`; `None` for float32.
@@ -101,7 +102,7 @@ class Aligner:
         if pointer is not None:
             pointer = pointer.to(where)
         elif config.needs_pointer():
-            raise InputError(f"{path} has no pointer head, which the method pointer asks: word alignment in training makes it")
+            raise InputError(f"{path or SHIPPED} has no pointer head, which the method pointer asks: training makes it")
         if dtype is not None:
             encoder = encoder.to(dtype)
         if batch_tokens is None:

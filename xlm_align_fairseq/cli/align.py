@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from xlm_align_fairseq.alignment.config import given
-from xlm_align_fairseq.cli.support.flags import add_aligner_flags, add_compute_flags
+from xlm_align_fairseq.cli.support.flags import add_aligner_flags, add_compute_flags, add_model_flag
 from xlm_align_fairseq.cli.support.model import open_aligner
 from xlm_align_fairseq.cli.support.streams import progress
 from xlm_align_fairseq.cli.support.texts import FLAGS as TEXT_FLAGS
@@ -29,9 +29,7 @@ def parser() -> argparse.ArgumentParser:
         " goes in; what cannot be aligned gives an empty one and is counted on stderr.",
         epilog='Text is UTF-8, plain or packed as .gz, .bz2, .xz or .zst; lines end at "\\n" alone.',
     )
-    p.add_argument(
-        "--model", required=True, metavar="DIR", help="directory of a converted encoder, a training run or Hugging Face's"
-    )
+    add_model_flag(p.add_argument)
     add_text_flags(p.add_argument_group("texts", f"{GIVE} Without any, --pairs - is read."))
     p.set_defaults(replace_invalid=True)  # one line comes out for each line that goes in, whatever its bytes
     output = p.add_argument_group("output")

