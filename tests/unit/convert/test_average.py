@@ -12,6 +12,11 @@ from xlm_align_fairseq.model import checkpoint, directory
 
 
 @pytest.fixture
+def model(make_model):
+    return make_model()
+
+
+@pytest.fixture
 def run(tmp_path, model):
     """A run with four checkpoints; each has the weights of the model times a number, rounded to float32."""
     directory.write_model(tmp_path, model)

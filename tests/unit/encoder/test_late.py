@@ -3,8 +3,14 @@
 import pytest
 import torch
 
+from xlm_align_fairseq.encoder.network import Encoder, EncoderConfig
 from xlm_align_fairseq.encoder.sequences import PieceBatch, encode_sides, join_sides, late_layout, length_mask, split_sides
 from xlm_align_fairseq.encoder.vocabulary import BOS, EOS, PAD
+
+
+@pytest.fixture
+def encoder(randomised):
+    return randomised(Encoder(EncoderConfig(50, layers=3, width=32, heads=4, ffn=48, max_positions=40)))
 
 
 @pytest.fixture
@@ -64,6 +70,7 @@ def test_each_side_may_be_as_long_as_the_encoder_reads(encoder):
     tokens = join_sides(PieceBatch(side, side, lengths, lengths), "late")
     assert tokens.size(1) == 2 * longest
     assert encoder.at_layers(tokens, [1], 1)[0].isfinite().all()
-    longer = torch.nn.functional.pad(tokens, (1, 0), value=5)
-    with pytest.raises(ValueError, match="this encoder reads at most"):
-        encoder.at_layers(torch.cat([tokens[:, :1], longer], 1)[:, [0, *range(2, 2 * longest + 2)]][:, : longest + 1], [1], 1)
+    longer = torch.nn.functional.pad(side, (0, 1), value=5)
+    tokens = join_sides(PieceBatch(longer, side, lengths + 1, lengths), "late")
+    with pytest.raises(ValueError, match=f"a sequence of {longest + 1} pieces: this encoder reads at most {longest}"):
+        encoder.at_layers(tokens, [1], 1)
