@@ -34,6 +34,7 @@ def extract(
     config: AlignerConfig,
     pointer: sinkhorn.Plan | None = None,
     probabilities: bool = False,
+    prior: Tensor | None = None,
 ) -> Labels:
     """Link the pieces of two encoded sides as the configuration says.
 
@@ -43,14 +44,15 @@ def extract(
         config: the method; its `second` method is applied too, if there is one.
         pointer: what `point` returns, for configurations that need it.
         probabilities: whether to return link probabilities.
+        prior: (B, S, T) float32, added to the similarity before it is scaled; the pointer does not read it.
 
     >>> states = Sides(torch.eye(3)[None], torch.eye(3)[None, [1, 0]])
     >>> extract(states, torch.ones(1, 3, 2, dtype=torch.bool), AlignerConfig.named("argmax")).links.nonzero()[:, 1:].tolist()
     [[0, 1], [1, 0]]
     """
-    plan, links = _links(states, mask, config, pointer)
+    plan, links = _links(states, mask, config, pointer, prior)
     if second := config.second():
-        _, others = _links(states, mask, second, pointer)
+        _, others = _links(states, mask, second, pointer, prior)
         links = links & others if config.combine == "intersection" else links | others
     probability = link_probabilities(states, mask) if probabilities or config.threshold > 0 else None
     if probability is not None and config.threshold > 0:
@@ -95,8 +97,15 @@ def related_shares(states: Sides, mask: Tensor, background: float) -> tuple[Tens
     return 1 - with_unrelated[:, :-1].softmax(2)[:, :, -1], 1 - with_unrelated[:, :, :-1].softmax(1)[:, -1]
 
 
-def _links(states: Sides, mask: Tensor, config: AlignerConfig, pointer: sinkhorn.Plan | None) -> tuple[sinkhorn.Plan, Tensor]:
-    plan = pointer if config.scaling == "pointer" else _scale(similarity(*states, config.similarity), mask, config)
+def _links(
+    states: Sides, mask: Tensor, config: AlignerConfig, pointer: sinkhorn.Plan | None, prior: Tensor | None
+) -> tuple[sinkhorn.Plan, Tensor]:
+    plan = pointer
+    if config.scaling != "pointer":
+        scores = similarity(*states, config.similarity)
+        if prior is not None:
+            scores = scores + prior
+        plan = _scale(scores, mask, config)
     if plan is None:
         raise InputError("the method pointer asks a pointer head, and there is none: give another method, as argmax")
     return plan, _run(EXTRACTIONS[config.extraction], config, plan, mask)
