@@ -16,7 +16,6 @@ import numpy as np
 
 from xlm_align_fairseq.aligner.evidence_files import Tables, normalized, numbers, pair_keys, read_evidence
 from xlm_align_fairseq.aligner.viterbi import IMPOSSIBLE, best_places, certainty
-from xlm_align_fairseq.bitext.corpus import batch_by_tokens
 from xlm_align_fairseq.links.pharaoh import Link
 
 CACHED_WORDS = 1 << 18
@@ -208,9 +207,12 @@ def _batches(n_source: np.ndarray, n_target: np.ndarray) -> Iterator[np.ndarray]
     """Yield the pairs that are linked together, of about one length; those with an empty side or over `LONGEST` are left out."""
     longest = np.maximum(n_source, n_target)
     pairs = np.flatnonzero((np.minimum(n_source, n_target) > 0) & (longest <= LONGEST))
-    order = pairs[np.argsort(longest[pairs], kind="stable")]
-    for batch in batch_by_tokens((longest[order] + 1) ** 2, CELLS):
-        yield order[batch]
+    order = pairs[np.argsort(-longest[pairs], kind="stable")]
+    begin = 0
+    while begin < len(order):
+        count = max(1, CELLS // (int(longest[order[begin]]) + 1) ** 2)
+        yield order[begin : begin + count]
+        begin += count
 
 
 def padded_rows(rows: Sequence[np.ndarray], batch: np.ndarray, width: int, padding: int) -> np.ndarray:

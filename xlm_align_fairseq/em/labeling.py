@@ -20,17 +20,24 @@ from xlm_align_fairseq.errors import InputError
 
 
 @torch.no_grad()
-def label(teacher: EncoderAndPointer, pieces: PieceBatch, config: AlignerConfig) -> Labels:
-    """Self-label B pairs from the unmasked input, with nothing computed above the layers that the configuration reads."""
+def label(teacher: EncoderAndPointer, pieces: PieceBatch, config: AlignerConfig, prior: Tensor | None = None) -> Labels:
+    """Self-label B pairs from the unmasked input, with nothing computed above the layers that the configuration reads.
+
+    Args:
+        teacher: the weights.
+        pieces: B pairs.
+        config: how links are made.
+        prior: (B, S, T) float32, added to the similarity before it is scaled.
+    """
     if config.marks == "skip" and teacher.marks is None:
         raise ValueError("labels without links of lone marks need to know where words begin: give `marks` with the encoder")
-    labels = _label(teacher, pieces, config)
+    labels = _label(teacher, pieces, config, prior)
     if config.marks == "link":
         return labels
     return labels._replace(links=labels.links & pieces.cell_mask(without=teacher.marks))
 
 
-def _label(teacher: EncoderAndPointer, pieces: PieceBatch, config: AlignerConfig) -> Labels:
+def _label(teacher: EncoderAndPointer, pieces: PieceBatch, config: AlignerConfig, prior: Tensor | None) -> Labels:
     def sides(layer: int) -> Sides:
         states = encode_sides(lambda tokens: teacher.encoder(tokens, layer), pieces, config.encoding)
         if not all(bool(side.isfinite().all()) for side in states):
@@ -42,10 +49,10 @@ def _label(teacher: EncoderAndPointer, pieces: PieceBatch, config: AlignerConfig
 
     mask, last = pieces.cell_mask(), teacher.encoder.config.layers
     if not config.needs_pointer() or teacher.pointer is None:
-        return extract(sides(config.align_layer), mask, config)
+        return extract(sides(config.align_layer), mask, config, prior=prior)
     states = {layer: sides(layer) for layer in config.wanted_layers(last)}
     pointer = point(teacher.pointer, states[last], mask)
-    return extract(states[config.similarity_layer(last)], mask, config, pointer)
+    return extract(states[config.similarity_layer(last)], mask, config, pointer, prior=prior)
 
 
 def pair_batch(pairs: Mapping[str, Tensor]) -> PieceBatch:
