@@ -35,40 +35,39 @@ def best_places(words: np.ndarray, nowhere: np.ndarray, jumps: np.ndarray, n_tar
     n_pairs, longest_source, longest_target = words.shape
     reach = len(jumps) // 2
     place = np.arange(longest_source)
-    step = jumps[np.clip(place[:, None] - np.arange(-1, longest_source), -reach, reach) + reach]  # (S to, S + 1 from)
+    step = jumps[np.clip(place - np.arange(-1, longest_source)[:, None], -reach, reach) + reach]  # (S + 1 from, S to)
     words = words.transpose(2, 0, 1)  # (T, B, S)
     from_word = np.full((n_pairs, longest_source + 1), IMPOSSIBLE)  # the last word comes from here …
     from_nowhere = from_word.copy()  # … or from nowhere, and the one before it from here
     from_nowhere[:, 0] = 0  # the beginning
-    before = np.empty((longest_target, n_pairs, longest_source), np.int16 if longest_source < 1 << 15 else np.int32)
-    linked = np.empty((longest_target + 1, n_pairs, longest_source + 1), bool)
+    best = np.empty((longest_target + 1, n_pairs, longest_source + 1), np.float32)  # before each word, and at the end
+    linked = np.empty(best.shape, bool)
+    here = np.empty((n_pairs, longest_source + 1, longest_source), np.float32)
     for j in range(longest_target):
         linked[j] = from_word > from_nowhere
-        best = np.where(linked[j], from_word, from_nowhere)
-        here = best[:, None, :] + step  # (B, S, S + 1)
-        before[j] = here.argmax(2)
-        value = np.take_along_axis(here, before[j].astype(np.int64)[:, :, None], 2)[:, :, 0] + words[j]
+        np.maximum(from_word, from_nowhere, out=best[j])
+        np.add(best[j][:, :, None], step, out=here)
         goes_on = (j < n_target)[:, None]
-        from_word[:, 1:] = np.where(goes_on, value, from_word[:, 1:])
+        from_word[:, 1:] = np.where(goes_on, here.max(1) + words[j], from_word[:, 1:])
         from_word[:, 0] = IMPOSSIBLE
-        from_nowhere = np.where(goes_on, best + nowhere[:, j, None], from_nowhere)
-    return _trace(from_word, from_nowhere, before, linked, n_target)
+        from_nowhere = np.where(goes_on, best[j] + nowhere[:, j, None], from_nowhere)
+    linked[-1] = from_word > from_nowhere
+    np.maximum(from_word, from_nowhere, out=best[-1])
+    return _trace(best, linked, step, n_target)
 
 
-def _trace(
-    from_word: np.ndarray, from_nowhere: np.ndarray, before: np.ndarray, linked: np.ndarray, n_target: np.ndarray
-) -> np.ndarray:
+def _trace(best: np.ndarray, linked: np.ndarray, step: np.ndarray, n_target: np.ndarray) -> np.ndarray:
     """Go back from the best end to the beginning."""
     rows = np.arange(len(n_target))
-    linked[-1] = from_word > from_nowhere
-    place = np.where(linked[-1], from_word, from_nowhere).argmax(1)
+    place = best[-1].argmax(1)  # counted from 1
     now = linked[-1][rows, place]
-    places = np.full((len(n_target), len(before)), -1, np.int64)
-    for j in range(len(before) - 1, -1, -1):
+    places = np.full((len(n_target), len(best) - 1), -1, np.int64)
+    for j in range(len(best) - 2, -1, -1):
         inside = j < n_target
         comes = now & inside
         places[:, j] = np.where(comes, place - 1, -1)
-        place = np.where(comes, before[j][rows, np.maximum(place - 1, 0)], place)
+        origin = (best[j] + step[:, np.maximum(place - 1, 0)].T).argmax(1)
+        place = np.where(comes, origin, place)
         now = np.where(inside, linked[j][rows, place], now)
     return places
 
