@@ -13,6 +13,7 @@ import torch
 
 from xlm_align_fairseq.aligner.background import unrelated_similarity
 from xlm_align_fairseq.aligner.engine import ChunkAligner
+from xlm_align_fairseq.aligner.evidence import Evidence
 from xlm_align_fairseq.aligner.piece_links import Encoded
 from xlm_align_fairseq.aligner.result import Alignment, Sentence
 from xlm_align_fairseq.alignment.config import AlignerConfig
@@ -48,6 +49,7 @@ class Aligner:
         pointer: the pointer head, for the methods that use it.
         batch_tokens: maximum pieces of a batch, padding included.
         autocast: dtype to compute in, `None` for the encoder's own.
+        evidence: of a corpus in the same languages, that has a part in the links (`evidence_weight` in `config`).
 
     Attributes:
         flagged: how many pairs were given each flag of `Alignment` so far.
@@ -63,6 +65,7 @@ class Aligner:
     pointer: PointerHead | None = None
     batch_tokens: int = 2048
     autocast: torch.dtype | None = None
+    evidence: Evidence | None = None
     flagged: Counter = dataclasses.field(default_factory=Counter)
     _background: dict = dataclasses.field(default_factory=dict, init=False, repr=False)
 
@@ -79,6 +82,7 @@ class Aligner:
         dtype: torch.dtype | None = None,
         batch_tokens: int | None = None,
         autocast: torch.dtype | None = None,
+        evidence: Evidence | Path | str | None = None,
     ) -> Aligner:
         """Load a model: the one that ships, a converted encoder, a training run, or a Hugging Face directory.
 
@@ -89,11 +93,14 @@ class Aligner:
             dtype: to hold the encoder and compute in, as `torch.bfloat16`; `None` for float32.
             batch_tokens: pieces of a batch, padding included; `None` for 2048 on a CPU and 32768 on a GPU.
             autocast: dtype to compute in with weights in float32, as training does.
+            evidence: a directory that `xlm-align bootstrap --save` wrote, or what `Evidence.load` read of it.
 
         Raises:
-            InputError: the directory, the device or a change cannot be used.
+            InputError: a directory, the device or a change cannot be used.
         """
         where = open_device(device)
+        if evidence is not None and not isinstance(evidence, Evidence):
+            evidence = Evidence.load(evidence)
         model = open_model(path)
         encoder = load_encoder(model).to(where)
         config = model.aligner.replace(**(changes or {}))
@@ -108,7 +115,7 @@ class Aligner:
         if batch_tokens is None:
             batch_tokens = default_batch_tokens(where)
         pieces = PieceEncoder(model.sentencepiece, model.vocabulary)
-        return cls(encoder, pieces, config, pointer, batch_tokens, autocast)
+        return cls(encoder, pieces, config, pointer, batch_tokens, autocast, evidence)
 
     @property
     def device(self) -> torch.device:
@@ -119,6 +126,10 @@ class Aligner:
     def weights(self) -> EncoderAndPointer:
         """What links are made with: the weights alone."""
         return EncoderAndPointer(self.encoder, self.pointer, WordMarks.of(self.pieces.vocabulary.pieces))
+
+    def signature_items(self) -> dict[str, Any]:
+        """Return the signature items of links: how they are made, and the evidence that has a part in them."""
+        return self.config.signature_items(self.evidence.digest[:16] if self.evidence else None)
 
     @property
     def window(self) -> int:
@@ -180,8 +191,16 @@ class Aligner:
 
     def _engine(self) -> ChunkAligner:
         window = max(1, self.window * 5 // 8)  # distant pieces then do not compete (docs/aligning.md)
-        vocabulary = self.pieces.vocabulary
-        return ChunkAligner(self.encoder, self.pointer, vocabulary, window, self.batch_tokens, self.autocast, self.background)
+        return ChunkAligner(
+            self.encoder,
+            self.pointer,
+            self.pieces.vocabulary,
+            window,
+            self.batch_tokens,
+            self.autocast,
+            self.background,
+            self.evidence,
+        )
 
     def _run(
         self, pairs: Iterable[tuple[Sentence, Sentence]], variants: Sequence[AlignerConfig], at_once: bool = False

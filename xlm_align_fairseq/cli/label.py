@@ -65,13 +65,27 @@ def main(argv: Sequence[str] | None = None) -> int:
         corpus = _corpus(args, min(args.max_positions, aligner.encoder.config.max_positions))
         directory = out if args.num_shards == 1 else shards.shard_directory(out, args.num_shards, args.shard_id)
         part = (args.num_shards, args.shard_id)
-        label_pass.write_labels(aligner, corpus, args.split, directory, part, progress=not args.quiet)
+        evidence = _evidence(args, aligner, corpus)
+        label_pass.write_labels(aligner, corpus, args.split, directory, part, not args.quiet, evidence)
         out = directory
+        for line in evidence.strangers() if evidence else ():
+            print(f"warning: {line}", file=sys.stderr)
     manifest = read_manifest(out, args.split)
     left_out = _left_out(corpus, manifest["max_positions"]) if args.merge or args.num_shards == 1 else []
     print("\n".join([*summary(manifest), *left_out]), file=sys.stderr)
     print(manifest_path(out, args.split))
     return 0
+
+
+def _evidence(args, aligner, corpus):
+    """Read the evidence that the flags name, and say which language pairs have none."""
+    from xlm_align_fairseq.em.evidence import CorpusEvidence
+
+    if args.evidence is None:
+        return None
+    evidence = CorpusEvidence.read(args.evidence, aligner.pieces.vocabulary.pieces)
+    evidence.check(corpus, lambda line: print(line, file=sys.stderr))
+    return evidence
 
 
 def _left_out(corpus, max_positions: int) -> list[str]:

@@ -43,6 +43,12 @@ def add_aligner_flags(p: argparse.ArgumentParser, text: bool = True) -> None:
     for option in sorted(OPTIONS.values(), key=lambda option: bool(option.metavar)):  # those that list their values come first
         if option.flag and (text or option.name != "window"):
             add_option(group.add_argument, option.name)
+    group.add_argument(
+        "--evidence",
+        metavar="DIR" if text else "DIR|PAIR=DIR,…",
+        help="what `xlm-align bootstrap --save` learned on a corpus of these languages, in this order, takes part"
+        + ("" if text else "; one directory, or those of language pairs, such as de-en=DIR,fr-en=DIR2"),
+    )
 
 
 def add_compute_flags(p: argparse.ArgumentParser) -> None:

@@ -137,8 +137,16 @@ class PointerAlignmentCriterion(FairseqCriterion):
         """Return whether a loss, one of `LOSSES`, has a weight; a loss without weight is not computed."""
         return self.weights[name] > 0
 
-    def freeze_unread(self, model, mono):
-        """Freeze the heads and the layers that no loss reads; `mono` says whether there is monolingual text."""
+    def freeze(self, model, mono, embeddings):
+        """Freeze the heads and the layers that no loss reads, and, if it is asked for, the embeddings.
+
+        Args:
+            model: that is trained.
+            mono: whether there is monolingual text.
+            embeddings: whether they stay as they are.
+        """
+        if embeddings:
+            model.freeze_embeddings()
         layers, languages = len(model.encoder.layers), self.trains("tlm") or (self.trains("mlm") and mono)
         if self.states_layer is not None and not 1 <= self.states_layer <= layers:
             raise InputError(f"--similarity-layer {self.states_layer}: this encoder has layers 1..{layers}")
