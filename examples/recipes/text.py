@@ -54,6 +54,7 @@ def text(bitext, pair, sources, seed, share):
 
 
 def main():
+    """Write the text of every language pair."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("bitext", type=Path)
     parser.add_argument("out", type=Path)
@@ -69,7 +70,9 @@ def main():
         for split, part in (("train", pairs[:-VALID]), ("valid", pairs[-VALID:])):
             content = itertools.chain.from_iterable((source, "\t", target, "\n") for source, target in part)
             (args.out / f"{split}.{pair}.tsv").write_text("".join(content), encoding="utf-8", newline="\n")
-        print(f"{pair}: {len(pairs)} pairs, {sum(len(target.split()) for _, target in pairs) / len(pairs):.1f} English words each")
+        print(
+            f"{pair}: {len(pairs)} pairs, {sum(len(target.split()) for _, target in pairs) / len(pairs):.1f} English words each"
+        )
 
 
 if __name__ == "__main__":

@@ -2,7 +2,8 @@
 
 import pytest
 import sentencepiece
-from world import SHIPPED, write_random_model
+import torch
+from world import SHIPPED, train_flags, write_random_model
 
 from xlm_align_fairseq.cli.main import main
 
@@ -35,3 +36,25 @@ def world(tmp_path_factory):
             arguments = ["binarize", "--model", str(model), "--lang-pair", pair, "--src", source, "--tgt", target]
             assert main([*arguments, "--split", split, "--out", str(data)]) == 0
     return world
+
+
+@pytest.fixture
+def build(world, tmp_path):
+    """Return a function that makes task, model, criterion and trainer as fairseq-train does, with the training data loaded."""
+    from fairseq import options, tasks
+    from fairseq.dataclass.utils import convert_namespace_to_omegaconf
+    from fairseq.trainer import Trainer
+
+    def make(*more):
+        torch.set_num_threads(1)
+        flags = train_flags(world, tmp_path, "--optimizer", "sgd", "--lr", "0.1", *more)
+        cfg = convert_namespace_to_omegaconf(options.parse_args_and_arch(options.get_training_parser(), flags))
+        torch.manual_seed(cfg.common.seed)
+        task = tasks.setup_task(cfg.task)
+        model = task.build_model(cfg.model)
+        trainer = Trainer(cfg, task, model, task.build_criterion(cfg.criterion))
+        trainer.get_train_iterator(epoch=1)
+        trainer.begin_epoch(1)
+        return task, model, trainer
+
+    return make

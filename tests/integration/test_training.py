@@ -120,28 +120,6 @@ def test_checkpoints_written_before_a_flag_was_there_open(world, tmp_path, caplo
 # batches
 
 
-@pytest.fixture
-def build(world, tmp_path):
-    """Return a function that makes task, model, criterion and trainer as fairseq-train does, with the training data loaded."""
-    from fairseq import options, tasks
-    from fairseq.dataclass.utils import convert_namespace_to_omegaconf
-    from fairseq.trainer import Trainer
-
-    def make(*more):
-        torch.set_num_threads(1)
-        flags = train_flags(world, tmp_path, "--optimizer", "sgd", "--lr", "0.1", *more)
-        cfg = convert_namespace_to_omegaconf(options.parse_args_and_arch(options.get_training_parser(), flags))
-        torch.manual_seed(cfg.common.seed)
-        task = tasks.setup_task(cfg.task)
-        model = task.build_model(cfg.model)
-        trainer = Trainer(cfg, task, model, task.build_criterion(cfg.criterion))
-        trainer.get_train_iterator(epoch=1)
-        trainer.begin_epoch(1)
-        return task, model, trainer
-
-    return make
-
-
 def test_accumulated_batches_are_one_batch(build, monkeypatch):
     """8 pairs at once and 4 × 2 pairs give the same losses, sample sizes and, after 3 updates, parameters.
 

@@ -1,4 +1,5 @@
 from .aligner import Aligner
+from .evidence import Evidence
 from .result import Alignment, Details
 from .statistical import StatisticalAligner
 
@@ -6,5 +7,6 @@ __all__ = [
     "Aligner",
     "Alignment",
     "Details",
+    "Evidence",
     "StatisticalAligner",
 ]

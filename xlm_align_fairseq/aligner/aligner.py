@@ -13,10 +13,12 @@ import torch
 
 from xlm_align_fairseq.aligner.background import unrelated_similarity
 from xlm_align_fairseq.aligner.engine import ChunkAligner
+from xlm_align_fairseq.aligner.evidence import Evidence
 from xlm_align_fairseq.aligner.piece_links import Encoded
 from xlm_align_fairseq.aligner.result import Alignment, Sentence
 from xlm_align_fairseq.aligner.windows import WHOLE
 from xlm_align_fairseq.alignment.config import AlignerConfig
+from xlm_align_fairseq.convert import SHIPPED
 from xlm_align_fairseq.convert.open import open_model
 from xlm_align_fairseq.encoder.network import Encoder, EncoderAndPointer, PointerHead
 from xlm_align_fairseq.encoder.pieces import PieceEncoder
@@ -48,6 +50,7 @@ class Aligner:
         pointer: the pointer head, for the methods that use it.
         batch_tokens: maximum pieces of a batch, padding included.
         autocast: dtype to compute in, `None` for the encoder's own.
+        evidence: of a corpus in the same languages, that has a part in the links (`evidence_weight` in `config`).
 
     Attributes:
         flagged: how many pairs were given each flag of `Alignment` so far.
@@ -63,6 +66,7 @@ class Aligner:
     pointer: PointerHead | None = None
     batch_tokens: int = 2048
     autocast: torch.dtype | None = None
+    evidence: Evidence | None = None
     flagged: Counter = dataclasses.field(default_factory=Counter)
     _background: dict = dataclasses.field(default_factory=dict, init=False, repr=False)
 
@@ -73,27 +77,31 @@ class Aligner:
     @classmethod
     def load(
         cls,
-        path: Path | str,
+        path: Path | str | None = None,
         device: str = "auto",
         changes: Mapping[str, Any] | None = None,
         dtype: torch.dtype | None = None,
         batch_tokens: int | None = None,
         autocast: torch.dtype | None = None,
+        evidence: Evidence | Path | str | None = None,
     ) -> Aligner:
-        """Load a model directory: a converted encoder, a training run, or a Hugging Face directory.
+        """Load a model: the one that ships, a converted encoder, a training run, or a Hugging Face directory.
 
         Args:
-            path: the directory, or one checkpoint file in it.
+            path: the directory, or one checkpoint file in it; `None` for the model that ships (extra `model` of the package).
             device: where to compute, as `cpu`, `cuda`, `cuda:1`; `auto` takes a GPU if there is one.
             changes: fields of the `AlignerConfig` that differ from the model's own, as `{"method": "softmax"}`.
             dtype: to hold the encoder and compute in, as `torch.bfloat16`; `None` for float32.
             batch_tokens: pieces of a batch, padding included; `None` for 2048 on a CPU and 32768 on a GPU.
             autocast: dtype to compute in with weights in float32, as training does.
+            evidence: a directory that `xlm-align bootstrap --save` wrote, or what `Evidence.load` read of it.
 
         Raises:
-            InputError: the directory, the device or a change cannot be used.
+            InputError: a directory, the device or a change cannot be used.
         """
         where = open_device(device)
+        if evidence is not None and not isinstance(evidence, Evidence):
+            evidence = Evidence.load(evidence)
         model = open_model(path)
         encoder = load_encoder(model).to(where)
         config = model.aligner.replace(**(changes or {}))
@@ -102,13 +110,13 @@ class Aligner:
         if pointer is not None:
             pointer = pointer.to(where)
         elif config.needs_pointer():
-            raise InputError(f"{path} has no pointer head, which the method pointer asks: word alignment in training makes it")
+            raise InputError(f"{path or SHIPPED} has no pointer head, which the method pointer asks: training makes it")
         if dtype is not None:
             encoder = encoder.to(dtype)
         if batch_tokens is None:
             batch_tokens = default_batch_tokens(where)
         pieces = PieceEncoder(model.sentencepiece, model.vocabulary)
-        return cls(encoder, pieces, config, pointer, batch_tokens, autocast)
+        return cls(encoder, pieces, config, pointer, batch_tokens, autocast, evidence)
 
     @property
     def device(self) -> torch.device:
@@ -119,6 +127,10 @@ class Aligner:
     def weights(self) -> EncoderAndPointer:
         """What links are made with: the weights alone."""
         return EncoderAndPointer(self.encoder, self.pointer, WordMarks.of(self.pieces.vocabulary.pieces))
+
+    def signature_items(self) -> dict[str, Any]:
+        """Return the signature items of links: how they are made, and the evidence that has a part in them."""
+        return self.config.signature_items(self.evidence.digest[:16] if self.evidence else None)
 
     @property
     def window(self) -> int:
@@ -185,10 +197,16 @@ class Aligner:
 
     def _engine(self) -> ChunkAligner:
         window = max(1, self.window * 5 // 8)  # distant pieces then do not compete (docs/aligning.md)
-        whole = min(WHOLE, self._longest)
-        vocabulary = self.pieces.vocabulary
         return ChunkAligner(
-            self.encoder, self.pointer, vocabulary, window, whole, self.batch_tokens, self.autocast, self.background
+            self.encoder,
+            self.pointer,
+            self.pieces.vocabulary,
+            window,
+            min(WHOLE, self._longest),
+            self.batch_tokens,
+            self.autocast,
+            self.background,
+            self.evidence,
         )
 
     def _run(

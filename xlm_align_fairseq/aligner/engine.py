@@ -10,6 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from xlm_align_fairseq.aligner.evidence import Evidence
+from xlm_align_fairseq.aligner.evidence_prior import of_windows
 from xlm_align_fairseq.aligner.piece_links import (
     Encoded,
     PieceLinks,
@@ -61,6 +63,7 @@ class ChunkAligner:
         batch_tokens: maximum pieces of a batch, padding included.
         autocast: dtype to compute in, `None` for the encoder's own.
         background: for an encoding and a layer, the cosine of unrelated words, `None` if it is not known.
+        evidence: of a corpus, that has a part in the links.
     """
 
     encoder: Encoder
@@ -71,6 +74,7 @@ class ChunkAligner:
     batch_tokens: int
     autocast: torch.dtype | None
     background: Callable[[str, int], float | None]
+    evidence: Evidence | None = None
 
     @torch.inference_mode()
     def align(self, chunk: Sequence[Encoded], variants: Sequence[AlignerConfig], details: bool = False) -> list[list[Alignment]]:
@@ -150,6 +154,7 @@ class ChunkAligner:
         n_source, n_target = (np.fromiter(map(len, side), np.int64, len(jobs)) for side in (source, target))
         src_first = states.begins[0:-1:2] + 1 if encoding == "separate" else states.begins[: len(jobs)] + 1
         tgt_first = states.begins[1::2] + 1 if encoding == "separate" else src_first + n_source + len(LAYOUTS[layout])
+        evidence = of_windows(self.evidence, chunk, jobs) if self.evidence else None
         device = self.encoder.device
         parts: list[list[PieceLinks]] = [[] for _ in variants]
         shapes = np.stack([padded(n_source), padded(n_target)], 1)
@@ -161,9 +166,11 @@ class ChunkAligner:
             pointer = None
             if self.pointer is not None and any(config.needs_pointer() for config in variants):
                 pointer = point(self.pointer, states.sides(self.encoder.config.layers, *here), mask)
+            directions = evidence.counts(batch, longest_source, longest_target).to(device) if evidence else None
             for config, part in zip(variants, parts, strict=True):
                 sides = states.sides(config.similarity_layer(self.encoder.config.layers), *here)
-                labels = extract(sides, mask, config, pointer, probabilities=True)
+                prior = None if directions is None else config.evidence_weight * directions
+                labels = extract(sides, mask, config, pointer, probabilities=True, prior=prior)
                 layer = config.similarity_layer(self.encoder.config.layers)
                 background = self.background(config.encoding_at(layer), layer)
                 shares = None if background is None else related_shares(sides, mask, background)

@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
+from xlm_align_fairseq.aligner.evidence_counts import LinkCounts, as_numbers
+from xlm_align_fairseq.aligner.evidence_files import write_evidence
 from xlm_align_fairseq.errors import InputError
 from xlm_align_fairseq.links import symmetrize
 from xlm_align_fairseq.links.pharaoh import Link
@@ -49,6 +51,7 @@ class StatisticalAligner:
         method: one of `METHODS`, how the links of the two directions become one set.
         seed: of the sampler, 0 to 2**32 - 1; `None` keeps sil-thot's default.
         quiet: show no progress bars, even on a terminal.
+        keep: count the links of both directions, for `save`; memory grows with the number of word pairs that are linked.
 
     Attributes:
         pairs: how many pairs were read.
@@ -59,7 +62,7 @@ class StatisticalAligner:
         InputError: an argument cannot be used, or sil-thot is not installed.
     """
 
-    def __init__(self, method: str = METHOD, seed: int | None = None, quiet: bool = False):
+    def __init__(self, method: str = METHOD, seed: int | None = None, quiet: bool = False, keep: bool = False):
         if method not in METHODS:
             raise InputError(f"--symmetrize {method}: allowed are {', '.join(METHODS)}")
         if seed is not None and not 0 <= seed < _SEEDS:
@@ -67,6 +70,7 @@ class StatisticalAligner:
         model = _new_model(seed)
         self.method, self.seed, self.max_words = method, model.seed, model.max_sentence_length
         self._silent = True if quiet else None  # None: tqdm looks for a terminal
+        self._keep = keep
         self.pairs = 0
         self.dropped = Counter({BLANK_SIDE: 0, TOO_LONG: 0})
 
@@ -74,6 +78,20 @@ class StatisticalAligner:
         """Return the signature items of the links: all that determines them, except the text."""
         package = f"{PACKAGE}-{importlib.metadata.version(PACKAGE)}"
         return {"aligner": "eflomal", "package": package, "symmetrize": self.method, "seed": self.seed}
+
+    def save(self, directory: Path | str, tokenizer: str = "none") -> None:
+        """Write what was learned, for `Evidence.load`; after all links of `align` were taken, with `keep`.
+
+        Args:
+            directory: made if it is missing.
+            tokenizer: that made the words, for the manifest.
+
+        Raises:
+            InputError: it cannot be written.
+        """
+        made = {key: value for key, value in self.signature_items().items() if key != "symmetrize"}
+        tables = self._counts.tables(*self._vocabularies)
+        write_evidence(Path(directory), tables, self.pairs - self.dropped.total(), dict(self.dropped), tokenizer, made)
 
     def align(self, pairs: Iterable[tuple[Sequence[str], Sequence[str]]]) -> Iterator[list[Link]]:
         """Yield the links of each pair, 0-based and sorted, in the order of the pairs.
@@ -103,6 +121,8 @@ class StatisticalAligner:
         """Write word ids, so that words may contain characters that the aligner uses as markers or separators."""
         self.pairs, self.dropped = 0, Counter({BLANK_SIDE: 0, TOO_LONG: 0})
         vocabularies: tuple[dict[str, str], ...] = tuple({} for _ in paths)
+        if self._keep:
+            self._vocabularies, self._counts = vocabularies, LinkCounts()
         with contextlib.ExitStack() as stack:
             files = [stack.enter_context(open(path, "w", encoding="ascii", newline="\n")) for path in paths]
             for pair in tqdm(pairs, desc="reading", unit=" pairs", disable=self._silent):
@@ -145,6 +165,8 @@ class StatisticalAligner:
                 rows, total=self.pairs, desc="links", unit=" pairs", disable=self._silent
             ):
                 words = (source.split(), target.split())
+                if self._keep:
+                    self._counts.add(*map(as_numbers, (*words, to_source.split(), to_target.split())))
                 of_targets = [(int(i) - 1, j) for j, i in enumerate(to_source.split()) if i != "0"]
                 of_sources = [(i, int(j) - 1) for i, j in enumerate(to_target.split()) if j != "0"]
                 yield symmetrized(_without_blanks(of_sources, *words), _without_blanks(of_targets, *words))

@@ -45,6 +45,8 @@ class AlignerConfig:
         marks: `skip` leaves out pieces that are `▁` alone in a word of more pieces: they say where a word begins and nothing of
             what it means. `link` takes them as any other piece, as the published methods do.
         threshold: least link probability, 0..1; links below are left out.
+        evidence_weight: added to the similarity of the pieces of two words for each direction in which evidence links them; 0.06
+            suits cosines. Not used without evidence.
         window: maximum pieces on a side of a pair that is aligned whole in any case; longer pairs are aligned in windows of five
             eighths of it, except those of up to 250 pieces whose words moved far. Not used in training.
     """
@@ -95,6 +97,12 @@ class AlignerConfig:
     )
     threshold: float = option(
         0.0, "least probability of a link, {low:g}..{high:g}: fewer and better links; {low:g} keeps all", low=0.0, high=1.0
+    )
+    evidence_weight: float = option(
+        0.06,
+        "with --evidence: added to the similarity of two words for each direction in which it links them, {low:g}..{high:g}",
+        low=0.0,
+        high=10.0,
     )
     window: int = option(
         64,
@@ -165,8 +173,12 @@ class AlignerConfig:
         if self.encoding == "late" and self.late_layer > layers:
             raise InputError(f"--late-layer {self.late_layer}: this encoder has layers 1..{layers}")
 
-    def signature_items(self) -> dict[str, Any]:
-        """Return the fields that can change an output, without those that other fields make unused."""
+    def signature_items(self, evidence: str | None = None) -> dict[str, Any]:
+        """Return the fields that can change an output, without those that other fields make unused.
+
+        Args:
+            evidence: what names the evidence that has a part in the links; `None` without any.
+        """
         items = dataclasses.asdict(self)
         if self.clamp is None:
             items["clamp"] = "none"
@@ -178,23 +190,34 @@ class AlignerConfig:
             "marks": self.marks == "link",  # as it was before there was a choice
             "also": not self.also,
             "combine": not self.also,
+            "evidence_weight": evidence is None or self.reads_pointer_alone(),
         }
         for steps, name in ((SCALINGS, self.scaling), (EXTRACTIONS, self.extraction)):
             options = {option for step in steps.values() for option in step.options}
             unused |= {option: option not in steps[name].options for option in options}
-        return {key: value for key, value in items.items() if not unused.get(key)}
+        kept = {key: value for key, value in items.items() if not unused.get(key)}
+        return kept | {"evidence": evidence} if "evidence_weight" in kept else kept
 
-    def refuse_unused(self, changes: Mapping[str, Any], method: str = "--method") -> None:
+    def refuse_unused(self, changes: Mapping[str, Any], method: str = "--method", evidence: bool = False) -> None:
         """Refuse flags that have no effect in this configuration, such as `--cutoff` with a method without a cutoff.
 
         Args:
             changes: what was given to `replace`.
             method: name of the flag that selects a method.
+            evidence: whether there is evidence.
 
         Raises:
             InputError: names every such flag, and why it has no effect.
         """
-        used = {"method", "marks", *self.signature_items()}  # signatures leave `marks` out where it is as published
+        if evidence and self.reads_pointer_alone():
+            raise InputError(
+                f"--evidence: changes nothing where the pointer alone makes links; leave it out, or give another {method}"
+            )
+        if not evidence and "evidence_weight" in changes:
+            raise InputError(
+                f"{OPTIONS['evidence_weight'].spelled} {changes['evidence_weight']}: changes nothing without --evidence"
+            )
+        used = {"method", "marks", "evidence_weight", *self.signature_items()}  # left out where they are as published
         used |= {"position_prior"} if self.scaling != "pointer" else set()
         if unused := [name for name in changes if name not in used]:
             flags = ", ".join(f"{OPTIONS[name].spelled} {changes[name]}" for name in unused)

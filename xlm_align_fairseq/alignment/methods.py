@@ -69,7 +69,13 @@ METHODS: dict[str, dict[str, Any]] = {
     "matching": {**_SIMALIGN, "extraction": "matching"},
     # Liang, Taskar & Klein 2006 join two directions by the product of their posteriors; here they are those of awesome-align, and
     # the product's root is a probability as each of them is
-    "mutual-probability": {"similarity": "cosine", "scaling": "softmax", "temperature": 0.05, "extraction": "mutual", "cutoff": 0.4},
+    "mutual-probability": {
+        "similarity": "cosine",
+        "scaling": "softmax",
+        "temperature": 0.05,
+        "extraction": "mutual",
+        "cutoff": 0.4,
+    },
     # Chi et al. 2021, equation 5: the trained pointer head, in both directions
     "pointer": {"scaling": "pointer", **_ARGMAX},
 }

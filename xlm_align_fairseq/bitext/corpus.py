@@ -124,6 +124,10 @@ class Corpus:
         """Return the number of the language pair of each id."""
         return np.searchsorted(self.starts, ids, side="right") - 1
 
+    def names(self, ids: np.ndarray) -> list[str]:
+        """Return the name of the language pair of each id."""
+        return [self.pairs[k].name for k in self.owners(ids)]
+
     def parts(self, ids: np.ndarray) -> list[tuple[Pair, np.ndarray, np.ndarray]]:
         """Split ids by language pair: the pair, the positions of its ids in `ids`, and their lines (0-based)."""
         owner = self.owners(ids)

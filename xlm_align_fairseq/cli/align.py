@@ -5,13 +5,17 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from xlm_align_fairseq.alignment.config import given
-from xlm_align_fairseq.cli.support.flags import add_aligner_flags, add_compute_flags
+from xlm_align_fairseq.cli.support.flags import add_aligner_flags, add_compute_flags, add_model_flag
 from xlm_align_fairseq.cli.support.model import open_aligner
 from xlm_align_fairseq.cli.support.streams import progress
 from xlm_align_fairseq.cli.support.texts import FLAGS as TEXT_FLAGS
 from xlm_align_fairseq.cli.support.texts import GIVE, add_text_flags, given_flags
+
+if TYPE_CHECKING:
+    from xlm_align_fairseq.aligner.aligner import Aligner
 
 FORMATS = {
     "pharaoh": "0-0 1-2",
@@ -29,9 +33,7 @@ def parser() -> argparse.ArgumentParser:
         " goes in; what cannot be aligned gives an empty one and is counted on stderr.",
         epilog='Text is UTF-8, plain or packed as .gz, .bz2, .xz or .zst; lines end at "\\n" alone.',
     )
-    p.add_argument(
-        "--model", required=True, metavar="DIR", help="directory of a converted encoder, a training run or Hugging Face's"
-    )
+    add_model_flag(p.add_argument)
     add_text_flags(p.add_argument_group("texts", f"{GIVE} Without any, --pairs - is read."))
     p.set_defaults(replace_invalid=True)  # one line comes out for each line that goes in, whatever its bytes
     output = p.add_argument_group("output")
@@ -112,7 +114,7 @@ def _align(args) -> int:
     if output.is_complete(total):
         print(f"{args.out} is complete already; delete it if text, model or flags are other ones now", file=sys.stderr)
         return 0
-    aligner = open_aligner(args, given(args))
+    aligner = _open(args)
     if typed:
         print(f"waiting for {_expected(shard.texts.separator)}, one pair a line; Ctrl-D ends", file=sys.stderr)
     step = 1 if args.line_buffered else CHUNK_PAIRS
@@ -122,7 +124,24 @@ def _align(args) -> int:
             output.write(shard.flagged(alignment))
             bar.update()
     report(aligner.flagged + shard.counted, aligner.window)
+    _report_evidence(aligner)
     return 0
+
+
+def _open(args) -> Aligner:
+    """Open the model and the evidence that the flags name."""
+    from xlm_align_fairseq.aligner.evidence import Evidence
+
+    aligner = open_aligner(args, given(args))
+    if args.evidence is not None:
+        aligner.evidence = Evidence.load(args.evidence)
+    return aligner
+
+
+def _report_evidence(aligner: Aligner) -> None:
+    """Print a warning where the evidence is of another text."""
+    if aligner.evidence is not None and (few := aligner.evidence.stranger()):
+        print(f"warning: {few}", file=sys.stderr)
 
 
 def _expected(separator: str | None) -> str:
@@ -164,7 +183,7 @@ def _score(args) -> int:
     gold_set = GoldSet.read(args.src, args.tgt, args.gold, one_based=args.gold_one_based or None)
     for warning in gold_set.warnings:
         print(f"warning: {warning}", file=sys.stderr)
-    aligner = open_aligner(args, given(args))
+    aligner = _open(args)
     if args.all_layers:
         layers = dict(enumerate(aligner.score_variants(gold_set, aligner.layers())))
     else:
@@ -174,9 +193,10 @@ def _score(args) -> int:
         total, (low, high) = sum(counts, Counts()), resampled_interval(counts)
         measures = f"{100 * total.precision:>9.1f}  {100 * total.recall:>6.1f}  {total.hypothesis:>7}"
         print(f"{layer:>5}  {100 * total.aer:>6.2f}  {f'{100 * low:.2f} … {100 * high:.2f}':>15}  {measures}")
-    items = aligner.config.signature_items()
+    items = aligner.signature_items()
     if args.all_layers:
         del items["align_layer"]
     print(signature({"aer": gold_set.name, "sentences": len(gold_set.gold), **items, "version": __version__}))
     report(aligner.flagged, aligner.window)
+    _report_evidence(aligner)
     return 0

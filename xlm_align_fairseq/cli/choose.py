@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 
 from xlm_align_fairseq.alignment.config import CHOICES, AlignerConfig
 from xlm_align_fairseq.alignment.methods import METHODS
-from xlm_align_fairseq.cli.support.flags import add_compute_flags
+from xlm_align_fairseq.cli.support.flags import add_compute_flags, add_model_flag
 from xlm_align_fairseq.cli.support.model import open_aligner
 
 DEFAULT = ("optimal-transport", "entropic", "argmax")
@@ -21,7 +21,7 @@ def parser() -> argparse.ArgumentParser:
         description="Align gold development sets with every encoding, layer and method, print the mean AER of each, and write "
         "the best into the model's aligner.json. Report results on other sets than these.",
     )
-    p.add_argument("--model", required=True, metavar="DIR", help="directory of a converted encoder or of a training run")
+    add_model_flag(p.add_argument)
     p.add_argument("--gold-set", required=True, nargs="+", metavar="SRC,TGT,GOLD", help="development sets, three files each")
     p.add_argument("--encoding", choices=(*CHOICES["encoding"], "both"), default="both", help="(default: both)")
     p.add_argument(
@@ -40,10 +40,10 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Try every combination and keep the best."""
     args = parser().parse_args(argv)
-    from pathlib import Path
-
     from tqdm import tqdm
 
+    from xlm_align_fairseq.convert import SHIPPED, WORDS
+    from xlm_align_fairseq.convert.open import identify
     from xlm_align_fairseq.errors import InputError
     from xlm_align_fairseq.links.gold_set import read_gold_sets
     from xlm_align_fairseq.links.metrics import Counts
@@ -52,10 +52,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     gold_sets = read_gold_sets(args.gold_set)
     for warning in (warning for gold_set in gold_sets for warning in gold_set.warnings):
         print(f"warning: {warning}", file=sys.stderr)
+    (kind, path), name = identify(args.model), args.model or SHIPPED
+    if kind in WORDS and not args.dry_run:
+        raise InputError(f"{name} has no aligner.json for the result: give --dry-run, or a directory by --model")
     aligner = open_aligner(args, {})
     encodings = ("joint", "separate") if args.encoding == "both" else (args.encoding,)
     if "pointer" in args.methods and aligner.pointer is None:
-        raise InputError(f"--methods pointer: {args.model} has no pointer head, training with word alignment makes one")
+        raise InputError(f"--methods pointer: {name} has no pointer head, training with word alignment makes one")
     table: dict[tuple[str, int, str], tuple[float, AlignerConfig]] = {}
     for encoding in encodings:
         variants = {
@@ -71,14 +74,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         table |= {(encoding, *key): (mean, variants[key]) for key, mean in means.items()}
     if spoiled := aligner.flagged["not-finite"]:
         raise InputError(
-            f"{args.model}: hidden states are not finite in {spoiled} pairs, so nothing can be chosen; the weights are damaged"
+            f"{name}: hidden states are not finite in {spoiled} pairs, so nothing can be chosen; the weights are damaged"
             + (", or --half is too coarse: leave it out" if args.half else ": convert the model again")
         )
     _print(table, encodings, args.methods)
     (encoding, layer, name), (aer, best) = min(table.items(), key=lambda item: item[1][0])
     print(f"best: encoding {encoding}, layer {layer}, {name}: mean AER {aer:.2f} on {', '.join(g.name for g in gold_sets)}")
     if not args.dry_run:
-        path = Path(args.model)
         write_aligner(path if path.is_dir() else path.parent, best)
     return 0
 

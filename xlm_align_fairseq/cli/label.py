@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from xlm_align_fairseq.alignment.config import given
-from xlm_align_fairseq.cli.support.flags import add_aligner_flags, add_compute_flags
+from xlm_align_fairseq.cli.support.flags import add_aligner_flags, add_compute_flags, add_model_flag
 from xlm_align_fairseq.cli.support.model import open_aligner
 
 
@@ -22,7 +22,7 @@ def parser() -> argparse.ArgumentParser:
         " with the same --num-shards, on any machines, then once with --merge: the result is that of an undivided pass.",
     )
     add = command.add_argument
-    add("--model", metavar="DIR", help="directory of a converted encoder or of a training run")
+    add_model_flag(add)
     add("--data", metavar="DIR", required=True, help="binarised bitext, from `xlm-align binarize` or fairseq-preprocess; of"
         " DIR:DIR2 the labels are one behind the other")  # fmt: skip
     add("--out", metavar="DIR", required=True, help="directory to write; the data directory puts the labels beside the text")
@@ -49,8 +49,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = command.parse_args(argv)
     if args.num_shards < 1 or not 0 <= args.shard_id < args.num_shards:
         command.error(f"--shard-id {args.shard_id} --num-shards {args.num_shards}: allowed are parts 0 to num-shards - 1")
-    if not args.merge and args.model is None:
-        command.error("give --model, or --merge")
 
     from xlm_align_fairseq.bitext.label_statistics import summary
     from xlm_align_fairseq.bitext.labels import manifest_path, read_manifest
@@ -63,16 +61,31 @@ def main(argv: Sequence[str] | None = None) -> int:
         shards.merge_shards(corpus, args.split, out, args.num_shards)
     else:
         aligner = open_aligner(args, given(args), keep_weights=True)
+        _check_dictionary(args, aligner)
         corpus = _corpus(args, min(args.max_positions, aligner.encoder.config.max_positions))
         directory = out if args.num_shards == 1 else shards.shard_directory(out, args.num_shards, args.shard_id)
         part = (args.num_shards, args.shard_id)
-        label_pass.write_labels(aligner, corpus, args.split, directory, part, progress=not args.quiet)
+        evidence = _evidence(args, aligner, corpus)
+        label_pass.write_labels(aligner, corpus, args.split, directory, part, not args.quiet, evidence)
         out = directory
+        for line in evidence.strangers() if evidence else ():
+            print(f"warning: {line}", file=sys.stderr)
     manifest = read_manifest(out, args.split)
     left_out = _left_out(corpus, manifest["max_positions"]) if args.merge or args.num_shards == 1 else []
     print("\n".join([*summary(manifest), *left_out]), file=sys.stderr)
     print(manifest_path(out, args.split))
     return 0
+
+
+def _evidence(args, aligner, corpus):
+    """Read the evidence that the flags name, and say which language pairs have none."""
+    from xlm_align_fairseq.em.evidence import CorpusEvidence
+
+    if args.evidence is None:
+        return None
+    evidence = CorpusEvidence.read(args.evidence, aligner.pieces.vocabulary.pieces)
+    evidence.check(corpus, lambda line: print(line, file=sys.stderr))
+    return evidence
 
 
 def _left_out(corpus, max_positions: int) -> list[str]:
@@ -97,6 +110,18 @@ def _refuse_given(out: Path, split: str) -> None:
             f"--out {out}: {path.name} tells of given links, which labels would overwrite; give another --out, and train on it"
             " with --initial-labels"
         )
+
+
+def _check_dictionary(args, aligner) -> None:
+    """Refuse data that was binarised with the dictionary of another model: its numbers mean other pieces."""
+    from xlm_align_fairseq.convert import SHIPPED
+    from xlm_align_fairseq.encoder.vocabulary import FILE_NAME, Vocabulary
+    from xlm_align_fairseq.errors import InputError
+
+    for part in args.data.split(os.pathsep):
+        path = Path(part) / FILE_NAME
+        if path.is_file() and Vocabulary.read(path) != aligner.pieces.vocabulary:
+            raise InputError(f"{path} is not the dictionary of {args.model or SHIPPED}: give --model with that of this text")
 
 
 def _corpus(args, max_positions: int):

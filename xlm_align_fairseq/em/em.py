@@ -23,6 +23,7 @@ from xlm_align_fairseq.alignment.config import AlignerConfig
 from xlm_align_fairseq.bitext.corpus import Corpus
 from xlm_align_fairseq.bitext.label_statistics import summary
 from xlm_align_fairseq.bitext.labels import LabelStore, LabelWriter, ids_hash, read_manifest
+from xlm_align_fairseq.em.evidence import CorpusEvidence
 from xlm_align_fairseq.em.label_pass import label_corpus, labeler, origin
 from xlm_align_fairseq.encoder.network import EncoderAndPointer
 from xlm_align_fairseq.errors import InputError
@@ -80,6 +81,7 @@ class EM:
         whole_corpus: label the whole corpus in each pass, not only what the next stretch reads.
         batch_tokens: pieces of a label batch.
         autocast: dtype to label in.
+        evidence: that has a part in the labels.
     """
 
     schedule: Schedule
@@ -91,6 +93,7 @@ class EM:
     whole_corpus: bool = False
     batch_tokens: int = 8192
     autocast: torch.dtype | None = None
+    evidence: CorpusEvidence | None = None
 
     def __post_init__(self) -> None:
         if self.schedule.periodic and self.initial is not None and self.initial.resolve().parent == self.labels.resolve():
@@ -180,7 +183,7 @@ class EM:
         provenance = {
             "em_iter": em_iter,
             "update": update,
-            **origin(teacher, self.config, self.autocast, self.batch_tokens),
+            **origin(teacher, self.config, self.autocast, self.batch_tokens, self.evidence),
             "ids": ids_hash(ids),
         }
         previous = self.store
@@ -194,6 +197,7 @@ class EM:
                 ids,
                 self.batch_tokens,
                 f"labels of EM iteration {em_iter}",
+                self.evidence,
             )
             if writes:
                 with LabelWriter(directory, SPLIT, self.corpus, provenance, previous) as writer:
@@ -210,6 +214,8 @@ class EM:
                 error.args = (f"{error} (is --save-dir on a disk that all machines share? rank 0 writes the labels there)",)
             raise
         self.em_iter = em_iter
+        for line in self.evidence.strangers() if self.evidence else ():
+            logger.warning(line)
         for line in summary(self.store.manifest):
             logger.info(line)
 

@@ -101,7 +101,7 @@ class SelfAttention(nn.Module):
         self.out_proj = nn.Linear(config.width, config.width)
 
     def forward(self, x: Tensor, bias: Tensor) -> Tensor:
-        """Attend: (B, L, C) hidden states and a bias, (B, 1, 1, L) or (B, 1, L, L), 0 where a piece is read, else very negative."""
+        """Attend: (B, L, C) hidden states and a bias, (B, 1, 1 or L, L), 0 where a piece is read and else very negative."""
 
         def split(y: Tensor) -> Tensor:
             return y.unflatten(-1, (self.heads, -1)).transpose(1, 2)  # (B, heads, L, C / heads)

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from xlm_align_fairseq.encoder.vocabulary import BOS, EOS, JOINT_SPECIALS, MARK, PAD
+from xlm_align_fairseq.encoder.vocabulary import BOS, EOS, MARK, PAD
 
 # layout of two sides → specials between them
 LAYOUTS = {"translation": (EOS,), "late": (EOS, BOS), "classification": (EOS, EOS)}

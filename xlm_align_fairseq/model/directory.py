@@ -75,9 +75,13 @@ def write_companions(directory: Path, vocabulary: Vocabulary, sentencepiece: byt
 
 def write_aligner(directory: Path, aligner: AlignerConfig) -> None:
     """Write `aligner.json` into a model directory."""
-    record = {"version": ALIGNER_VERSION, **dataclasses.asdict(aligner)}
-    text = json.dumps(record, indent=2) + "\n"
+    text = json.dumps(aligner_record(aligner), indent=2) + "\n"
     write_atomically(directory / ALIGNER, lambda file: file.write(text.encode()))
+
+
+def aligner_record(aligner: AlignerConfig) -> dict[str, Any]:
+    """Return what `aligner.json` says, as plain data."""
+    return {"version": ALIGNER_VERSION, **dataclasses.asdict(aligner)}
 
 
 def read_aligner(directory: Path) -> AlignerConfig:
@@ -89,7 +93,15 @@ def read_aligner(directory: Path) -> AlignerConfig:
     path = directory / ALIGNER
     if not path.is_file():
         raise InputError(f"{path} is missing: a model directory made by `xlm-align convert` or by training has it")
-    record: Any = read_json(path, object, "convert the model again")
+    return aligner_of(read_json(path, object, "convert the model again"), path)
+
+
+def aligner_of(record: Any, path: Path) -> AlignerConfig:
+    """Return the configuration that a record of any version says, as `aligner_record` makes them.
+
+    Raises:
+        InputError: it is of no version, or has unknown or refused fields; the text names `path`.
+    """
     version = record.pop("version", 0) if isinstance(record, dict) else 0
     if version not in range(1, ALIGNER_VERSION + 1) or isinstance(version, bool):
         raise InputError(f"{path} is not an aligner configuration of version 1 to {ALIGNER_VERSION}: convert the model again")

@@ -41,6 +41,7 @@ class Model:
         sentencepiece: the sentencepiece model, serialised; `open_sentencepiece` opens it.
         aligner: how links are made.
         chosen: True if `aligner` was read from the source, False if it is the default of the architecture.
+        card: the model card, Markdown; "" if the source has none.
 
     Raises:
         InputError: vocabulary, sizes and tensors do not fit each other, or a number is not finite.
@@ -53,6 +54,7 @@ class Model:
     sentencepiece: bytes
     aligner: AlignerConfig
     chosen: bool = False
+    card: str = ""
 
     def __post_init__(self):
         if self.hf_architecture not in tuple(ALIGNERS):  # it may be of any type

@@ -101,7 +101,7 @@ def check_tensors(config: EncoderConfig, state: Mapping[str, Tensor]) -> None:
     if config.layers > len(layers):
         raise InputError(f"the weights do not fit the sizes: those say {config.layers} layers, the weights have {len(layers)}")
     plain_tensors(state)
-    wanted = _shapes(config)
+    wanted = shapes(config)
     absent = tuple(f"{head}." for head in HEADS if not any(key.startswith(f"{head}.") for key in state))
     wrong = [f"{key} is missing" for key in wanted if key not in state and not key.startswith(absent or "\0")]
     wrong += [f"{key} is unknown" for key in sorted(state) if key not in wanted]
@@ -139,7 +139,7 @@ def check_finite(state: Mapping[str, Tensor]) -> None:
             )
 
 
-def _shapes(config: EncoderConfig) -> dict[str, tuple[int, ...]]:
+def shapes(config: EncoderConfig) -> dict[str, tuple[int, ...]]:
     """Return the shape of every tensor of an encoder of these sizes, heads included."""
     sizes = {
         "vocabulary": config.vocabulary,

@@ -33,13 +33,22 @@ def read_json(path: Path, form: type[T], advice: str) -> T:
         data = path.read_bytes().removeprefix(codecs.BOM_UTF8)
     except OSError as error:
         raise InputError(f"{path}: cannot read the file ({error.strerror}); {advice}") from error
+    return parse_json(data, form, str(path), advice)
+
+
+def parse_json(data: bytes | str, form: type[T], where: str, advice: str) -> T:
+    """Read JSON as `read_json` does that is not a file of its own; `where` names it in the text of an error.
+
+    Raises:
+        InputError: it is not JSON, is nested deeper than 200 levels, or has another form.
+    """
     try:
         return TypeAdapter(form).validate_json(data, strict=True)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         if first["type"] == "json_invalid":
-            raise InputError(f"{path} is not JSON: {first['ctx']['error']}; {advice}") from error
-        raise InputError(f"{path}: {_describe(error)}; {advice}") from error
+            raise InputError(f"{where} is not JSON: {first['ctx']['error']}; {advice}") from error
+        raise InputError(f"{where}: {_describe(error)}; {advice}") from error
 
 
 def build(form: type[T], values: Mapping[str, Any], names: Mapping[str, str] | None = None) -> T:

@@ -294,4 +294,4 @@ def test_help_needs_neither_the_aligner_nor_torch(work):
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.stderr.strip() == "[]"
-    assert done.stdout.count("default:") == 4
+    assert done.stdout.count("default:") == 5

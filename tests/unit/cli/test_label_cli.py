@@ -162,7 +162,6 @@ def test_merged_shards_are_an_undivided_pass(run, tmp_path, capsys):
         (["--shard-id", "1"], "--shard-id 1 --num-shards 1: allowed are parts 0 to num-shards - 1"),
         (["--num-shards", "3", "--shard-id", "3"], "--shard-id 3 --num-shards 3: allowed are parts 0 to num-shards - 1"),
         (["--num-shards", "3", "--shard-id", "-1"], "--shard-id -1 --num-shards 3: allowed are parts 0 to num-shards - 1"),
-        ([], "give --model, or --merge"),
         (["--extraction", "threshold"], "invalid choice: 'threshold'"),
     ],
 )

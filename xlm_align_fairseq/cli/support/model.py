@@ -33,7 +33,7 @@ def open_aligner(args: argparse.Namespace, changes: Mapping[str, Any], keep_weig
         torch.set_num_threads(args.threads)
     device = open_device(args.device)
     dtype = half_precision(device) if args.half else None
-    half = {"autocast": dtype} if keep_weights else {"dtype": dtype}
-    aligner = Aligner.load(args.model, str(device), changes, batch_tokens=args.batch_tokens, **half)
-    aligner.config.refuse_unused(changes)
+    held, autocast = (None, dtype) if keep_weights else (dtype, None)
+    aligner = Aligner.load(args.model, str(device), changes, held, args.batch_tokens, autocast)
+    aligner.config.refuse_unused(changes, evidence=getattr(args, "evidence", None) is not None)  # not all commands have it
     return aligner

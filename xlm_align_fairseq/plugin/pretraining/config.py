@@ -69,6 +69,13 @@ class DenoisingWordAlignmentConfig(AlignerFlags):
             " over (default: after the first stretch)"
         },
     )
+    evidence: Optional[str] = field(
+        default=None,
+        metadata={
+            "help": "what `xlm-align bootstrap --save` learned on a corpus takes part in the labels: one directory, or those of"
+            " language pairs, such as de-en=DIR,fr-en=DIR2 (--evidence-weight)"
+        },
+    )
     # the stream
     sampling_exponent: float = field(
         default=0.7, metadata={"help": "language pairs are drawn by their size to this power; 1 = by size, 0 = evenly"}
@@ -122,6 +129,8 @@ def check_flags(cfg):
     schedule = Schedule.parse(cfg.label_schedule)
     if cfg.initial_labels and schedule.unit == "online":
         raise InputError("--initial-labels: --label-schedule online makes its own; give fixed, updates:N or epochs:N")
+    if cfg.evidence and schedule.unit == "fixed":
+        raise InputError("--evidence: --label-schedule fixed makes no labels; give online, updates:N or epochs:N")
     if cfg.takeover_aer is not None and not (cfg.initial_labels and schedule.periodic and cfg.valid_gold):
         raise InputError("--takeover-aer needs --initial-labels, --valid-gold and --label-schedule updates:N or epochs:N")
     if plain(cfg.label_teacher) == "ema" and not cfg.store_ema:

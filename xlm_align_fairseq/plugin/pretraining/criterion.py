@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass, field
-from typing import Optional
+from typing import Any, Optional
 
 import torch.nn.functional as F
 from fairseq.criterions import FairseqCriterion, register_criterion
@@ -25,7 +25,9 @@ class PointerAlignmentConfig(FairseqDataclass):
     dwa_weight: float = field(default=1.0, metadata={"help": "weight of denoising word alignment, per query (0 = off)"})
     dwa_queries: ChoiceEnum(["masked", "linked"]) = field(  # type: ignore[valid-type]
         default="masked",
-        metadata={"help": "which pieces point to what they are linked to: those that are masked, as published, or all with links"},
+        metadata={
+            "help": "which pieces point to what they are linked to: those that are masked, as published, or all with links"
+        },
     )
     null_weight: float = field(
         default=0.0,
@@ -46,13 +48,14 @@ class PointerAlignmentConfig(FairseqDataclass):
     contrast_weight: float = field(
         default=0.0,
         metadata={
-            "help": "weight of telling each sentence's translation from the others of the batch, which is that of one rank and one"
-            " of --update-freq; a pair counts once for each of its pieces (0 = off)"
+            "help": "weight of telling each sentence's translation from the others of the batch, that of one rank and one step of"
+            " --update-freq; a pair counts once for each of its pieces (0 = off)"
         },
     )
     contrast_temperature: float = field(default=0.03, metadata={"help": "divides the similarity of sentences in the contrast"})
     consistency_weight: float = field(
-        default=0.0, metadata={"help": "weight of both directions' agreement; a pair counts once for each of its pieces (0 = off)"}
+        default=0.0,
+        metadata={"help": "weight of both directions' agreement; a pair counts once for each of its pieces (0 = off)"},
     )
 
 
@@ -134,8 +137,16 @@ class PointerAlignmentCriterion(FairseqCriterion):
         """Return whether a loss, one of `LOSSES`, has a weight; a loss without weight is not computed."""
         return self.weights[name] > 0
 
-    def freeze_unread(self, model, mono):
-        """Freeze the heads and the layers that no loss reads; `mono` says whether there is monolingual text."""
+    def freeze(self, model, mono, embeddings):
+        """Freeze the heads and the layers that no loss reads, and, if it is asked for, the embeddings.
+
+        Args:
+            model: that is trained.
+            mono: whether there is monolingual text.
+            embeddings: whether they stay as they are.
+        """
+        if embeddings:
+            model.freeze_embeddings()
         layers, languages = len(model.encoder.layers), self.trains("tlm") or (self.trains("mlm") and mono)
         if self.states_layer is not None and not 1 <= self.states_layer <= layers:
             raise InputError(f"--similarity-layer {self.states_layer}: this encoder has layers 1..{layers}")
@@ -193,14 +204,15 @@ class PointerAlignmentCriterion(FairseqCriterion):
         states = [side[:, : there.size(1)] for side, there in zip(states, exist, strict=True)]
         mask = exist[0][:, :, None] & exist[1][:, None, :]
         lengths = sides.src_lengths + sides.tgt_lengths
-        losses, log = {}, {}
+        losses: dict[str, Any] = {}
+        log: dict[str, Any] = {}
         if self.trains("similarity"):
             found = similarity_loss(states, pairs["stored_links"], mask, self.similarity_temperature)
             losses["similarity"], log["similarity_count"], log["similarity_correct"] = found
         if self.trains("contrast"):
             loss, correct = contrast_loss(sentence_similarities(*states, *exist), self.contrast_temperature)
             losses["contrast"], log["contrast_count"] = (loss * lengths).sum(), lengths.sum()
-            log |= {"contrast_pairs": len(correct), "contrast_correct": correct.sum()}
+            log["contrast_pairs"], log["contrast_correct"] = len(correct), correct.sum()
         if self.trains("consistency"):
             losses["consistency"] = (consistency_loss(states, mask, self.similarity_temperature) * lengths).sum()
             log["consistency_count"] = lengths.sum()

@@ -12,12 +12,14 @@ from fairseq.tasks import FairseqTask, register_task
 from fairseq.utils import move_to_cuda
 
 from xlm_align_fairseq.alignment.config import AlignerConfig
+from xlm_align_fairseq.bitext.corpus import Corpus
 from xlm_align_fairseq.bitext.labels import LabelStore, prefix, read_manifest
 from xlm_align_fairseq.bitext.word_check import refuse_words
 from xlm_align_fairseq.em.em import EM, SPLIT, Schedule
+from xlm_align_fairseq.em.evidence import CorpusEvidence
 from xlm_align_fairseq.em.labeling import Labels, join_labels, label, pair_batch
 from xlm_align_fairseq.encoder.network import EncoderAndPointer
-from xlm_align_fairseq.encoder.sequences import PieceBatch, WordMarks
+from xlm_align_fairseq.encoder.sequences import WordMarks
 from xlm_align_fairseq.encoder.vocabulary import Vocabulary
 from xlm_align_fairseq.errors import InputError
 from xlm_align_fairseq.plugin import patches
@@ -57,9 +59,9 @@ class Training:
 class DenoisingWordAlignmentTask(FairseqTask):
     cfg: DenoisingWordAlignmentConfig
 
-    def __init__(self, cfg, dictionary, cold_start, aligner_config):
+    def __init__(self, cfg, dictionary, cold_start, aligner_config, evidence=None):
         super().__init__(cfg)
-        self.dictionary, self.cold_start, self.aligner_config = dictionary, cold_start, aligner_config
+        self.dictionary, self.cold_start, self.aligner_config, self.evidence = dictionary, cold_start, aligner_config, evidence
         self.marks = WordMarks.of(dictionary.symbols)
         self.autocast_dtype = AUTOCAST[plain(cfg.autocast)]
         model = cold_start.model if cold_start else None
@@ -92,8 +94,9 @@ class DenoisingWordAlignmentTask(FairseqTask):
         changes = aligner_changes(cfg)
         config = (cold_start.model.aligner if cold_start else AlignerConfig()).replace(**changes)
         if not kwargs.get("from_checkpoint"):  # a checkpoint of an accepted run must stay loadable
-            config.refuse_unused(changes, "--label-method")
-        return cls(cfg, dictionary, cold_start, config)
+            config.refuse_unused(changes, "--label-method", cfg.evidence is not None)
+        asked = cfg.evidence and not kwargs.get("from_checkpoint")
+        return cls(cfg, dictionary, cold_start, config, CorpusEvidence.read(cfg.evidence, dictionary.symbols) if asked else None)
 
     def build_model(self, cfg, from_checkpoint=False):
         """Build the model; with a cold start, load its weights and write the files that `xlm-align align` needs."""
@@ -118,9 +121,7 @@ class DenoisingWordAlignmentTask(FairseqTask):
             raise InputError(f"--criterion {cfg._name}: allowed is pointer_alignment with --task denoising_word_alignment")
         model = self.training.model
         if model is not None:
-            criterion.freeze_unread(model, bool(self.cfg.mono))
-            if self.cfg.freeze_embeddings:
-                model.freeze_embeddings()
+            criterion.freeze(model, bool(self.cfg.mono), self.cfg.freeze_embeddings)
         return criterion
 
     # data
@@ -132,6 +133,8 @@ class DenoisingWordAlignmentTask(FairseqTask):
         self.datasets[split] = splits.load_split(self.cfg, split, self.dictionary, self.longest)
         corpus = self.datasets[split].corpus
         if split == SPLIT:
+            if self.evidence:
+                self.evidence.check(corpus, logger.info)
             self.training.em = self._make_em(corpus)
         elif self.schedule.unit == "fixed":
             self._load_given(split, corpus)
@@ -153,6 +156,7 @@ class DenoisingWordAlignmentTask(FairseqTask):
             plain(self.cfg.label_scope) == "corpus",
             self.cfg.label_tokens,
             self.autocast_dtype,
+            self.evidence,
         )
 
     def _initial_labels(self):
@@ -262,13 +266,15 @@ class DenoisingWordAlignmentTask(FairseqTask):
         """Add links to the pairs of a batch: from a store, or from the E-step with the current weights."""
         if sample:
             corpus = self.datasets[sample["split"]].corpus
-            join_labels(sample, corpus, store, lambda: self._label_now(pair_batch(sample["pairs"]), teacher))
+            join_labels(sample, corpus, store, lambda: self._label_now(sample, corpus, teacher))
 
-    def _label_now(self, batch: PieceBatch, teacher: EncoderAndPointer) -> Labels:
+    def _label_now(self, sample: dict, corpus: Corpus, teacher: EncoderAndPointer) -> Labels:
+        batch, weight = pair_batch(sample["pairs"]), self.aligner_config.evidence_weight
+        prior = self.evidence.prior(batch, corpus, sample["id"].cpu().numpy(), weight) if self.evidence else None
         training = teacher.encoder.training
         teacher.encoder.eval()
         with self.autocast():
-            labels = label(teacher, batch, self.aligner_config)
+            labels = label(teacher, batch, self.aligner_config, prior)
         teacher.encoder.train(training)
         return labels
 
