@@ -105,18 +105,15 @@ class ChunkAligner:
         return numbers
 
     def _plan(self, pairs: Sequence[Encoded], layer: int) -> Iterator[tuple[list[Window], bool]]:
-        """Find the windows of long pairs: their sides are encoded alone and compared in segments.
+        """Find the windows of long pairs: their sides are encoded in windows, alone, and compared in segments.
 
-        A pair of no more than `whole` pieces a side is encoded whole, others in windows. If more than `FAR_SHARE` of the links of
-        its pieces are far from the path, it stays whole: one window.
+        A pair of no more than `whole` pieces a side stays whole, one window, if more than `FAR_SHARE` of its likely links are far.
 
         Yields:
             The windows of a pair, and whether all states that they were found in are finite.
         """
         sides = [ids for pair in pairs for ids in (pair.src_ids, pair.tgt_ids)]
-        short = [max(len(pair.src_ids), len(pair.tgt_ids)) <= self.whole for pair in pairs]
-        limits = np.repeat(np.where(short, self.whole, self.window), 2).tolist()
-        windows = [side_windows(len(ids), limit) for ids, limit in zip(sides, limits, strict=True)]
+        windows = [side_windows(len(ids), self.window) for ids in sides]
         sequences = [sequence(ids[begin:end]) for ids, cuts in zip(sides, windows, strict=True) for begin, end in cuts]
         states = States(self.encoder, sequences, [layer], self.batch_tokens, self.autocast)
         numbers = np.cumsum([0, *map(len, windows)])
@@ -127,10 +124,9 @@ class ChunkAligner:
             middle = torch.cat([source, target]).mean(0)  # remove the component that all segments share
             scores = similarity((source - middle)[None], (target - middle)[None], "cosine")[0]
             path = monotone_path(scores.cpu().numpy())
-            if short[n] and far_share(*_likely(pair, pieces), *path, size) > FAR_SHARE:
+            planned = plan_windows(*path, len(pair.src_ids), len(pair.tgt_ids), self.window)
+            if max(map(len, pieces)) <= self.whole and far_share(*_likely(pair, pieces), *path, size) > FAR_SHARE:
                 planned = [_whole(pair)]
-            else:
-                planned = plan_windows(*path, len(pair.src_ids), len(pair.tgt_ids), self.window)
             yield planned, bool(scores.isfinite().all())
 
     def _links(
