@@ -19,7 +19,7 @@ import numpy as np
 SEGMENT = 8  # minimum pieces of a segment
 WHOLE = 250  # pieces of a side: a longer pair is always cut
 NEAR = 8  # pieces from the path: links farther away are far
-FAR_SHARE = 0.1  # of likely links: a pair with more is aligned whole (docs/aligning.md)
+FAR_SHARE = 0.15  # of likely links: a pair with more is aligned whole (docs/aligning.md)
 MOST_SEGMENTS = 4096  # of a side: the path then takes 300 MB
 
 
