@@ -362,6 +362,23 @@ def test_a_long_pair_is_aligned_in_windows(world, encoding):
     assert np.isfinite(cells[rows]).any(1).all()
 
 
+@pytest.mark.parametrize("encoding", ["separate", "joint"])
+def test_a_long_pair_whose_words_moved_far_is_aligned_whole(world, encoding):
+    """Within what the encoder reads at once; the flag says so, and other pairs of the chunk stay in windows."""
+    source = " ".join(source for source, _ in PAIRS).split(" ")
+    aligner = Aligner.load(world / "model", changes={"encoding": encoding, "window": 30})
+    size = next(size for size in range(len(source), 0, -2) if len(aligner.pieces.words(source[:size])[0]) <= 60)
+    words = source[:size]
+    moved = [*words[size // 2 :], *words[: size // 2]]
+    double = " ".join([*words, *words, *words]), " ".join([*moved, *moved, *moved])  # too long for the encoder
+    found = list(aligner.align_corpus([(words, words), (words, moved), double]))
+    assert ["windows" in alignment.flags for alignment in found] == [True, False, True]
+    assert aligner.flagged["windows"] == 2
+    whole = Aligner.load(world / "model", changes={"encoding": encoding, "window": 62})
+    assert found[1].probabilities == whole.align(words, moved).probabilities
+    assert found[0].probabilities != whole.align(words, words).probabilities
+
+
 def test_details_of_a_pair_with_a_blank_side(world):
     found = Aligner.load(world / "model").align("", "the house", details=True)
     assert (found.links, found.flags) == ([], ("blank",))

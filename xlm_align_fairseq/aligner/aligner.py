@@ -16,6 +16,7 @@ from xlm_align_fairseq.aligner.engine import ChunkAligner
 from xlm_align_fairseq.aligner.evidence import Evidence
 from xlm_align_fairseq.aligner.piece_links import Encoded
 from xlm_align_fairseq.aligner.result import Alignment, Sentence
+from xlm_align_fairseq.aligner.windows import WHOLE
 from xlm_align_fairseq.alignment.config import AlignerConfig
 from xlm_align_fairseq.convert import SHIPPED
 from xlm_align_fairseq.convert.open import open_model
@@ -133,9 +134,14 @@ class Aligner:
 
     @property
     def window(self) -> int:
-        """Maximum pieces on a side of a pair that is aligned without windows."""
+        """Maximum pieces on a side of a pair that is aligned whole, however its words moved."""
+        return min(self.config.window, self._longest)
+
+    @property
+    def _longest(self) -> int:
+        """Maximum pieces on a side of a pair that is encoded at once."""
         positions = self.encoder.config.max_positions
-        return min(self.config.window, (positions - JOINT_SPECIALS) // 2 if self.config.encoding == "joint" else positions - 2)
+        return (positions - JOINT_SPECIALS) // 2 if self.config.encoding == "joint" else positions - 2
 
     def align(self, source: Sentence, target: Sentence, details: bool = False) -> Alignment:
         """Align one pair.
@@ -196,6 +202,7 @@ class Aligner:
             self.pointer,
             self.pieces.vocabulary,
             window,
+            min(WHOLE, self._longest),
             self.batch_tokens,
             self.autocast,
             self.background,

@@ -22,7 +22,9 @@ from xlm_align_fairseq.aligner.piece_links import (
 )
 from xlm_align_fairseq.aligner.result import Alignment, Details
 from xlm_align_fairseq.aligner.windows import (
+    FAR_SHARE,
     Window,
+    far_share,
     monotone_path,
     most_central,
     plan_windows,
@@ -30,6 +32,7 @@ from xlm_align_fairseq.aligner.windows import (
     side_windows,
 )
 from xlm_align_fairseq.alignment.config import AlignerConfig
+from xlm_align_fairseq.alignment.extraction import mutual_argmax
 from xlm_align_fairseq.alignment.linking import Labels, extract, point, related_shares
 from xlm_align_fairseq.alignment.similarity import similarity
 from xlm_align_fairseq.encoder.network import Encoder, PointerHead
@@ -56,6 +59,7 @@ class ChunkAligner:
         pointer: the pointer head, for the methods that use it.
         vocabulary: names the pieces in details.
         window: pieces of a window of a long pair.
+        whole: most pieces on a side of a long pair that may be aligned whole, if its words moved far.
         batch_tokens: maximum pieces of a batch, padding included.
         autocast: dtype to compute in, `None` for the encoder's own.
         background: for an encoding and a layer, the cosine of unrelated words, `None` if it is not known.
@@ -66,6 +70,7 @@ class ChunkAligner:
     pointer: PointerHead | None
     vocabulary: Vocabulary
     window: int
+    whole: int
     batch_tokens: int
     autocast: torch.dtype | None
     background: Callable[[str, int], float | None]
@@ -78,15 +83,18 @@ class ChunkAligner:
         short = [n for n, pair in enumerate(chunk) if not {"windows", "blank", "too-long"} & set(pair.flags)]
         extra = {n: self._nothing_compared(pair) for n, pair in enumerate(chunk)} if details else {}
         piece_links, spoiled = self._links(chunk, [Job(n, _whole(chunk[n])) for n in short], variants, extra)
+        chunks = [chunk] * len(variants)
         for layer, numbers in self._by_layer(variants).items() if long else ():
             planned = list(zip(long, self._plan([chunk[n] for n in long], layer), strict=True))
             jobs = [Job(n, window) for n, (windows, _) in planned for window in windows]
+            flagged = _unflagged(chunk, {n for n, (windows, _) in planned if windows == [_whole(chunk[n])]})
             lost = {n for n, (_, finite) in planned if not finite}
             in_windows, not_finite = self._links(chunk, jobs, [variants[k] for k in numbers], extra)
             for k, links, pairs in zip(numbers, in_windows, not_finite, strict=True):
                 piece_links[k] = concatenated([piece_links[k], one_window_a_target(links)])
                 spoiled[k] |= pairs | lost
-        ways = [word_alignments(chunk, *way, extra) for way in zip(piece_links, spoiled, strict=True)]
+                chunks[k] = flagged
+        ways = [word_alignments(*way, extra) for way in zip(chunks, piece_links, spoiled, strict=True)]
         return [list(of_pair) for of_pair in zip(*ways, strict=True)]
 
     def _by_layer(self, variants: Sequence[AlignerConfig]) -> dict[int, list[int]]:
@@ -99,6 +107,8 @@ class ChunkAligner:
     def _plan(self, pairs: Sequence[Encoded], layer: int) -> Iterator[tuple[list[Window], bool]]:
         """Find the windows of long pairs: their sides are encoded in windows, alone, and compared in segments.
 
+        A pair of no more than `whole` pieces a side stays whole, one window, if more than `FAR_SHARE` of its likely links are far.
+
         Yields:
             The windows of a pair, and whether all states that they were found in are finite.
         """
@@ -109,13 +119,15 @@ class ChunkAligner:
         numbers = np.cumsum([0, *map(len, windows)])
         for n, pair in enumerate(pairs):
             size = segment_length(len(pair.src_ids), len(pair.tgt_ids))
-            source, target = (
-                _segments(states, layer, len(sides[side]), windows[side], numbers[side], size) for side in (2 * n, 2 * n + 1)
-            )
+            pieces = [_pieces(states, layer, len(sides[k]), windows[k], numbers[k]) for k in (2 * n, 2 * n + 1)]
+            source, target = (_segments(side, size) for side in pieces)
             middle = torch.cat([source, target]).mean(0)  # remove the component that all segments share
             scores = similarity((source - middle)[None], (target - middle)[None], "cosine")[0]
             path = monotone_path(scores.cpu().numpy())
-            yield plan_windows(*path, len(pair.src_ids), len(pair.tgt_ids), self.window), bool(scores.isfinite().all())
+            planned = plan_windows(*path, len(pair.src_ids), len(pair.tgt_ids), self.window)
+            if max(map(len, pieces)) <= self.whole and far_share(*_likely(pair, pieces), *path, size) > FAR_SHARE:
+                planned = [_whole(pair)]
+            yield planned, bool(scores.isfinite().all())
 
     def _links(
         self, chunk: Sequence[Encoded], jobs: Sequence[Job], variants: Sequence[AlignerConfig], extra: Mapping[int, Details]
@@ -183,8 +195,8 @@ class ChunkAligner:
         return sorted(set().union(*(config.wanted_layers(last) for config in variants)))
 
 
-def _segments(states: States, layer: int, length: int, windows: list[tuple[int, int]], number: int, size: int) -> Tensor:
-    """Return the mean state of each segment of a side, (segments, C) float32; each piece is read in its most central window.
+def _pieces(states: States, layer: int, length: int, windows: list[tuple[int, int]], number: int) -> Tensor:
+    """Return the state of each piece of a side, read in its most central window, (length, C) float32.
 
     Args:
         states: hidden states of the windows of many sides.
@@ -192,16 +204,28 @@ def _segments(states: States, layer: int, length: int, windows: list[tuple[int, 
         length: pieces of the side.
         windows: windows of the side.
         number: index of its first window in `states`.
-        size: pieces of a segment.
     """
     window = most_central(length, windows)
     begins = np.array([begin for begin, _ in windows])
     places = states.begins[number + window] + 1 + np.arange(length) - begins[window]
-    pieces = states.layers[layer][torch.from_numpy(places).to(states.layers[layer].device)].float()
+    return states.layers[layer][torch.from_numpy(places).to(states.layers[layer].device)].float()
+
+
+def _segments(pieces: Tensor, size: int) -> Tensor:
+    """Return the means of every `size` states of (length, C) pieces, (segments, C)."""
+    length = len(pieces)
     pieces = torch.nn.functional.pad(pieces, (0, 0, 0, -length % size))
     counts = torch.full((len(pieces) // size, 1), size, device=pieces.device)
     counts[-1] = length - size * (len(counts) - 1)
     return pieces.unflatten(0, (-1, size)).sum(1) / counts
+
+
+def _likely(pair: Encoded, pieces: Sequence[Tensor]) -> tuple[np.ndarray, np.ndarray]:
+    """Return the source and the target pieces whose states (length, C) are each other's nearest, lone marks left out."""
+    source, target = (torch.from_numpy(~marks).to(pieces[0].device) for marks in (pair.src_marks, pair.tgt_marks))
+    cosines = similarity(pieces[0][None], pieces[1][None], "cosine")
+    links = mutual_argmax(cosines, cosines, (source[:, None] & target)[None])[0].nonzero().cpu().numpy()
+    return links[:, 0], links[:, 1]
 
 
 def _add_similarity(extra: Mapping[int, Details], jobs: Sequence[Job], sides: Sides, config: AlignerConfig) -> None:
@@ -216,6 +240,14 @@ def _add_similarity(extra: Mapping[int, Details], jobs: Sequence[Job], sides: Si
 def _whole(pair: Encoded) -> Window:
     n_source, n_target = len(pair.src_ids), len(pair.tgt_ids)
     return Window(0, n_source, 0, n_target, 0, n_source)
+
+
+def _unflagged(chunk: Sequence[Encoded], whole: set[int]) -> Sequence[Encoded]:
+    """Take the flag `windows` from the pairs that are aligned whole."""
+    if not whole:
+        return chunk
+    without = {n: tuple(flag for flag in chunk[n].flags if flag != "windows") for n in whole}
+    return [pair._replace(flags=without[n]) if n in without else pair for n, pair in enumerate(chunk)]
 
 
 def _found(labels: Labels, shares: tuple[Tensor, Tensor] | None, jobs: Sequence[Job], batch: np.ndarray) -> PieceLinks:

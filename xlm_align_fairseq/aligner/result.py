@@ -41,7 +41,7 @@ class Alignment:
             long is not cut into words.
         probabilities: link → probability, sorted by link. See docs/aligning.md for what it means.
         flags: what a reader should know: `blank` (a side has no piece: no links), `unknown` (a piece was read as `<unk>`),
-            `windows` (longer than the encoder reads at once), `too-long` (longer than anything that is aligned: no links),
+            `windows` (long, and aligned in windows), `too-long` (longer than anything that is aligned: no links),
             `not-finite` (a hidden state is no number: no links), `invalid` (bytes that were not UTF-8), `separator` (the line had
             no separator between source and target), `fields` (it had a third field: no links).
         details: on request.

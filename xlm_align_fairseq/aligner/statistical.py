@@ -167,9 +167,9 @@ class StatisticalAligner:
                 words = (source.split(), target.split())
                 if self._keep:
                     self._counts.add(*map(as_numbers, (*words, to_source.split(), to_target.split())))
-                forward = [(int(i) - 1, j) for j, i in enumerate(to_source.split()) if i != "0"]
-                backward = [(i, int(j) - 1) for i, j in enumerate(to_target.split()) if j != "0"]
-                yield symmetrized(_without_blanks(forward, *words), _without_blanks(backward, *words))
+                of_targets = [(int(i) - 1, j) for j, i in enumerate(to_source.split()) if i != "0"]
+                of_sources = [(i, int(j) - 1) for i, j in enumerate(to_target.split()) if j != "0"]
+                yield symmetrized(_without_blanks(of_sources, *words), _without_blanks(of_targets, *words))
 
 
 def _new_model(seed: int | None) -> EflomalAlignmentModel:

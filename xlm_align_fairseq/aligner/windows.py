@@ -5,6 +5,9 @@ Sakoe & Chiba 1978) assigns target segments to each source segment. A window has
 as fit, a margin of context on both sides of the core, and the target pieces that the path assigns to the core. Each source piece
 is in exactly one core, and its links are taken from that window. Target ranges overlap; `engine` then keeps, for each target
 piece, the links of one window.
+
+Windows lose links between pieces that are farther apart on the path than a window is long. So a pair that is not too long to be
+encoded at once stays whole if many of its likely links are far from the path (`far_share`): its words moved far.
 """
 
 from __future__ import annotations
@@ -14,6 +17,9 @@ from typing import NamedTuple
 import numpy as np
 
 SEGMENT = 8  # minimum pieces of a segment
+WHOLE = 250  # pieces of a side: a longer pair is always cut
+NEAR = 8  # pieces from the path: links farther away are far
+FAR_SHARE = 0.1  # of likely links: a pair with more is aligned whole (docs/aligning.md)
 MOST_SEGMENTS = 4096  # of a side: the path then takes 300 MB
 
 
@@ -90,6 +96,26 @@ def monotone_path(similarity: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         if came != 1:
             last[i] = j
     return first, last
+
+
+def far_share(source: np.ndarray, target: np.ndarray, first: np.ndarray, last: np.ndarray, segment: int) -> float:
+    """Return which share of links is more than `NEAR` pieces away from the path.
+
+    Args:
+        source, target: (links,) int64 pieces that are linked.
+        first, last: (segments of the source,) what `monotone_path` returns.
+        segment: pieces of a segment.
+
+    >>> far_share(np.array([0, 1, 9]), np.array([3, 15, 16]), np.array([0, 1]), np.array([0, 1]), segment=8)
+    0.0
+    >>> far_share(np.array([0, 1, 9]), np.array([3, 16, 16]), np.array([0, 1]), np.array([0, 1]), segment=8)
+    0.3333333333333333
+    """
+    if not len(source):
+        return 0.0
+    row = source // segment
+    distance = np.maximum(first[row] * segment - target, target - ((last[row] + 1) * segment - 1))
+    return float((distance > NEAR).mean())
 
 
 def plan_windows(first: np.ndarray, last: np.ndarray, n_source: int, n_target: int, limit: int) -> list[Window]:

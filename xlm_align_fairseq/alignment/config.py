@@ -47,8 +47,8 @@ class AlignerConfig:
         threshold: least link probability, 0..1; links below are left out.
         evidence_weight: added to the similarity of the pieces of two words for each direction in which evidence links them; 0.06
             suits cosines. Not used without evidence.
-        window: maximum pieces on a side of a pair that is aligned whole; longer pairs are aligned in windows of five eighths
-            of it. Not used in training.
+        window: maximum pieces on a side of a pair that is aligned whole in any case; longer pairs are aligned in windows of five
+            eighths of it, except those of up to 250 pieces whose words moved far. Not used in training.
     """
 
     encoding: str = option(
@@ -106,7 +106,8 @@ class AlignerConfig:
     )
     window: int = option(
         64,
-        "pieces of the longest side aligned whole; longer pairs go in windows ({default} in a converted model)",
+        "pieces of the longest side always aligned whole; longer pairs go in windows, unless words moved far in up to 250 pieces"
+        " ({default} in a converted model)",
         low=4,
         high=1_000_000,
         trains=False,

@@ -131,7 +131,7 @@ def _apply(args: argparse.Namespace, texts: Texts) -> int:
                     n_links += sum(map(len, directions))
                     yield "\t".join(map(format_probabilities, directions)) + "\n"
                 else:
-                    links = METHODS[joined](*directions)
+                    links = METHODS[joined](directions.to_source, directions.to_target)
                     n_links += len(links)
                     yield f"{format_pharaoh(links)}\n"
 

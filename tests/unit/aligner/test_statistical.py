@@ -102,6 +102,27 @@ def test_a_line_for_every_pair_blank_ones_in_between(work, capsys):
     ]
 
 
+class Told(StatisticalAligner):
+    """Learns nothing: of the one pair, each target word has a source word and each source word a target word, as told."""
+
+    def _learn(self, source, target, out, desc):
+        out.write_text({"source to target": "3 4 4 0 7\n", "target to source": "3 2 1 0 0 0 4\n"}[desc], encoding="ascii")
+
+
+@pytest.mark.parametrize(
+    ("method", "links"),
+    [
+        ("intersection", [(2, 0)]),
+        ("grow-diag", [(0, 2), (1, 1), (2, 0), (3, 1)]),
+        ("grow-diag-final-and", [(0, 2), (1, 1), (2, 0), (3, 1), (6, 4)]),
+        ("grow-diag-final", [(0, 2), (1, 1), (2, 0), (3, 1), (6, 3), (6, 4)]),
+    ],
+)
+def test_directions_are_joined_as_symal_does(method, links):
+    """Scans by target, and what target words chose before what source words chose: (6, 4) takes word 6 before (6, 3)."""
+    assert list(Told(method).align([(list("abcdefg"), list("vwxyz"))])) == [links]
+
+
 def test_blank_pairs_change_no_links_of_others(work):
     alone = links("--src", "src", "--tgt", "tgt").decode().split("\n")
     write("src", ["", *SOURCE, "der"])

@@ -1,4 +1,4 @@
-"""Windows of long pairs: every source piece is in one core, nothing is out of range, the path is monotone and the best."""
+"""Windows of long pairs: the source is covered, nothing is out of range, the path is monotone and the best; far links."""
 
 import itertools
 
@@ -7,7 +7,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from xlm_align_fairseq.aligner.windows import SEGMENT, monotone_path, most_central, plan_windows, segment_length, side_windows
+from xlm_align_fairseq.aligner.windows import (
+    NEAR,
+    SEGMENT,
+    far_share,
+    monotone_path,
+    most_central,
+    plan_windows,
+    segment_length,
+    side_windows,
+)
 
 lengths = st.integers(1, 400)
 limits = st.integers(4, 90)
@@ -107,3 +116,26 @@ def test_a_block_on_the_diagonal_is_followed():
     for window in windows:
         assert window.target_begin <= window.core_begin
         assert window.core_end <= window.target_end
+
+
+@given(st.integers(1, 60), st.integers(1, 60), st.integers(1, 12), st.integers(0, 10_000))
+@settings(max_examples=100, deadline=None)
+def test_far_links_are_counted_one_by_one(n_source, n_target, segment, seed):
+    random = np.random.default_rng(seed)
+    first, last = monotone_path(random.random((-(-n_source // segment), -(-n_target // segment))))
+    links = random.integers(0, (n_source, n_target), (random.integers(1, 30), 2))
+    far = 0
+    for i, j in links.tolist():
+        row = next(row for row in range(len(first)) if i in range(row * segment, (row + 1) * segment))
+        near = [k for column in range(first[row], last[row] + 1) for k in range(column * segment, (column + 1) * segment)]
+        far += min(abs(j - k) for k in near) > NEAR
+    assert far_share(links[:, 0], links[:, 1], first, last, segment) == pytest.approx(far / len(links))
+    assert far_share(links[:0, 0], links[:0, 1], first, last, segment) == 0
+
+
+def test_links_along_the_path_are_near_and_exchanged_halves_are_not():
+    first = last = np.arange(20)
+    pieces = np.arange(20 * SEGMENT)
+    assert far_share(pieces, pieces, first, last, SEGMENT) == 0
+    assert far_share(pieces, np.roll(pieces, 80), first, last, SEGMENT) == 1
+    assert far_share(pieces, np.roll(pieces, NEAR), first, last, SEGMENT) < 0.1  # the ends alone

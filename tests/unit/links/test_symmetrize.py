@@ -1,7 +1,8 @@
-"""Tests of joining two directions: set relations first, then small cases worked by hand."""
+"""Tests of joining two directions: set relations first, then Moses' symal, then small cases worked by hand."""
 
+import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from xlm_align_fairseq.links.symmetrize import (
@@ -13,6 +14,7 @@ from xlm_align_fairseq.links.symmetrize import (
 )
 
 SETS = st.sets(st.tuples(st.integers(0, 6), st.integers(0, 6)), max_size=16)
+DIRECT, INVERSE = 1, 2  # directions in which symal has found a link
 ALL = [intersection, union, grow_diag, grow_diag_final, grow_diag_final_and]
 
 
@@ -69,10 +71,60 @@ def test_arguments_are_not_changed(forward, backward):
     assert (forward, backward) == before
 
 
+def symal(direct, inverse, n_source, n_target, final, both):
+    """What Moses' symal does, told once more, over a grid: rows are target words, columns source words.
+
+    `direct` has the target of each source word, `inverse` the source of each target word, -1 for none: symal's own input.
+    """
+    found = np.zeros((n_target, n_source), int)
+    for source, target in enumerate(direct):
+        found[target, source] |= DIRECT if target >= 0 else 0
+    for target, source in enumerate(inverse):
+        found[target, source] |= INVERSE if source >= 0 else 0
+    points = found == DIRECT | INVERSE
+    changed = True
+    while changed:
+        changed = False
+        for target, source in np.ndindex(points.shape):
+            if points[target, source]:
+                around = [(target - 1, source), (target, source - 1), (target + 1, source), (target, source + 1)]
+                around += [(target + up, source + left) for up in (-1, 1) for left in (-1, 1)]
+                for near in around:
+                    inside = 0 <= near[0] < n_target and 0 <= near[1] < n_source
+                    if inside and found[near] and not (points[near[0]].any() and points[:, near[1]].any()):
+                        points[near] = changed = True
+    for direction in (INVERSE, DIRECT) if final else ():
+        for target, source in np.argwhere(found == direction):  # row by row
+            covered = points[target].any(), points[:, source].any()
+            if not (any(covered) if both else all(covered)):
+                points[target, source] = True
+    return sorted((int(source), int(target)) for target, source in np.argwhere(points))
+
+
+@st.composite
+def directions(draw):
+    """Alignments as symal takes them: each word of one side has a word of the other, or none."""
+    n_source, n_target = draw(st.integers(1, 9)), draw(st.integers(1, 9))
+    direct = draw(st.lists(st.integers(-1, n_target - 1), min_size=n_source, max_size=n_source))
+    inverse = draw(st.lists(st.integers(-1, n_source - 1), min_size=n_target, max_size=n_target))
+    return direct, inverse, n_source, n_target
+
+
+@given(directions())
+@settings(max_examples=500, deadline=None)
+def test_grown_links_are_those_of_symal(case):
+    direct, inverse, _, _ = case
+    forward = [(source, target) for source, target in enumerate(direct) if target >= 0]
+    backward = [(source, target) for target, source in enumerate(inverse) if source >= 0]
+    assert grow_diag(forward, backward) == symal(*case, final=False, both=False)
+    assert grow_diag_final(forward, backward) == symal(*case, final=True, both=False)
+    assert grow_diag_final_and(forward, backward) == symal(*case, final=True, both=True)
+
+
 # Worked by hand from the pseudo-code. Columns: forward, backward, then grow-diag, -final, -final-and.
 CASES = {
     "no seed, nothing grows; final takes both, the words of (0,1) being free": (
-        {(0, 0)}, {(0, 1)}, [], [(0, 0), (0, 1)], [(0, 0)],
+        {(0, 0)}, {(0, 1)}, [], [(0, 0), (0, 1)], [(0, 1)],
     ),
     "growth is a chain over links that joined earlier": (
         {(0, 0), (1, 1), (2, 2)}, {(0, 0)}, [(0, 0), (1, 1), (2, 2)], [(0, 0), (1, 1), (2, 2)],
@@ -88,8 +140,12 @@ CASES = {
     "apart: one free word is enough for final, not for final-and": (
         {(0, 0), (4, 0)}, {(0, 0), (6, 6)}, [(0, 0)], [(0, 0), (4, 0), (6, 6)], [(0, 0), (6, 6)],
     ),
-    "final-and: the forward link comes first and keeps its word": (
-        {(0, 0), (3, 4)}, {(0, 0), (3, 3)}, [(0, 0)], [(0, 0), (3, 3), (3, 4)], [(0, 0), (3, 4)],
+    "final-and: the backward link comes first and keeps its word": (
+        {(0, 0), (3, 3)}, {(0, 0), (3, 4)}, [(0, 0)], [(0, 0), (3, 3), (3, 4)], [(0, 0), (3, 4)],
+    ),
+    "scans are by target: (0,2) takes target 2, joining from (1,1), before (3,1) is there to let (3,2) join": (
+        {(0, 2), (1, 1), (2, 0)}, {(2, 0), (3, 1), (3, 2)}, [(0, 2), (1, 1), (2, 0), (3, 1)],
+        [(0, 2), (1, 1), (2, 0), (3, 1)], [(0, 2), (1, 1), (2, 0), (3, 1)],
     ),
     "a second scan: (1,0) joins through (2,1), which was scanned after it": (
         {(2, 1), (1, 0), (0, 0)}, {(2, 1)}, [(0, 0), (1, 0), (2, 1)], [(0, 0), (1, 0), (2, 1)],
