@@ -29,7 +29,7 @@ from xlm_align_fairseq.links.gold_set import GoldSet
 from xlm_align_fairseq.links.metrics import Counts, count
 from xlm_align_fairseq.text.lines import read_lines
 
-METHODS = {
+METHODS: dict[str, dict[str, Any]] = {
     "argmax": {"method": "argmax"},
     "entropic": {"method": "entropic"},
     "softmax": {"method": "softmax", "similarity": "cosine", "temperature": 0.05, "cutoff": 0.4},
@@ -52,8 +52,9 @@ class Pieces(Aligner):
     def _encode(self, source: Sentence, target: Sentence) -> Encoded:
         pair = super()._encode(source, target)
         names = self.pieces.vocabulary.pieces
-        sides = ([names[n] for n in ids] for ids in (pair.src_ids, pair.tgt_ids))
-        return Encoded(*sides, pair.src_ids, pair.tgt_ids, *map(np.arange, map(len, (pair.src_ids, pair.tgt_ids))), *pair[6:])
+        source, target = ([names[n] for n in ids] for ids in (pair.src_ids, pair.tgt_ids))
+        words = np.arange(len(source)), np.arange(len(target))
+        return pair._replace(source=source, target=target, src_words=words[0], tgt_words=words[1])
 
     def longest(self, pair: tuple[str, str]) -> int:
         """Count the pieces of the longer side."""

@@ -3,6 +3,8 @@
 import importlib.util
 import json
 import os
+import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -40,7 +42,8 @@ def test_shipped_gold(aligner, pair):
 
 def test_a_program_without_a_model_uses_it(aligner, tmp_path):
     """In an empty directory, from whatever is installed."""
-    done = run(["xlm-align", "align", "--quiet", "--device", "cpu"], input=" ||| ".join(PAIR) + "\n", cwd=tmp_path)
+    program = [Path(sys.executable).with_name("xlm-align"), "align", "--quiet", "--device", "cpu"]
+    done = run(program, input=" ||| ".join(PAIR) + "\n", cwd=tmp_path)
     assert done.stdout == f"{aligner.align(*PAIR)}\n"
     assert aligner.align(*PAIR).links == [(i, i) for i in range(6)]
 

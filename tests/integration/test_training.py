@@ -374,7 +374,7 @@ def other_dictionary(world, tmp_path_factory):
         (["--align-layer", "3"], r"--align-layer 3: this encoder has layers 1..2 \(0 = embeddings\)"),
         (
             ["--dwa-weight", "0", "--tlm-weight", "0"],
-            r"loss weights .*, and DWA or translation LM above 0",
+            r"loss weights .*, and one of pairs",
         ),
         (["--mlm-weight", "-1"], r"loss weights .*: allowed are 0 and more"),
         (

@@ -107,7 +107,7 @@ class ChunkAligner:
     def _plan(self, pairs: Sequence[Encoded], layer: int) -> Iterator[tuple[list[Window], bool]]:
         """Find the windows of long pairs: their sides are encoded in windows, alone, and compared in segments.
 
-        A pair of up to `whole` pieces a side stays whole, one window, if more than `FAR_SHARE` of its likely links are far.
+        A pair of at most `whole` pieces a side stays whole, one window, if more than `FAR_SHARE` of its likely links are far.
 
         Yields:
             The windows of a pair, and whether all states that they were found in are finite.

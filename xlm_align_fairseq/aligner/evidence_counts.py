@@ -8,7 +8,7 @@ import numpy as np
 
 from xlm_align_fairseq.aligner.evidence_files import REACH, Tables, normalized, pair_keys
 
-HELD = 1 << 20  # links that are held before equal ones are added up
+HELD = 1 << 20  # words of pairs that are held before they are counted
 
 
 class LinkCounts:
@@ -16,7 +16,7 @@ class LinkCounts:
 
     def __init__(self) -> None:
         self._keys, self._counts = np.zeros(0, np.int64), np.zeros((0, 2), np.int64)
-        self._new: list[np.ndarray] = []  # (2, n) keys and directions
+        self._new: list[tuple[np.ndarray, ...]] = []  # pairs that are not counted yet, and how many words they have
         self._held = 0
         self._jumps = np.zeros((2, 2 * REACH + 1), np.int64)
 
@@ -28,21 +28,26 @@ class LinkCounts:
             forward: (T,) int64, the source word of each target word, from 1; 0 is none.
             backward: (S,) int64, the target word of each source word.
         """
-        for direction, (words, others, places) in enumerate(((source, target, forward), (target, source, backward))):
-            linked = np.concatenate([[0], words])[places]
-            keys = pair_keys(linked, others) if direction == 0 else pair_keys(others, linked)
-            keys = keys[(others > 0) & ((places == 0) | (linked > 0))]
-            self._new.append(np.stack([keys, np.full(len(keys), direction)]))
-            self._held += len(keys)
-            steps = np.diff(places[places > 0], prepend=0)
-            np.add.at(self._jumps[direction], np.clip(steps, -REACH, REACH) + REACH, 1)
+        self._new.append((source, target, forward, backward))
+        self._held += len(source) + len(target)
         if self._held >= HELD:
             self._merge()
 
     def _merge(self) -> None:
-        keys, direction = np.concatenate([np.zeros((2, 0), np.int64), *self._new], 1)
-        counts = np.stack([direction == 0, direction == 1], 1).astype(np.int64)
-        self._keys, self._counts = _added_up(np.concatenate([self._keys, keys]), np.concatenate([self._counts, counts]))
+        """Count the pairs that are held."""
+        nothing = (np.zeros(0, np.int64),) * 4
+        source, target, forward, backward = map(np.concatenate, zip(nothing, *self._new, strict=True))
+        n_source, n_target = (np.array([0, *(len(pair[side]) for pair in self._new)]) for side in (0, 1))
+        of_target, jumps = _linked(source, n_source, forward, n_target)
+        self._jumps[0] += jumps
+        of_source, jumps = _linked(target, n_target, backward, n_source)
+        self._jumps[1] += jumps
+        keys, counts = [self._keys], [self._counts]
+        for direction, pair in enumerate(((of_target, target), (source, of_source))):
+            counted = (pair[0] >= 0) & (pair[1] >= 0) & ((target, source)[direction] > 0)
+            keys.append(pair_keys(*pair)[counted])
+            counts.append(np.tile(np.eye(2, dtype=np.int64)[direction], (len(keys[-1]), 1)))
+        self._keys, self._counts = _added_up(np.concatenate(keys), np.concatenate(counts))
         self._new, self._held = [], 0
 
     def tables(self, source: Mapping[str, str], target: Mapping[str, str]) -> Tables:
@@ -58,6 +63,30 @@ class LinkCounts:
         keys, counts = _added_up(pair_keys(*numbers)[known], self._counts[known])
         links = np.concatenate([np.stack([keys >> 32, keys & 0xFFFFFFFF], 1), counts], 1)
         return Tables(source_words, target_words, np.minimum(links, 0xFFFFFFFF).astype(np.uint32), *self._jumps)
+
+
+def _linked(words: np.ndarray, n_words: np.ndarray, places: np.ndarray, n_places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the words at places of one side, as the other side's words name them, and count the steps between them.
+
+    Args:
+        words: of all pairs.
+        n_words: how many each pair has.
+        places: of all pairs, from 1 within the pair; 0 is none.
+        n_places: how many each pair has.
+
+    Returns:
+        The number of each linked word, 0 for none and -1 for one that is not counted, and (2 `REACH` + 1,) counts.
+    """
+    begins = np.repeat(np.cumsum(n_words) - n_words, n_places)
+    linked = places > 0
+    there = np.zeros(len(places), np.int64)
+    there[linked] = words[(begins + places - 1)[linked]]
+    there[linked & (there == 0)] = -1
+    pair = np.repeat(np.arange(len(n_places)), n_places)[linked]
+    steps = np.diff(places[linked], prepend=0)
+    first = np.diff(pair, prepend=-1) != 0
+    steps[first] = places[linked][first]  # from before the first word
+    return there, np.bincount(np.clip(steps, -REACH, REACH) + REACH, minlength=2 * REACH + 1)
 
 
 def _added_up(keys: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

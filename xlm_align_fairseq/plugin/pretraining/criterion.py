@@ -145,14 +145,14 @@ class PointerAlignmentCriterion(FairseqCriterion):
             mono: whether there is monolingual text.
             embeddings: whether they stay as they are.
         """
-        if embeddings:
-            model.freeze_embeddings()
         layers, languages = len(model.encoder.layers), self.trains("tlm") or (self.trains("mlm") and mono)
         if self.states_layer is not None and not 1 <= self.states_layer <= layers:
             raise InputError(f"--similarity-layer {self.states_layer}: this encoder has layers 1..{layers}")
         model.freeze_heads(lm_head=not languages, pointer=not self.trains("dwa"))
         if not languages and not self.trains("dwa"):
             model.freeze_above(self.states_layer)
+        if embeddings:  # last: the LM head has its table, too
+            model.freeze_embeddings()
 
     @property
     def needs_labels(self):

@@ -1,0 +1,29 @@
+#!/usr/bin/env bash
+# The development sets, before and after; with TEST=1 the test sets, which are read once, at the end.
+#   GOLD=dir MODEL=dir BEFORE=dir RESULTS=dir [EVIDENCE=dir with a directory for each of de-en, en-fr, ro-en] bash measure.sh
+set -euo pipefail
+mkdir -p "$RESULTS"
+sets=(en-bg.xlwa-dev en-es.xlwa-dev en-it.xlwa-dev en-nl.xlwa-dev en-pt.xlwa-dev)
+[ -z "${TEST:-}" ] || sets+=(de-en en-fr ro-en)
+READ=(--encoding separate --align-layer 7 --method mutual-probability --position-prior 0.1 --cutoff)
+
+align() { # model cutoff name set [more flags]
+  local model=$1 cutoff=$2 name=$3 set=$4 langs=${4%%.*}
+  shift 4
+  rm -f "$RESULTS/$set/$name"
+  xlm-align align --model "$model" "${READ[@]}" "$cutoff" --quiet "$@" \
+    --src "$GOLD/$set/test.${langs%-*}" --tgt "$GOLD/$set/test.${langs#*-}" --out "$RESULTS/$set/$name" 2> /dev/null
+}
+for set in "${sets[@]}"; do
+  mkdir -p "$RESULTS/$set"
+  align "$BEFORE" 0.4 untrained "$set"
+  align "$MODEL" 0.5 trained "$set"
+  systems=("$RESULTS/$set/untrained" "$RESULTS/$set/trained")
+  if [ -n "${EVIDENCE:-}" ] && [ -d "$EVIDENCE/${set%%.*}" ]; then
+    align "$MODEL" 0.5 trained+evidence "$set" --evidence "$EVIDENCE/${set%%.*}"
+    systems+=("$RESULTS/$set/trained+evidence")
+  fi
+  echo "== $set"
+  xlm-align score --gold "$GOLD/$set/gold" "${systems[@]}" | tee "$RESULTS/$set/score.txt"
+  xlm-align score --gold "$GOLD/$set/gold" "${systems[@]}" --json > "$RESULTS/$set/score.json"
+done
