@@ -5,22 +5,22 @@ set -euo pipefail
 mkdir -p "$RESULTS"
 sets=(en-bg.xlwa-dev en-es.xlwa-dev en-it.xlwa-dev en-nl.xlwa-dev en-pt.xlwa-dev)
 [ -z "${TEST:-}" ] || sets+=(de-en en-fr ro-en)
-READ=(--encoding separate --align-layer 7 --method mutual-probability --position-prior 0.1 --cutoff)
+READ=(--encoding separate --align-layer 7 --method mutual-probability --cutoff 0.45 --position-prior 0)
 
-align() { # model cutoff name set [more flags]
-  local model=$1 cutoff=$2 name=$3 set=$4 langs=${4%%.*}
-  shift 4
+align() { # model name set [more flags]
+  local model=$1 name=$2 set=$3 langs=${3%%.*}
+  shift 3
   rm -f "$RESULTS/$set/$name"
-  xlm-align align --model "$model" "${READ[@]}" "$cutoff" --quiet "$@" \
+  xlm-align align --model "$model" "${READ[@]}" --quiet "$@" \
     --src "$GOLD/$set/test.${langs%-*}" --tgt "$GOLD/$set/test.${langs#*-}" --out "$RESULTS/$set/$name" 2> /dev/null
 }
 for set in "${sets[@]}"; do
   mkdir -p "$RESULTS/$set"
-  align "$BEFORE" 0.4 untrained "$set"
-  align "$MODEL" 0.5 trained "$set"
+  align "$BEFORE" untrained "$set"
+  align "$MODEL" trained "$set"
   systems=("$RESULTS/$set/untrained" "$RESULTS/$set/trained")
   if [ -n "${EVIDENCE:-}" ] && [ -d "$EVIDENCE/${set%%.*}" ]; then
-    align "$MODEL" 0.5 trained+evidence "$set" --evidence "$EVIDENCE/${set%%.*}"
+    align "$MODEL" trained+evidence "$set" --evidence "$EVIDENCE/${set%%.*}"
     systems+=("$RESULTS/$set/trained+evidence")
   fi
   echo "== $set"

@@ -44,7 +44,8 @@ more=(--seed "$SEED")
 bash train.sh "$OUT/data" "$OUT/encoder" "$OUT/run.$SEED" "$UPDATES" "${more[@]}" 2>&1 | tee "$OUT/train.$SEED.log" |
   grep --line-buffered -E "train_inner|em_iter" | sed -u -E 's/, (links_per_pair|linked|agreement)_[a-z]+-.*ups=/, ups=/'
 
-echo "== the mean of the last three checkpoints, the vocabulary back to its full size"
-xlm-align convert "$OUT/run.$SEED" --average 3 --to fairseq "$OUT/trained.$SEED" --force --expand-from "$OUT/e5" --cutoff 0.5
+echo "== the vocabulary back to its full size; links as measure.sh reads them"
+xlm-align convert "$OUT/run.$SEED" --to fairseq "$OUT/trained.$SEED" --force --expand-from "$OUT/e5" --cutoff 0.45 --position-prior 0
+[ "$KIND" = all ] || xlm-align convert --to shipped "$OUT/run.$SEED" "$OUT/shipped.$SEED.safetensors" --cutoff 0.45 --position-prior 0
 
 MODEL=$OUT/trained.$SEED BEFORE=$OUT/e5 RESULTS=$OUT/results.$SEED bash measure.sh

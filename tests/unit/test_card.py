@@ -72,7 +72,7 @@ def test_it_says_what_is_measured_and_of_which_file(program, facts, weights, tmp
     assert "- Links: `encoding:separate|align_layer:2|" in page
     assert "\n600 updates of 32 pairs.\n" in page
     assert "CC BY-NC-SA 4.0" in page
-    assert "| europarl | de 29,181, fr 1,913," in page
+    assert "| europarl | cs 1,957, de 8,000," in page
     packaged = weights.with_name("README.md").read_text("utf-8")
     head, rest = packaged.removeprefix("---\n").split("---\n\n", 1)
     assert rest == page

@@ -14,7 +14,8 @@ from xlm_align_fairseq.encoder.vocabulary import PAD
 from xlm_align_fairseq.system.device import lower_precision
 
 STEP = 4  # lengths are padded to multiples of it
-SHORTEST = 8  # from this length on, a row of a matrix product does not depend on the number of rows
+SHORTEST = 8  # pieces of a sequence, padded
+ROWS = 16  # from so many rows on, a row of a matrix product does not depend on their number; of one thread, on all CPUs seen
 
 
 def padded(lengths: np.ndarray) -> np.ndarray:
@@ -68,9 +69,12 @@ class States:
         self.layers: dict[int, Tensor] = {}
         with torch.inference_mode(), lower_precision(device, autocast):
             for batch in buckets(widths, widths, batch_tokens):
-                tokens = np.full((len(batch), widths[batch[0]]), PAD, np.int64)
-                exists = np.arange(tokens.shape[1]) < lengths[batch, None]
+                width = widths[batch[0]]
+                tokens = np.full((max(len(batch), -(-ROWS // width)), width), PAD, np.int64)
+                exists = np.zeros(tokens.shape, bool)
+                exists[: len(batch)] = np.arange(width) < lengths[batch, None]
                 tokens[exists] = np.concatenate([sequences[n] for n in batch])
+                tokens[len(batch) :] = tokens[0]  # few short sequences are computed more than once
                 places = np.repeat(self.begins[batch] - np.cumsum(lengths[batch]) + lengths[batch], lengths[batch])
                 where = torch.from_numpy(places + np.arange(len(places))).to(device)
                 rows = torch.from_numpy(exists.reshape(-1)).to(device)

@@ -49,13 +49,12 @@ def test_help_lists_names_before_numbers():
     assert set(found["--method"].choices) == set(METHODS)
 
 
-@pytest.mark.parametrize(("command", "default"), [(convert, None), (new, "joint")], ids=["convert", "new"])
-def test_commands_with_two_of_them(command, default):
+def test_a_command_with_two_of_them():
     for name in ("encoding", "align_layer"):
-        action = flags(command.parser())[OPTIONS[name].spelled]
+        action = flags(new.parser())[OPTIONS[name].spelled]
         assert action.help.startswith(f"{OPTIONS[name].help} (default: ")
         assert action.choices == (OPTIONS[name].choices or None)
-        assert action.default == (default if name == "encoding" else None)
+        assert action.default == ("joint" if name == "encoding" else None)
         assert action.type in (OPTIONS[name].kind, None)
 
 
