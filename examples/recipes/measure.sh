@@ -12,7 +12,7 @@ align() { # model name set [more flags]
   shift 3
   rm -f "$RESULTS/$set/$name"
   xlm-align align --model "$model" "${READ[@]}" --quiet "$@" \
-    --src "$GOLD/$set/test.${langs%-*}" --tgt "$GOLD/$set/test.${langs#*-}" --out "$RESULTS/$set/$name" 2> /dev/null
+    --src "$GOLD/$set/test.${langs%-*}" --tgt "$GOLD/$set/test.${langs#*-}" --out "$RESULTS/$set/$name"
 }
 for set in "${sets[@]}"; do
   mkdir -p "$RESULTS/$set"

@@ -49,8 +49,16 @@ def text(bitext, pair, sources, seed, share):
             random.Random(f"{seed} {path.name}").shuffle(found)
             lines += found[: round(most * share)]
     random.Random(f"{seed} {pair}").shuffle(lines)
-    sides = (line.rstrip("\n").split("\t") for line in lines)
-    return [[words(side) for words, side in zip(cut, pair, strict=True)] for pair in sides if len(pair) == 2]
+    rows = [line.rstrip("\n").split("\t") for line in lines]
+    pairs = [[words(side) for words, side in zip(cut, row, strict=True)] for row in rows if len(row) == 2]
+    kept = [sides for sides in pairs if all(sides)]
+    if len(kept) <= VALID:
+        raise SystemExit(
+            f"{bitext}: {len(kept)} pairs of {pair}; give a directory with more than {VALID} in {pair}.SOURCE.tsv.xz"
+        )
+    if len(kept) < len(rows):
+        print(f"{pair}: {len(rows) - len(kept)} lines left out, without two columns or with an empty side")
+    return kept
 
 
 def main():
@@ -64,9 +72,11 @@ def main():
     parser.add_argument("--seed", type=int, default=1)
     args = parser.parse_args()
     there = sorted({path.name.split(".")[0] for path in args.bitext.glob("*.tsv.xz")})
+    if not there:
+        raise SystemExit(f"{args.bitext} has no PAIR.SOURCE.tsv.xz: give the directory of the bitext")
     args.out.mkdir(parents=True, exist_ok=True)
     for pair in args.pairs.split(",") if args.pairs else there:
-        pairs = [sides for sides in text(args.bitext, pair, SOURCES[args.sources], args.seed, args.share) if all(sides)]
+        pairs = text(args.bitext, pair, SOURCES[args.sources], args.seed, args.share)
         for split, part in (("train", pairs[:-VALID]), ("valid", pairs[-VALID:])):
             content = itertools.chain.from_iterable((source, "\t", target, "\n") for source, target in part)
             (args.out / f"{split}.{pair}.tsv").write_text("".join(content), encoding="utf-8", newline="\n")

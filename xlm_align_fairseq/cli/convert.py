@@ -80,6 +80,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     from xlm_align_fairseq.convert.open import open_model
 
+    if args.average is not None and args.source is None:
+        raise InputError(f"--average {args.average} with --from {args.source_kind}: give the directory of a training run")
     if args.average is None:
         model = open_model(args.source, args.source_kind)
     else:
@@ -105,6 +107,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _ship(args: argparse.Namespace, out: Path) -> int:
     """Write the layers of a trained model as a file of the form that ships."""
     given_too = {"--trim-vocabulary": args.trim_vocabulary, "--expand-from": args.expand_from, "--half": args.half}
+    given_too["--average"] = args.average is not None  # average first, into a directory
     if wrong := [flag for flag, value in given_too.items() if value]:
         raise InputError(f"{wrong[0]} with --to {SHIPPED}: the file has no embeddings and a precision of its own; leave it out")
     if out.is_dir():
