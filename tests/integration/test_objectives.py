@@ -11,7 +11,7 @@ from xlm_align_fairseq.errors import InputError
 LATE = ["--encoding", "late", "--late-layer", "1", "--align-layer", "1"]
 RECIPE = [*LATE, "--label-method", "mutual-probability", "--cutoff", "0.05", "--position-prior", "0.1", "--tlm-weight", "0"]
 RECIPE += ["--dwa-queries", "linked", "--null-weight", "0.3", "--similarity-weight", "1", "--contrast-weight", "1"]
-OF_STATES = [*RECIPE, "--dwa-weight", "0", "--null-weight", "0"]
+OF_STATES = [*RECIPE, "--dwa-weight", "0", "--null-weight", "0", "--dwa-queries", "masked"]
 
 
 def test_everything_trains_and_is_logged_by_its_own_count(world, tmp_path, caplog):
@@ -88,6 +88,7 @@ def test_masked_queries_are_some_of_the_linked_ones(build):
     [
         (["--dwa-weight", "0", "--tlm-weight", "0"], "one of pairs"),
         (["--dwa-weight", "0", "--null-weight", "0.3"], "--null-weight 0.3: changes nothing with --dwa-weight 0"),
+        (["--dwa-weight", "0", "--dwa-queries", "linked"], "--dwa-queries linked: changes nothing with --dwa-weight 0"),
         (["--similarity-layer", "1"], "--similarity-layer 1: changes nothing without"),
         (["--contrast-weight", "1", "--similarity-layer", "3"], "--similarity-layer 3: this encoder has layers 1..2"),
         (["--contrast-weight", "1", "--contrast-temperature", "0"], "--contrast-temperature 0.0: allowed is a number above 0"),

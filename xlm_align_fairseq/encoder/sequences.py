@@ -53,11 +53,16 @@ class PieceBatch(NamedTuple):
 
     def cell_mask(self, without: WordMarks | None = None) -> Tensor:
         """Return the (B, S, T) bool mask of cells whose two pieces exist; `without` leaves out those of a lone mark."""
+        source, target = self.side_masks(without)
+        return source[:, :, None] & target[:, None, :]
+
+    def side_masks(self, without: WordMarks | None = None) -> tuple[Tensor, Tensor]:
+        """Return which pieces exist, (B, S) and (B, T) bool; `without` leaves out lone marks."""
         masks = []
         for side, lengths in ((self.source, self.src_lengths), (self.target, self.tgt_lengths)):
             mask = length_mask(lengths, side.size(1))
             masks.append(mask & ~without.lone(side, lengths) if without else mask)
-        return masks[0][:, :, None] & masks[1][:, None, :]
+        return masks[0], masks[1]
 
     def to(self, device: torch.device | str) -> PieceBatch:
         """Move every tensor to a device."""

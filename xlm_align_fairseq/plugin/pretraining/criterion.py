@@ -88,10 +88,12 @@ class PointerAlignmentCriterion(FairseqCriterion):
             raise InputError(f"loss weights {self.weights}: allowed are 0 and more, and one of pairs (not null, not mlm) above 0")
         if null_weight and not dwa_weight:
             raise InputError(f"--null-weight {null_weight}: changes nothing with --dwa-weight 0; leave it out, or weigh DWA")
+        self.all_query = getattr(dwa_queries, "value", dwa_queries) == "linked"
+        if self.all_query and not dwa_weight:
+            raise InputError("--dwa-queries linked: changes nothing with --dwa-weight 0; leave it out, or weigh DWA")
         for flag, value in (("similarity", similarity_temperature), ("contrast", contrast_temperature)):
             if not 0 < value < math.inf:
                 raise InputError(f"--{flag}-temperature {value}: allowed is a number above 0")
-        self.all_query = getattr(dwa_queries, "value", dwa_queries) == "linked"
         self.similarity_temperature, self.contrast_temperature = similarity_temperature, contrast_temperature
         self.states_layer = None
         if any(self.trains(name) for name in OF_STATES):
@@ -196,13 +198,9 @@ class PointerAlignmentCriterion(FairseqCriterion):
         """Losses of the states that links are read from; what is compared is not a lone mark, of which no link is made."""
         sides = pair_batch(pairs)
         states = swap_sides(states, pairs["swapped"])  # every source of one language pair in one language
-        marks = self.task.marks
-        exist = [
-            length_mask(lengths, side.size(1)) & ~marks.lone(side, lengths)
-            for side, lengths in ((sides.source, sides.src_lengths), (sides.target, sides.tgt_lengths))
-        ]
+        exist = sides.side_masks(without=self.task.marks)
         states = [side[:, : there.size(1)] for side, there in zip(states, exist, strict=True)]
-        mask = exist[0][:, :, None] & exist[1][:, None, :]
+        mask = sides.cell_mask(without=self.task.marks)
         lengths = sides.src_lengths + sides.tgt_lengths
         losses: dict[str, Any] = {}
         log: dict[str, Any] = {}
@@ -210,7 +208,7 @@ class PointerAlignmentCriterion(FairseqCriterion):
             found = similarity_loss(states, pairs["stored_links"], mask, self.similarity_temperature)
             losses["similarity"], log["similarity_count"], log["similarity_correct"] = found
         if self.trains("contrast"):
-            loss, correct = contrast_loss(sentence_similarities(*states, *exist), self.contrast_temperature)
+            loss, correct = contrast_loss(sentence_similarities(states[0], states[1], *exist), self.contrast_temperature)
             losses["contrast"], log["contrast_count"] = (loss * lengths).sum(), lengths.sum()
             log["contrast_pairs"], log["contrast_correct"] = len(correct), correct.sum()
         if self.trains("consistency"):
