@@ -92,6 +92,11 @@ def test_masked_queries_are_some_of_the_linked_ones(build):
         (["--similarity-layer", "1"], "--similarity-layer 1: changes nothing without"),
         (["--contrast-weight", "1", "--similarity-layer", "3"], "--similarity-layer 3: this encoder has layers 1..2"),
         (["--contrast-weight", "1", "--contrast-temperature", "0"], "--contrast-temperature 0.0: allowed is a number above 0"),
+        (["--contrast-temperature", "0.03"], "--contrast-temperature 0.03: changes nothing without --contrast-weight"),
+        (
+            ["--contrast-weight", "1", "--similarity-temperature", "0.1"],
+            "--similarity-temperature 0.1: changes nothing without --similarity-weight or --consistency-weight",
+        ),
         (["--encoding", "late", "--late-layer", "9"], "--late-layer 9: this encoder has layers 1..2"),
         (["--late-layer", "1"], "--late-layer 1: changes nothing with"),
     ],

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 
 class PointerLoss(NamedTuple):
@@ -86,3 +87,28 @@ def with_null(links: Tensor, queries: Tensor) -> Tensor:
     """
     unlinked = queries & (links.sum(2) == 0)
     return torch.cat([unlinked[:, :, None], links], 2)
+
+
+def linked_and_null(
+    logits: Tensor, links: Tensor, queries: Tensor, key_mask: Tensor, null: bool
+) -> tuple[PointerLoss, PointerLoss]:
+    """Return the sums of the queries that have links, and of those that have none.
+
+    Args:
+        logits: (B, N, K) of any floating dtype; with `null` (B, N, K + 1), the key for no link before the others.
+        links: (B, N, K) bool.
+        queries: (B, N) bool, the queries to count.
+        key_mask: (B, K) bool, True where a key exists.
+        null: whether there is a key for no link; queries without links count nothing if there is not.
+
+    >>> logits, exists = torch.zeros(1, 2, 3), torch.ones(1, 2, dtype=torch.bool)
+    >>> links = torch.tensor([[[False, True], [False, False]]])
+    >>> [int(sums.queries) for sums in linked_and_null(logits, links, exists, exists, null=True)]
+    [1, 1]
+    """
+    links = links & key_mask[:, None, :]
+    has_links = links.any(2)
+    if null:
+        links, key_mask = with_null(links, queries), functional.pad(key_mask, (1, 0), value=True)
+    found = query_losses(logits, links, key_mask)
+    return found.total(queries & has_links), found.total(queries & ~has_links)

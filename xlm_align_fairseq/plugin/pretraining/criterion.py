@@ -10,7 +10,7 @@ from fairseq.dataclass import ChoiceEnum, FairseqDataclass
 from fairseq.logging import metrics
 
 from xlm_align_fairseq.alignment.objectives import consistency_loss, contrast_loss, sentence_similarities, similarity_loss
-from xlm_align_fairseq.alignment.pointer import query_losses, with_null
+from xlm_align_fairseq.alignment.pointer import linked_and_null
 from xlm_align_fairseq.em.labeling import pair_batch, swap_sides
 from xlm_align_fairseq.encoder.sequences import length_mask, split_sides
 from xlm_align_fairseq.errors import InputError
@@ -18,6 +18,7 @@ from xlm_align_fairseq.errors import InputError
 BITS_PER_NAT = 1 / math.log(2)  # fairseq logs losses in bits
 LOSSES = ("dwa", "null", "tlm", "mlm", "similarity", "contrast", "consistency")
 OF_STATES = ("similarity", "contrast", "consistency")
+SIMILARITY_TEMPERATURE, CONTRAST_TEMPERATURE = 0.1, 0.03
 
 
 @dataclass
@@ -42,8 +43,9 @@ class PointerAlignmentConfig(FairseqDataclass):
         default=None,
         metadata={"help": "layer of the similarity, contrast and consistency losses, 1..n (default: --align-layer)"},
     )
-    similarity_temperature: float = field(
-        default=0.1, metadata={"help": "divides the cosine in the similarity and consistency losses"}
+    similarity_temperature: Optional[float] = field(
+        default=None,
+        metadata={"help": f"divides the cosine in the similarity and consistency losses (default: {SIMILARITY_TEMPERATURE})"},
     )
     contrast_weight: float = field(
         default=0.0,
@@ -52,7 +54,9 @@ class PointerAlignmentConfig(FairseqDataclass):
             " --update-freq; a pair counts once for each of its pieces (0 = off)"
         },
     )
-    contrast_temperature: float = field(default=0.03, metadata={"help": "divides the similarity of sentences in the contrast"})
+    contrast_temperature: Optional[float] = field(
+        default=None, metadata={"help": f"divides the similarity of sentences in the contrast (default: {CONTRAST_TEMPERATURE})"}
+    )
     consistency_weight: float = field(
         default=0.0,
         metadata={"help": "weight of both directions' agreement; a pair counts once for each of its pieces (0 = off)"},
@@ -91,10 +95,10 @@ class PointerAlignmentCriterion(FairseqCriterion):
         self.all_query = getattr(dwa_queries, "value", dwa_queries) == "linked"
         if self.all_query and not dwa_weight:
             raise InputError("--dwa-queries linked: changes nothing with --dwa-weight 0; leave it out, or weigh DWA")
-        for flag, value in (("similarity", similarity_temperature), ("contrast", contrast_temperature)):
-            if not 0 < value < math.inf:
-                raise InputError(f"--{flag}-temperature {value}: allowed is a number above 0")
-        self.similarity_temperature, self.contrast_temperature = similarity_temperature, contrast_temperature
+        self.similarity_temperature = self._temperature(
+            "similarity", similarity_temperature, SIMILARITY_TEMPERATURE, ("similarity", "consistency")
+        )
+        self.contrast_temperature = self._temperature("contrast", contrast_temperature, CONTRAST_TEMPERATURE, ("contrast",))
         self.states_layer = None
         if any(self.trains(name) for name in OF_STATES):
             self.states_layer = task.aligner_config.align_layer if similarity_layer is None else similarity_layer
@@ -134,6 +138,17 @@ class PointerAlignmentCriterion(FairseqCriterion):
         log |= {"ntokens": sample["ntokens"], "nsentences": sample["nsentences"]}
         log |= sample.get("label_statistics", {})
         return loss, sample_size, log
+
+    def _temperature(self, name, value, default, losses):
+        """Return the temperature that was given, or the default; refuse one that cannot be, or that no loss reads."""
+        if value is None:
+            return default
+        if not 0 < value < math.inf:
+            raise InputError(f"--{name}-temperature {value}: allowed is a number above 0")
+        if not any(self.trains(loss) for loss in losses):
+            flags = " or ".join(f"--{loss}-weight" for loss in losses)
+            raise InputError(f"--{name}-temperature {value}: changes nothing without {flags}; leave it out")
+        return value
 
     def trains(self, name):
         """Return whether a loss, one of `LOSSES`, has a weight; a loss without weight is not computed."""
@@ -179,15 +194,8 @@ class PointerAlignmentCriterion(FairseqCriterion):
             (output.forward_logits, pairs["links"], queries[0], exist[1]),
             (output.backward_logits, pairs["links"].transpose(1, 2), queries[1], exist[0]),
         )
-        linked, null = [], []
-        for logits, links, asking, keys in directions:
-            has_links = (links & keys[:, None, :]).any(2)
-            if self.trains("null"):
-                links, keys = with_null(links & keys[:, None, :], asking), F.pad(keys, (1, 0), value=True)
-            found = query_losses(logits, links, keys)
-            linked.append(found.total(asking & has_links))
-            null.append(found.total(asking & ~has_links))
-        total, of_null = linked[0] + linked[1], null[0] + null[1]
+        found = [linked_and_null(*direction, null=self.trains("null")) for direction in directions]
+        total, of_null = (one + another for one, another in zip(*found, strict=True))
         log = {"queries": total.queries, "correct": total.correct, "dwa_count": total.queries}
         if not self.trains("null"):
             return {"dwa": total.loss}, log
