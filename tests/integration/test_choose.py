@@ -4,7 +4,7 @@ import re
 import shutil
 
 import pytest
-from world import SHIPPED
+from world import SHIPPED, write_random_model
 
 from xlm_align_fairseq import Aligner
 from xlm_align_fairseq.cli.main import main as xlm_align
@@ -32,6 +32,12 @@ def test_the_best_of_all_is_kept(model, capsys):
     sets = [read_gold_set(spec) for spec in GOLD]
     mean = sum(100 * sum(Aligner.load(model).score(gold_set)).aer for gold_set in sets) / len(sets)
     assert f"{mean:.2f}" == found[4]
+
+
+def test_a_pair_may_be_too_long_for_one_encoding_alone(world, tmp_path):
+    write_random_model(tmp_path / "short", (world / "spm.model").read_bytes(), max_positions=64)
+    flags = ["--gold-set", *GOLD, "--methods", "argmax", "--quiet"]
+    assert xlm_align(["choose", "--model", str(tmp_path / "short"), *flags]) == 0
 
 
 def test_a_dry_run_leaves_the_model_as_it_is(model):

@@ -168,9 +168,9 @@ class Aligner:
     def align_variants(
         self, pairs: Iterable[tuple[Sentence, Sentence]], variants: Sequence[AlignerConfig]
     ) -> Iterator[list[Alignment]]:
-        """Yield, for each pair, one alignment per variant; pairs are encoded once, so all variants share their encoding."""
-        if len({(config.encoding, config.late_layer) for config in variants}) > 1:
-            raise ValueError("variants of different encodings or late layers need a pass each")
+        """Yield, for each pair, one alignment per variant; pairs are encoded once, so all variants share its encoding."""
+        if {(config.encoding, config.late_layer) for config in variants} - {(self.config.encoding, self.config.late_layer)}:
+            raise ValueError("variants of another encoding or late layer than the aligner's need an aligner of their own")
         return self._run(pairs, variants)
 
     def score(self, gold_set: GoldSet) -> list[Counts]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import sys
 from collections.abc import Iterable, Sequence
 
@@ -61,14 +62,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         raise InputError(f"--methods pointer: {name} has no pointer head, training with word alignment makes one")
     table: dict[tuple[str, int, str], tuple[float, AlignerConfig]] = {}
     for encoding in encodings:
+        way = dataclasses.replace(aligner, config=aligner.config.replace(encoding=encoding))  # pairs that are too long differ
         variants = {
-            (layer.align_layer, name): layer.replace(encoding=encoding, method=name)
-            for layer in aligner.layers()
+            (layer.align_layer, name): layer.replace(method=name)
+            for layer in way.layers()
             for name in args.methods
         }
         means = dict.fromkeys(variants, 0.0)
         for gold_set in tqdm(gold_sets, desc=encoding, unit=" sets", file=sys.stderr, disable=args.quiet):
-            scores = aligner.score_variants(gold_set, list(variants.values()))
+            scores = way.score_variants(gold_set, list(variants.values()))
             for key, counts in zip(variants, scores, strict=True):
                 means[key] += 100 * sum(counts, Counts()).aer / len(gold_sets)
         table |= {(encoding, *key): (mean, variants[key]) for key, mean in means.items()}
