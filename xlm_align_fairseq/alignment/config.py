@@ -39,6 +39,8 @@ class AlignerConfig:
             iterative filtering on the row-normalised plan; `matching` is the one-to-one matching of the largest sum.
         symmetrization: how links of the two directions are joined; `forward` and `backward` take one of them.
         cutoff: least share in `cutoff` and `mutual` extraction, 0..1.
+        low_cutoff: in `mutual` extraction, what a cell needs beside a link, that is with the next or the last piece of one side
+            and the same of the other, 0..1; from `cutoff` on it changes nothing.
         filter_rounds, alpha: of iterative filtering.
         also: a second method whose links are combined with those of the first; "" for none.
         combine: how: `intersection` or `union`.
@@ -81,6 +83,13 @@ class AlignerConfig:
     cutoff: float = option(
         1e-3,
         "least share of a row and column in cutoff extraction, and of both in mutual extraction, {low:g}..{high:g}",
+        low=0.0,
+        high=1.0,
+    )
+    low_cutoff: float = option(
+        1.0,
+        "least share in mutual extraction beside a link: the next or the last piece of one side, the same of the other; 1 = as"
+        " everywhere",
         low=0.0,
         high=1.0,
     )
@@ -186,6 +195,7 @@ class AlignerConfig:
             "late_layer": self.encoding != "late",
             "similarity": self.scaling == "pointer",
             "position_prior": self.scaling == "pointer" or not self.position_prior,  # as it was before there was one
+            "low_cutoff": self.extraction != "mutual" or self.low_cutoff >= self.cutoff,
             "align_layer": self.scaling == "pointer" and not self.also,
             "marks": self.marks == "link",  # as it was before there was a choice
             "also": not self.also,
@@ -194,7 +204,7 @@ class AlignerConfig:
         }
         for steps, name in ((SCALINGS, self.scaling), (EXTRACTIONS, self.extraction)):
             options = {option for step in steps.values() for option in step.options}
-            unused |= {option: option not in steps[name].options for option in options}
+            unused |= {option: unused.get(option, False) or option not in steps[name].options for option in options}
         kept = {key: value for key, value in items.items() if not unused.get(key)}
         return kept | {"evidence": evidence} if "evidence_weight" in kept else kept
 
@@ -219,6 +229,7 @@ class AlignerConfig:
             )
         used = {"method", "marks", "evidence_weight", *self.signature_items()}  # left out where they are as published
         used |= {"position_prior"} if self.scaling != "pointer" else set()
+        used |= {"low_cutoff"} if self.extraction == "mutual" else set()
         if unused := [name for name in changes if name not in used]:
             flags = ", ".join(f"{OPTIONS[name].spelled} {changes[name]}" for name in unused)
             how = f"scaling {self.scaling} and extraction {self.extraction}" + ("" if self.also else " without --also")

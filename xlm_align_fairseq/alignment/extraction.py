@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from xlm_align_fairseq.alignment.sinkhorn import Plan
 from xlm_align_fairseq.links import symmetrize
@@ -202,16 +203,27 @@ def above_cutoff(plan: Plan, mask: Tensor, symmetrization: str, cutoff: float) -
     return join_directions(*cutoff_directions(*plan, mask, cutoff), symmetrization)
 
 
-def above_mutual(plan: Plan, mask: Tensor, cutoff: float) -> Tensor:
+def above_mutual(plan: Plan, mask: Tensor, cutoff: float, low_cutoff: float) -> Tensor:
     """Link the cells whose mutual probability √(P(j | i) · P(i | j)) is above a cutoff (Liang et al. 2006).
 
-    >>> rows, columns = torch.tensor([[[0.8, 0.2]]]), torch.tensor([[[1.0, 1.0]]])
-    >>> above_mutual(Plan(rows, columns), rows > 0, 0.5).tolist()
-    [[[True, False]]]
+    The neighbours of such a cell in its row and column need `low_cutoff` alone: of words that go together, such as `will go` and
+    `irá`, one takes most of the probability (hysteresis thresholding, Canny 1986, by one step).
+
+    >>> rows, columns = torch.tensor([[[0.7, 0.2, 0.0, 0.1]]]), torch.tensor([[[1.0, 1.0, 1.0, 1.0]]])
+    >>> [above_mutual(Plan(rows, columns), rows > 0, 0.5, low)[0, 0].int().tolist() for low in (1.0, 0.2)]
+    [[1, 0, 0, 0], [1, 1, 0, 0]]
     """
     row_share = plan.rows / plan.rows.sum(2, keepdim=True).clamp(min=1e-30)
     column_share = plan.columns / plan.columns.sum(1, keepdim=True).clamp(min=1e-30)
-    return ((row_share * column_share).sqrt() > cutoff) & mask
+    probability = (row_share * column_share).sqrt()
+    links = (probability > cutoff) & mask
+    return links if low_cutoff >= cutoff else links | (_beside(links) & (probability > low_cutoff) & mask)
+
+
+def _beside(cells: Tensor) -> Tensor:
+    """Return which cells have a True one before or after them in their row or column: (B, S, T) bool."""
+    around = functional.pad(cells, (1, 1, 1, 1))
+    return around[:, :-2, 1:-1] | around[:, 2:, 1:-1] | around[:, 1:-1, :-2] | around[:, 1:-1, 2:]
 
 
 def filtered(plan: Plan, mask: Tensor, filter_rounds: int, alpha: float) -> Tensor:

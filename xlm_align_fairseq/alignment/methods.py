@@ -44,7 +44,7 @@ EXTRACTIONS: dict[str, Step] = {
     "argmax": Step(f"{_EXTRACTION}:best_in_both", ("symmetrization",)),
     "filter": Step(f"{_EXTRACTION}:filtered", ("filter_rounds", "alpha")),
     "cutoff": Step(f"{_EXTRACTION}:above_cutoff", ("symmetrization", "cutoff")),
-    "mutual": Step(f"{_EXTRACTION}:above_mutual", ("cutoff",)),
+    "mutual": Step(f"{_EXTRACTION}:above_mutual", ("cutoff", "low_cutoff")),
     "matching": Step(f"{_EXTRACTION}:one_to_one"),
 }
 
@@ -75,6 +75,7 @@ METHODS: dict[str, dict[str, Any]] = {
         "temperature": 0.05,
         "extraction": "mutual",
         "cutoff": 0.4,
+        "low_cutoff": 1.0,
     },
     # Chi et al. 2021, equation 5: the trained pointer head, in both directions
     "pointer": {"scaling": "pointer", **_ARGMAX},

@@ -63,11 +63,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     table: dict[tuple[str, int, str], tuple[float, AlignerConfig]] = {}
     for encoding in encodings:
         way = dataclasses.replace(aligner, config=aligner.config.replace(encoding=encoding))  # pairs that are too long differ
-        variants = {
-            (layer.align_layer, name): layer.replace(method=name)
-            for layer in way.layers()
-            for name in args.methods
-        }
+        variants = {(layer.align_layer, name): layer.replace(method=name) for layer in way.layers() for name in args.methods}
         means = dict.fromkeys(variants, 0.0)
         for gold_set in tqdm(gold_sets, desc=encoding, unit=" sets", file=sys.stderr, disable=args.quiet):
             scores = way.score_variants(gold_set, list(variants.values()))

@@ -21,7 +21,7 @@ from xlm_align_fairseq.system.records import read_json
 
 SENTENCEPIECE = "sentencepiece.bpe.model"
 ALIGNER = "aligner.json"
-ALIGNER_VERSION = 4  # 1 had max_pieces, behind which pairs were cut, and no window; 2 no marks; 3 no late encoding, no prior
+ALIGNER_VERSION = 5  # 1 had max_pieces, behind which pairs were cut, no window; 2 no marks; 3 no late encoding; 4 no low_cutoff
 CHECKPOINTS = ("model.pt", "checkpoint_best.pt", "checkpoint_last.pt")  # the first that is there has the weights
 MAKE = "`xlm-align convert SOURCE --to fairseq DIRECTORY` makes a complete model directory"
 

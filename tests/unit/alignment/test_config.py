@@ -113,6 +113,10 @@ def test_what_a_command_line_changes():
             "--sinkhorn-rounds 3, --filter-alpha 0.5: changes nothing with scaling p",
         ),
         (
+            {"method": "softmax", "low_cutoff": 0.2},
+            "--low-cutoff 0.2: changes nothing with scaling softmax and extraction cutoff without --also; leave it out",
+        ),
+        (
             {"also": "softmax", "filter_rounds": 3},
             "--filter-rounds 3: changes nothing with scaling reference and extraction argmax; ",
         ),
@@ -132,3 +136,11 @@ def test_the_published_rule_for_marks_is_a_flag_like_others_and_in_no_signature_
     published.refuse_unused({"marks": "link"})
     assert "marks" not in published.signature_items()
     assert AlignerConfig().signature_items()["marks"] == "skip"
+
+
+def test_a_low_cutoff_is_in_no_signature_where_it_changes_nothing():
+    config = AlignerConfig.named("mutual-probability")
+    assert "low_cutoff" not in config.signature_items()
+    assert "low_cutoff" not in config.replace(low_cutoff=0.4).signature_items()
+    assert config.replace(low_cutoff=0.2).signature_items()["low_cutoff"] == 0.2
+    config.refuse_unused({"low_cutoff": 1.0})

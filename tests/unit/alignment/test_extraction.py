@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from slow_labeller import filtered, mutual, plans
 
-from xlm_align_fairseq.alignment.extraction import agreement, iterative_filter, mutual_argmax
-from xlm_align_fairseq.alignment.sinkhorn import reference_plan
+from xlm_align_fairseq.alignment.extraction import above_mutual, agreement, iterative_filter, mutual_argmax
+from xlm_align_fairseq.alignment.sinkhorn import reference_plan, softmax_plan
 
 # eighths: sums and ties are exact in float32 and in Python alike, before the divisions
 cells = st.integers(-8, 40).map(lambda n: n / 8)
@@ -152,3 +152,17 @@ def test_a_pair_without_cells_has_no_links():
     assert [as_set(links) for links in mutual_argmax(plan, plan, mask)] == [set(), {(1, 1)}]
     assert [as_set(links) for links in iterative_filter(plan, mask)] == [set(), {(1, 1)}]
     torch.testing.assert_close(agreement(plan, plan, mask), torch.tensor([0.0, 1 / 3]))
+
+
+@given(st.lists(matrices_of(st.floats(-3, 3)), min_size=1, max_size=3), st.sampled_from([0.0, 0.1, 0.3, 0.5, 1.0]))
+@settings(deadline=None)
+def test_a_cell_beside_a_link_needs_the_low_cutoff_alone(matrices, low):
+    scores, mask = batch(matrices)
+    plan = softmax_plan(scores, mask, 1.0)
+    links = above_mutual(plan, mask, 0.4, low)
+    shares = (plan.rows * plan.columns).sqrt()
+    for b, matrix in enumerate(matrices):
+        cells = {(i, j): float(shares[b, i, j]) for i in range(len(matrix)) for j in range(len(matrix[0]))}
+        strong = {cell for cell, share in cells.items() if share > 0.4}
+        beside = {(i + di, j + dj) for i, j in strong for di, dj in ((1, 0), (-1, 0), (0, 1), (0, -1))}
+        assert as_set(links[b]) == strong | {cell for cell in beside & set(cells) if cells[cell] > low}

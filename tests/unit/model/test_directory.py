@@ -185,8 +185,8 @@ def test_aligner_files_are_refused_by_name(tmp_path):
     path = tmp_path / ALIGNER
     for text, message in {
         "{": "is not JSON",
-        json.dumps({"version": 99}): "of version 1 to 4",
-        "[]": "of version 1 to 4",
+        json.dumps({"version": 99}): "of version 1 to 5",
+        "[]": "of version 1 to 5",
         json.dumps({"version": 1, "layer": 3}): "unknown fields: layer",
         json.dumps({"version": 1, "rounds": 0}): rf"{ALIGNER}: rounds \(--sinkhorn-rounds\) is 0",
     }.items():
@@ -200,6 +200,11 @@ def test_a_file_of_version_2_links_marks_as_it_did(tmp_path):
     assert read_aligner(tmp_path) == AlignerConfig(window=100, marks="link")
     (tmp_path / ALIGNER).write_text(json.dumps({"version": 3, "window": 100}))
     assert read_aligner(tmp_path) == AlignerConfig(window=100, marks="skip")
+
+
+def test_a_file_of_version_4_has_one_cutoff(tmp_path):
+    (tmp_path / ALIGNER).write_text(json.dumps({"version": 4, "scaling": "softmax", "extraction": "mutual", "cutoff": 0.3}))
+    assert read_aligner(tmp_path).low_cutoff == 1.0
 
 
 def test_a_file_of_version_1_is_read(tmp_path):
