@@ -3,7 +3,7 @@
     OMP_NUM_THREADS=2 python benchmarks/errors.py --gold DIR --only en-bg.xlwa-dev en-nl.xlwa-dev …
 
 A word has several links if more than one possible gold link is of it; a frequent word is one of the 60 most frequent of its
-side in the gold set, so most of these are function words and punctuation. A link is beside one that was made if it has one word in
+side in the gold set: most of these are function words and punctuation. A link is beside one that was made if it has one word in
 common with it and the other words are neighbours.
 """
 
@@ -34,7 +34,7 @@ def frequent(sentences: list[str]) -> set[str]:
 
 
 def errors(aligner: Aligner, gold_set: GoldSet) -> Iterator[tuple[str, str, str, str]]:
-    """Yield a row for each sure link, missed link and wrong link: which it is; several or one; frequent or other; beside or far."""
+    """Yield a row for each sure, missed and wrong link: which it is; several or one; frequent or other; beside or far."""
     often = frequent(gold_set.source), frequent(gold_set.target)
     for pair, alignment, gold in zip(gold_set.pairs(), aligner.align_corpus(gold_set.pairs()), gold_set.gold, strict=True):
         words, links = [side.lower().split() for side in pair], set(alignment.links)
