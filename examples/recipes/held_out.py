@@ -14,7 +14,7 @@ import numpy as np
 
 from xlm_align_fairseq.aligner.aligner import Aligner
 
-READ = {"encoding": "separate", "align_layer": 7, "method": "mutual-probability", "cutoff": 0.45}
+READ = {"encoding": "separate", "align_layer": 7, "method": "mutual-probability", "cutoff": 0.5, "low_cutoff": 0.2}
 
 
 def agreement(aligner, pairs):

