@@ -150,4 +150,6 @@ def _seqeval(module: str, name: str) -> Any:
     try:
         return getattr(importlib.import_module(f"seqeval.{module}"), name)
     except ImportError as error:
-        raise InputError('tags are scored with seqeval, which is not installed: pip install "xlm-align-fairseq[transfer]"') from error
+        raise InputError(
+            'tags are scored with seqeval, which is not installed: pip install "xlm-align-fairseq[transfer]"'
+        ) from error
