@@ -67,7 +67,9 @@ def f1_by_type(gold: Sequence[Tags], predicted: Sequence[Tags]) -> dict[str, Sco
         InputError: as `score_ner`.
     """
     _check(gold, predicted)
-    sentences = [(set(default_spans(a)), set(default_spans(b))) for a, b in zip(gold, predicted, strict=True)]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # seqeval's, one for each tag that is not BIO
+        sentences = [(set(default_spans(a)), set(default_spans(b))) for a, b in zip(gold, predicted, strict=True)]
     counts = [
         (Counter(span[0] for span in a & b), Counter(span[0] for span in b), Counter(span[0] for span in a)) for a, b in sentences
     ]
