@@ -7,11 +7,12 @@ from pathlib import Path
 
 from xlm_align_fairseq.errors import InputError
 from xlm_align_fairseq.text.conll import TAG
+from xlm_align_fairseq.text.lines import TextFile
 from xlm_align_fairseq.transfer.tags import TaggedFile, TaggedSentence, read_tagged
 
 
 def read_tag_lines(path: Path | str) -> TaggedFile:
-    """Read gold tags or predictions: tags one a line, as XTREME's `evaluate.py` reads them, or words with their tags.
+    """Read gold tags: tags one a line, as XTREME's `evaluate.py` reads them, or words with their tags.
 
     Returns:
         The file; where the tags stand alone, the words are empty.
@@ -27,28 +28,23 @@ def read_tag_lines(path: Path | str) -> TaggedFile:
 
 
 def read_predictions(path: Path | str, gold: TaggedFile) -> list[list[str]]:
-    """Read the tags that were predicted for the words of a file; lines that have no word there are not read.
+    """Read the tags that were predicted for the words of a file: on the line of the word, alone or behind a tab.
 
     Raises:
-        InputError: as `read_tagged`; a line is blank in one of both files, or there in one alone, blank lines at the end
-            not counted.
+        InputError: the file cannot be read or is not UTF-8, or a line is blank in one of both files, or there in one alone; blank
+            lines at the end do not count.
     """
-    predicted = read_tag_lines(path)
-    found = dict(zip(predicted.word_lines(), (tag for tags in predicted.gold() for tag in tags), strict=True))
+    lines = [line.rpartition("\t")[2].strip() for line in TextFile(path)]
     wanted = list(gold.word_lines())
+    allowed = "allowed is a line for each line of that file, blank where it is blank: give the predictions for this file"
     for n in wanted:
-        if n not in found:
-            raise InputError(
-                f"{path}:{n}: no tag, but {gold.path}:{n} has a word; allowed is a line for each line of that file,"
-                " blank where it is blank: give the predictions for this file"
-            )
-    for n in sorted(found.keys() - set(wanted)):
-        if not gold.blank.get(n):
-            raise InputError(
-                f"{path}:{n}: {found[n][:40]!r}, but {gold.path} is blank there or has ended; allowed is a line for"
-                " each line of that file, blank where it is blank: give the predictions for this file"
-            )
-    tags = iter(found[n] for n in wanted)
+        if n > len(lines) or not lines[n - 1]:
+            raise InputError(f"{path}:{n}: no tag, but {gold.path}:{n} has a word; {allowed}")
+    words = set(wanted)
+    for n, tag in enumerate(lines, 1):
+        if tag and n not in words and not gold.blank.get(n):
+            raise InputError(f"{path}:{n}: {tag[:40]!r}, but {gold.path} is blank there or has ended; {allowed}")
+    tags = (lines[n - 1] for n in wanted)
     return [[next(tags) for _ in sentence.words] for sentence in gold.sentences]
 
 
