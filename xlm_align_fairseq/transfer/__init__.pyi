@@ -1,3 +1,4 @@
+from .layout import data_files, languages, prediction_file
 from .pairs import Pair, PairFile, check_classes, read_class_lines, read_pairs, write_classes
 from .question_scores import score_answers
 from .questions import Answer, Question, QuestionFile, check_answers, check_ids, read_answers, read_questions, write_answers
@@ -45,10 +46,13 @@ __all__ = [
     "check_classes",
     "check_ids",
     "check_tags",
+    "data_files",
     "f1_by_type",
     "find_task",
     "language_mean",
+    "languages",
     "nearest",
+    "prediction_file",
     "read_answers",
     "read_candidates",
     "read_class_lines",

@@ -8,6 +8,7 @@ import pytest
 
 from xlm_align_fairseq.cli import evaluate
 from xlm_align_fairseq.errors import InputError
+from xlm_align_fairseq.transfer.layout import data_files, languages
 from xlm_align_fairseq.transfer.pairs import check_classes, read_class_lines, read_pairs, write_classes
 from xlm_align_fairseq.transfer.questions import check_answers, check_ids, read_answers, read_questions, write_answers
 from xlm_align_fairseq.transfer.retrieval_files import read_id_pairs, read_identified, read_indices, read_translations
@@ -214,3 +215,17 @@ def test_blank_lines_and_empty_words_have_their_lines(tmp_path):
     file = read_tagged(BAD / "empty-word.tsv")
     write_tags(tmp_path / "out", file, [["O"] * len(sentence.words) for sentence in file.sentences])
     assert (tmp_path / "out").read_text() == "O\nO\nO\nO\n\n"
+
+
+def test_every_file_of_the_download_has_its_task_split_and_language():
+    named = {
+        name
+        for task in TASKS.values()
+        for split in ("train", "dev", "test")
+        for language in languages(DOWNLOAD, task, split)
+        for name in data_files(task, split, language)
+    }
+    there = {path.relative_to(DOWNLOAD).as_posix() for path in DOWNLOAD.rglob("*") if path.is_file()}
+    all_languages = "tydiqa/tydiqa-goldp-v1.1-train/tydiqa-goldp-v1.1-train.json"
+    assert there - named == {all_languages}
+    assert named <= there

@@ -1,6 +1,7 @@
 """Scores of tags: numbers by hand, those of other programs, and what always holds."""
 
 import random
+import sys
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from xlm_align_fairseq.errors import InputError
+from xlm_align_fairseq.transfer import tag_scores
 from xlm_align_fairseq.transfer.tag_scores import f1_by_type, score_ner, score_pos, strict_spans, tag_runs
 
 UPOS = ["NOUN", "VERB", "SCONJ", "CCONJ", "SYM", "X", "INTJ"]
@@ -88,6 +90,13 @@ def test_counts_add_up_over_sentences_and_intervals_hold_the_value():
         assert low <= value <= high
         assert low < high
     assert set(score_ner(gold, gold).values().values()) == {100.0}
+
+
+def test_without_seqeval(monkeypatch):
+    monkeypatch.setitem(sys.modules, "seqeval.metrics.sequence_labeling", None)
+    tag_scores._seqeval.cache_clear()
+    with pytest.raises(InputError, match=r'pip install "xlm-align-fairseq\[transfer\]"'):
+        score_pos([["X"]], [["X"]])
 
 
 def test_other_numbers_of_words_are_refused():
