@@ -14,9 +14,9 @@ from xlm_align_fairseq.errors import InputError
 from xlm_align_fairseq.transfer.tasks import TASKS, Task
 
 Split = Literal["train", "dev", "test"]
-_SQUAD = {"train": ("squad/train-v1.1.json",), "dev": ("squad/dev-v1.1.json",)}
+_SQUAD: dict[str, tuple[str, ...]] = {"train": ("squad/train-v1.1.json",), "dev": ("squad/dev-v1.1.json",)}
 _MLQA = "mlqa/MLQA_V1/{split}/{split}-context-{lang}-question-{lang}.json"
-_TATOEBA = {"test": ("tatoeba/{lang}-en.{lang}", "tatoeba/{lang}-en.en")}
+_TATOEBA: dict[str, tuple[str, ...]] = {"test": ("tatoeba/{lang}-en.{lang}", "tatoeba/{lang}-en.en")}
 _BUCC = ("bucc2018/{lang}-en.{split}.{lang}", "bucc2018/{lang}-en.{split}.en")
 _FILES: dict[str, dict[str, tuple[str, ...]]] = {
     **{
