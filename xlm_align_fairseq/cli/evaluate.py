@@ -1,0 +1,129 @@
+"""Score predictions for the tasks of XTREME against gold, with bootstrap intervals, or average numbers of languages and tasks."""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from typing import Any, get_args
+
+from xlm_align_fairseq.cli.support.averages import average_report, average_table
+from xlm_align_fairseq.cli.support.writing import check_files
+from xlm_align_fairseq.signature import signature
+from xlm_align_fairseq.transfer.pairs import Quoting
+from xlm_align_fairseq.transfer.tasks import TASKS, find_task
+from xlm_align_fairseq.version import __version__
+
+RULES = ("squad", "mlqa")
+
+
+def parser() -> argparse.ArgumentParser:
+    """Build the parser of ``xlm-align evaluate``."""
+    command = argparse.ArgumentParser(prog="xlm-align evaluate", description=__doc__)
+    add = command.add_argument
+    add("--task", choices=TASKS, help="what is scored")
+    add("--gold", metavar="FILE", help="the right answers: the data as it is published, or as XTREME's evaluate.py reads them")
+    add(
+        "--predictions",
+        metavar="FILE",
+        help="predictions as XTREME's evaluate.py reads them; for bucc also candidates with scores",
+    )
+    add("--lang", metavar="LG", help="language of the texts, as de; the rules of MLQA need it")
+    add("--rules", choices=RULES, help="rules that answers are compared by (default: mlqa for the task mlqa, else squad)")
+    add(
+        "--tsv-quoting", choices=get_args(Quoting), help="of pairs: csv unquotes texts (default: csv where all lines end in CRLF)"
+    )
+    add("--threshold", type=float, metavar="X", help="score that candidates of bucc must have (default: the best on this gold)")
+    add("--samples", type=int, default=1000, metavar="N", help="bootstrap samples, drawn examples (default: %(default)s)")
+    add("--seed", type=int, default=12345, metavar="N", help="seed of the bootstrap (default: %(default)s)")
+    add("--json", action="store_true", help="print JSON (percent, not rounded) in place of the tables")
+    add(
+        "--numbers",
+        metavar="FILE.json",
+        help='average numbers instead: by task, by task and language, or for questions as {"f1": …, "exact_match": …}',
+    )
+    add("--leave-out", metavar="LG[,...]", help="languages that the means of --numbers leave out, as TyDiQA's own does with en")
+    return command
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; return the exit code.
+
+    Raises:
+        InputError: a file or a flag cannot be used.
+    """
+    command = parser()
+    args = command.parse_args(argv)
+    alone = ("task", "gold", "predictions", "lang", "rules", "tsv_quoting", "threshold")
+    given = [f"--{name.replace('_', '-')}" for name in alone if getattr(args, name) is not None]
+    if args.numbers is not None:
+        if given:
+            command.error(f"--numbers and {given[0]}: give a file of numbers alone, or --task, --gold and --predictions")
+        averages = average_report(args.numbers, args.leave_out.split(",") if args.leave_out else [])
+        print(json.dumps(averages, indent=2, ensure_ascii=False) if args.json else average_table(averages))
+        return 0
+    if args.leave_out is not None:
+        command.error("--leave-out is of --numbers; leave it out, or give --numbers")
+    if missing := [f"--{name}" for name in ("task", "gold", "predictions") if getattr(args, name) is None]:
+        command.error(f"{' and '.join(missing)} missing: give --task, --gold and --predictions, or --numbers")
+    check_files([args.gold, args.predictions])
+    report = _report(args)
+    for note in report["notes"]:
+        print(f"note: {note}", file=sys.stderr)
+    print(json.dumps(report, indent=2, ensure_ascii=False) if args.json else _table(report))
+    return 0
+
+
+def _report(args: argparse.Namespace) -> dict[str, Any]:
+    """Score, and gather what is printed, in percent."""
+    from xlm_align_fairseq.transfer.score_files import MEANINGS, Options, score_files
+
+    task = find_task(args.task)
+    options = Options(args.lang, args.rules, args.tsv_quoting, args.threshold)
+    scored = score_files(task, args.gold, args.predictions, options)
+    values, intervals = scored.table.values(), scored.table.intervals(args.samples, args.seed)
+    meanings = MEANINGS.get(task.name) or MEANINGS[task.kind]
+    label = {
+        "task": task.name,
+        **({} if args.lang is None else {"lang": args.lang}),
+        **scored.label,
+        scored.table.unit.replace(" ", "_"): len(scored.table.rows),
+        "samples": args.samples,
+        "seed": args.seed,
+        "version": __version__,
+    }
+    return {
+        "format": "xlm-align-evaluate.1",
+        "signature": signature(label),
+        "task": task.name,
+        "gold": args.gold,
+        "predictions": args.predictions,
+        "examples": len(scored.table.rows),
+        "unit": scored.table.unit,
+        "scores": {
+            name: {"value": value, "interval": list(intervals[name]), "meaning": meanings.get(name, "")}
+            for name, value in values.items()
+        },
+        "number": task.number,
+        **scored.numbers,
+        "counts": scored.table.sums(),
+        "types": {kind: {**table.values(), **table.sums()} for kind, table in scored.types.items()},
+        "notes": scored.notes,
+    }
+
+
+def _table(report: dict[str, Any]) -> str:
+    lines = [f"{report['task']}: {report['examples']} {report['unit']}"]
+    if "threshold" in report:
+        lines[0] += f", threshold {report['threshold']:.8g}"
+    lines.append(f"{'score':16}  {'%':>6}  {'95 % interval':>16}")
+    for name, score in report["scores"].items():
+        low, high = score["interval"]
+        lines.append(f"{name:16}  {score['value']:6.2f}  {f'[{low:.2f}, {high:.2f}]':>16}  {score['meaning']}".rstrip())
+    if report["types"]:
+        lines += ["", f"{'type':16}  {'F1 %':>6}  precision %  recall %     gold  predicted  correct"]
+    for kind, row in report["types"].items():
+        lines.append(
+            f"{kind:16}  {row['f1']:6.2f}  {row['precision']:11.2f}  {row['recall']:8.2f}"
+            f"  {row['gold']:7.0f}  {row['predicted']:9.0f}  {row['correct']:7.0f}"
+        )
+    return "\n".join([*lines, "", report["signature"]])

@@ -1,0 +1,81 @@
+from .layout import data_files, languages, prediction_file
+from .pairs import Pair, PairFile, check_classes, read_class_lines, read_pairs, write_classes
+from .question_scores import score_answers
+from .questions import Answer, Question, QuestionFile, check_answers, check_ids, read_answers, read_questions, write_answers
+from .retrieval_files import (
+    Candidate,
+    Identified,
+    read_candidates,
+    read_id_pairs,
+    read_identified,
+    read_indices,
+    read_translations,
+    write_id_pairs,
+    write_indices,
+)
+from .retrieval_scores import best_threshold, nearest, score_id_pairs, score_indices
+from .score_files import Options, Scored, score_files
+from .scores import ScoreTable, score_classes
+from .tag_checks import check_tags, read_predictions, read_tag_lines, unknown_tags
+from .tag_scores import f1_by_type, score_ner, score_pos
+from .tags import TaggedFile, TaggedSentence, read_tagged, write_tags
+from .tasks import AVERAGES, NER, TASKS, UPOS, Task, answers_number, average, find_task, language_mean
+
+__all__ = [
+    "AVERAGES",
+    "NER",
+    "TASKS",
+    "UPOS",
+    "Answer",
+    "Candidate",
+    "Identified",
+    "Options",
+    "Pair",
+    "PairFile",
+    "Question",
+    "QuestionFile",
+    "ScoreTable",
+    "Scored",
+    "TaggedFile",
+    "TaggedSentence",
+    "Task",
+    "answers_number",
+    "average",
+    "best_threshold",
+    "check_answers",
+    "check_classes",
+    "check_ids",
+    "check_tags",
+    "data_files",
+    "f1_by_type",
+    "find_task",
+    "language_mean",
+    "languages",
+    "nearest",
+    "prediction_file",
+    "read_answers",
+    "read_candidates",
+    "read_class_lines",
+    "read_id_pairs",
+    "read_identified",
+    "read_indices",
+    "read_pairs",
+    "read_predictions",
+    "read_questions",
+    "read_tag_lines",
+    "read_tagged",
+    "read_translations",
+    "score_answers",
+    "score_classes",
+    "score_files",
+    "score_id_pairs",
+    "score_indices",
+    "score_ner",
+    "score_pos",
+    "unknown_tags",
+    "write_answers",
+    "write_classes",
+    "write_id_pairs",
+    "write_indices",
+    "write_tags",
+]
