@@ -64,7 +64,7 @@ def test_files_are_short_and_few_lie_loose():
     assert sorted(path.name for path in PACKAGE.iterdir() if path.is_file()) == LOOSE
 
 
-ROOMS = ["aligner", "alignment", "bitext", "convert", "em", "encoder", "links", "model", "pictures", "text"]
+ROOMS = ["aligner", "alignment", "bitext", "convert", "em", "encoder", "links", "model", "pictures", "text", "transfer"]
 
 
 @pytest.mark.parametrize("room", ["", *ROOMS])
