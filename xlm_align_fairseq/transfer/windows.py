@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import NamedTuple
 
 import numpy as np
@@ -40,5 +41,5 @@ def judging_windows(length: int, limit: int) -> list[Window]:
     spans = side_windows(length, limit)
     judges = most_central(length, spans)  # ascending
     edges = np.searchsorted(judges, np.arange(len(spans) + 1)).tolist()
-    cores = zip(edges[:-1], edges[1:], strict=True)
-    return [Window(*span, *core) for span, core in zip(spans, cores, strict=True) if core[0] < core[1]]
+    cores = zip(spans, itertools.pairwise(edges), strict=True)
+    return [Window(*span, *core) for span, core in cores if core[0] < core[1]]

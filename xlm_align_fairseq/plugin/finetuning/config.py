@@ -24,8 +24,8 @@ class TokenLabelingConfig(FairseqDataclass):
     window: int = field(
         default=128,
         metadata={
-            "help": "longest sequence in pieces, <s> and </s> included; a longer sentence is read in half-overlapping windows, each"
-            " word is judged where it has most context"
+            "help": "longest sequence in pieces, <s> and </s> included; a longer sentence is read in half-overlapping windows,"
+            " each word is judged where it has most context"
         },
     )
     autocast: ChoiceEnum(list(AUTOCAST)) = field(  # type: ignore[valid-type]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -25,7 +25,8 @@ UNKNOWN_TAG = -1  # target of a word whose tag training lacks
 NO_PIECE = -100  # target of a piece that begins no word, or is judged in another window
 
 
-class Flat(NamedTuple):
+@dataclasses.dataclass(frozen=True)
+class Flat:
     """Arrays of different lengths in one: that of item n is `values[ends[n]:ends[n + 1]]`."""
 
     values: np.ndarray
@@ -38,7 +39,7 @@ class Flat(NamedTuple):
         values = np.concatenate(arrays) if arrays else np.zeros(0, np.int64)
         return cls(values, np.concatenate([[0], np.cumsum(lengths)]))
 
-    def __getitem__(self, n) -> np.ndarray:
+    def __getitem__(self, n: int) -> np.ndarray:
         return self.values[self.ends[n] : self.ends[n + 1]]
 
 
@@ -86,6 +87,8 @@ class TagDataset(FairseqDataset):
         n_windowed = 0
         for (words, _), gold in zip(file.sentences, file.gold(), strict=True):
             items = word_sequences(encode_words(words, pieces, counts), window)
+            if not items:
+                continue
             ids = np.fromiter((number.get(tag, UNKNOWN_TAG) for tag in gold), np.int64, len(gold))
             ends = np.cumsum([len(item.first) for item in items])
             tokens += [item.tokens for item in items]

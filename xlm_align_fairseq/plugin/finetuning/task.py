@@ -72,7 +72,7 @@ class TokenLabelingTask(FairseqTask):
         tags = tags_of(file)
         cold_start = ColdStart.read(origin, None, origin == restored)
         model = cold_start.model
-        settings = Settings(TASK, tags, _window(cfg.window, model.config.max_positions))
+        settings = Settings("token_labeling", tags, _window(cfg.window, model.config.max_positions))
         _check_run(Path(cfg.save_dir), settings)
         logger.info(f"{cfg.data}: {len(tags)} tags: {' '.join(tags)}")
         pieces = PieceEncoder(model.sentencepiece, model.vocabulary)
