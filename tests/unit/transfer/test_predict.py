@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from xlm_align_fairseq.encoder.states import padded
 from xlm_align_fairseq.errors import InputError
 from xlm_align_fairseq.model.directory import write_model
+from xlm_align_fairseq.model.record import load_encoder
 from xlm_align_fairseq.transfer import predict
 from xlm_align_fairseq.transfer.encode import encode_words, word_sequences
 from xlm_align_fairseq.transfer.heads import TagHead
@@ -22,12 +23,17 @@ TAGS = ("A", "B", "C", "O")
 
 
 @pytest.fixture
-def run(tmp_path, make_model, randomised):
-    """Write a run: a model directory, the head in its checkpoint, the settings."""
-    write_model(tmp_path, make_model(heads=()))
+def run(tmp_path, make_model, randomised, batch):
+    """Write a run: a model directory, the head in its checkpoint, the settings; all tags are about as probable."""
+    model = make_model(heads=())
+    write_model(tmp_path, model)
+    head = randomised(TagHead(32, len(TAGS)), 4)
+    with torch.no_grad():
+        states = load_encoder(model)(batch)[batch != 1]
+        head.out.bias -= head(states).mean(0)
     path = tmp_path / "model.pt"
     content = torch.load(path, weights_only=True)
-    content["model"] |= randomised(TagHead(32, len(TAGS)), 4).state_dict(prefix="head.")
+    content["model"] |= head.state_dict(prefix="head.")
     torch.save(content, path)
     write_settings(tmp_path, Settings("token_labeling", TAGS, 40))
     return tmp_path
