@@ -26,10 +26,8 @@ from xlm_align_fairseq.aligner.windows import (
     Window,
     far_share,
     monotone_path,
-    most_central,
     plan_windows,
     segment_length,
-    side_windows,
 )
 from xlm_align_fairseq.alignment.config import AlignerConfig
 from xlm_align_fairseq.alignment.extraction import mutual_argmax
@@ -39,6 +37,7 @@ from xlm_align_fairseq.encoder.network import Encoder, PointerHead
 from xlm_align_fairseq.encoder.sequences import LAYOUTS, Sides, length_mask, sequence
 from xlm_align_fairseq.encoder.states import States, buckets, padded
 from xlm_align_fairseq.encoder.vocabulary import Vocabulary
+from xlm_align_fairseq.encoder.windows import most_central, side_windows
 
 CELLS = 1 << 16  # of the similarity matrices in one extraction batch
 

@@ -39,21 +39,6 @@ def segment_length(n_source: int, n_target: int) -> int:
     return max(SEGMENT, -(-max(n_source, n_target) // MOST_SEGMENTS))
 
 
-def side_windows(length: int, limit: int) -> list[tuple[int, int]]:
-    """Return (begin, end) of the half-overlapping windows, `limit` pieces long at most, that cover one side."""
-    if length <= limit:
-        return [(0, length)]
-    step = max(1, limit // 2)
-    begins = [*range(0, length - limit, step), length - limit]
-    return [(begin, begin + limit) for begin in begins]
-
-
-def most_central(length: int, windows: list[tuple[int, int]]) -> np.ndarray:
-    """Return, for each piece, the index of the window with the nearest centre: (length,) int64."""
-    middles = np.array([(begin + end) / 2 for begin, end in windows])
-    return np.searchsorted((middles[1:] + middles[:-1]) / 2, np.arange(length) + 0.5)
-
-
 def monotone_path(similarity: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Find the monotone path from the first to the last cell along which the similarities are largest.
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from xlm_align_fairseq.alignment.config import AlignerConfig
 from xlm_align_fairseq.convert.open import open_model
+from xlm_align_fairseq.encoder.network import Encoder
 from xlm_align_fairseq.encoder.vocabulary import Vocabulary
 from xlm_align_fairseq.errors import InputError
 from xlm_align_fairseq.model import directory
@@ -33,19 +34,19 @@ class ColdStart:
     goes_on: bool = False
 
     @classmethod
-    def read(cls, path: str, vocabulary: Vocabulary, goes_on: bool = False) -> ColdStart:
+    def read(cls, path: str, vocabulary: Vocabulary | None, goes_on: bool = False) -> ColdStart:
         """Read a model directory and check that the data was binarised with its dictionary.
 
         Args:
             path: a model directory, or a checkpoint in one.
-            vocabulary: vocabulary of the data.
+            vocabulary: vocabulary of the data; `None` where the data is text.
             goes_on: the run resumes from this checkpoint (--restore-file), which may be its own.
 
         Raises:
             InputError: something is missing in the directory, or the dictionaries differ.
         """
         model = open_model(path)
-        if model.vocabulary != vocabulary:
+        if vocabulary is not None and model.vocabulary != vocabulary:
             raise InputError(
                 f"--cold-start {path} has a dictionary of {len(model.vocabulary)} pieces, the data another one of "
                 f"{len(vocabulary)}: binarise with the dictionary of the cold start"
@@ -70,7 +71,16 @@ class ColdStart:
         model.load_state_dict(state, strict=True)
         if not self.model.head("pointer"):
             model.pointer.start_from_similarity(model.encoder.last_norm)
-        logger.info(f"cold start from {self.path}: {self.model.parameters():,} parameters")
+        self._say(self.model.parameters())
+
+    def fill_encoder(self, encoder: Encoder) -> None:
+        """Load the weights of the encoder alone, for a model that has other heads."""
+        tensors = self.model.head("encoder")
+        encoder.load_state_dict({key: value.float() for key, value in tensors.items()}, strict=True)
+        self._say(sum(value.numel() for value in tensors.values()))
+
+    def _say(self, parameters: int) -> None:
+        logger.info(f"cold start from {self.path}: {parameters:,} parameters")
         self.model.state.clear()  # the model has them now
 
     def write_companions(self, save_dir: Path, aligner: AlignerConfig) -> None:

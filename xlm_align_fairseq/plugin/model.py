@@ -59,7 +59,9 @@ class XlmAlignModel(BaseFairseqModel):
 
     @classmethod
     def build_model(cls, cfg, task):
-        return cls(EncoderConfig.from_flags(cfg, len(task.dictionary)))
+        config = EncoderConfig.from_flags(cfg, len(task.dictionary))
+        make = getattr(task, "fine_tuned", None)  # tasks of fine-tuning have a head of their own
+        return make(config) if make else cls(config)
 
     def forward(
         self,

@@ -21,6 +21,7 @@ def apply():
     allow_checkpoints()
     checkpoints.apply()
     refuse_silent_launches()
+    let_data_be_a_file()
     if not torch.cuda.is_available():
         allow_cpu_distributed()
 
@@ -83,6 +84,21 @@ def check_launch(flags, devices):
             f"--distributed-world-size {size}: fairseq starts a process for each GPU and there is none, so nothing would be"
             f" trained; start {size} with: torchrun --nproc-per-node {size} --no-python fairseq-train … (with the same flags)"
         )
+
+
+def let_data_be_a_file():
+    """Let the data of a task be a file: fairseq lists it as a directory, for sets of validation that no flag names."""
+    from fairseq.data import data_utils
+
+    original = data_utils._find_extra_valid_paths
+    if hasattr(original, "takes_files"):
+        return
+
+    def find(dataset_path):
+        return set() if os.path.isfile(dataset_path) else original(dataset_path)
+
+    vars(find)["takes_files"] = True
+    data_utils._find_extra_valid_paths = find
 
 
 def allow_cpu_distributed():

@@ -1,4 +1,4 @@
-"""Transfer between languages: the files of XTREME's tasks and of their kinds, and the scores of what was predicted for them."""
+"""Transfer between languages: fine-tuned models in use, the files of XTREME's tasks and their scores. It needs no fairseq."""
 
 import lazy_loader
 

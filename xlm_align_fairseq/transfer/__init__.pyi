@@ -1,5 +1,8 @@
+from .encode import PieceCounts, WordPieces, WordSequence, encode_words, word_sequences
+from .heads import TagHead
 from .layout import data_files, languages, prediction_file
 from .pairs import Pair, PairFile, check_classes, read_class_lines, read_pairs, write_classes
+from .predict import Transfer
 from .question_scores import score_answers
 from .questions import Answer, Question, QuestionFile, check_answers, check_ids, read_answers, read_questions, write_answers
 from .retrieval_files import (
@@ -16,10 +19,12 @@ from .retrieval_files import (
 from .retrieval_scores import best_threshold, nearest, score_id_pairs, score_indices
 from .score_files import Options, Scored, score_files
 from .scores import ScoreTable, score_classes
+from .settings import Settings, read_settings, write_settings
 from .tag_checks import check_tags, read_predictions, read_tag_lines, unknown_tags
 from .tag_scores import f1_by_type, score_ner, score_pos
 from .tags import TaggedFile, TaggedSentence, read_tagged, write_tags
 from .tasks import AVERAGES, NER, TASKS, UPOS, Task, answers_number, average, find_task, language_mean
+from .windows import Window, judging_windows
 
 __all__ = [
     "AVERAGES",
@@ -32,13 +37,20 @@ __all__ = [
     "Options",
     "Pair",
     "PairFile",
+    "PieceCounts",
     "Question",
     "QuestionFile",
     "ScoreTable",
     "Scored",
+    "Settings",
+    "TagHead",
     "TaggedFile",
     "TaggedSentence",
     "Task",
+    "Transfer",
+    "Window",
+    "WordPieces",
+    "WordSequence",
     "answers_number",
     "average",
     "best_threshold",
@@ -47,8 +59,10 @@ __all__ = [
     "check_ids",
     "check_tags",
     "data_files",
+    "encode_words",
     "f1_by_type",
     "find_task",
+    "judging_windows",
     "language_mean",
     "languages",
     "nearest",
@@ -62,6 +76,7 @@ __all__ = [
     "read_pairs",
     "read_predictions",
     "read_questions",
+    "read_settings",
     "read_tag_lines",
     "read_tagged",
     "read_translations",
@@ -73,9 +88,11 @@ __all__ = [
     "score_ner",
     "score_pos",
     "unknown_tags",
+    "word_sequences",
     "write_answers",
     "write_classes",
     "write_id_pairs",
     "write_indices",
+    "write_settings",
     "write_tags",
 ]

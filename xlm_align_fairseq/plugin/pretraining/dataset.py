@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 import torch
 from fairseq.data import FairseqDataset
-from fairseq.data.data_utils_fast import batch_by_size_vec
 
 from xlm_align_fairseq.bitext.corpus import Corpus
 from xlm_align_fairseq.encoder.sequences import sequence
 from xlm_align_fairseq.encoder.vocabulary import PAD
 from xlm_align_fairseq.errors import InputError
+from xlm_align_fairseq.plugin.batching import all_in_batches
 from xlm_align_fairseq.plugin.pretraining.masking import mask_pieces, rng
 
 logger = logging.getLogger(__name__)
@@ -147,21 +147,11 @@ class BitextDataset(FairseqDataset):
     def batch_by_size(self, indices, max_tokens=None, max_sentences=None, required_batch_size_multiple=1):
         """Form batches of pairs by tokens, each followed by its monolingual blocks; every pair is in one.
 
-        fairseq's own function leaves out the last pairs, the longest, where they make no multiple: here multiples are a
-        preference. A pair over `max_tokens` is a batch of its own.
+        A pair over `max_tokens` is a batch of its own.
         """
-        limits = {
-            "--max-tokens": max_tokens,
-            "--batch-size": max_sentences,
-            "--required-batch-size-multiple": required_batch_size_multiple,
-        }
-        for flag, limit in limits.items():
-            if limit is not None and limit < 1:
-                raise InputError(f"{flag} {limit}: allowed are 1 and more")
         sizes = self.sizes[indices]
         most = int(max_tokens) if max_tokens is not None else -1
-        shown = np.minimum(sizes, most) if most > 0 else sizes  # two of `most` tokens are too many: each stands alone
-        batches = batch_by_size_vec(indices, shown, most, max_sentences or -1, required_batch_size_multiple)
+        batches = all_in_batches(indices, sizes, max_tokens, max_sentences, required_batch_size_multiple)
         self._tell(indices, len(batches), int((sizes > most).sum()) if most > 0 else 0, most)
         n_blocks = self.config.mono_tokens // self.config.block if self.mono else 0
         if not n_blocks:

@@ -113,7 +113,8 @@ class TrainingIterator(EpochBatchIterator):
             ranks = self._ranks(self.epoch)
             end = self._read(len(ranks[0]), self._update_freq(self.epoch))
             left = sum(index < len(self.dataset) for rank in ranks for batch in rank[end:] for index in batch)
-            logger.info(f"epoch {self.epoch}: {left} pairs of the last batches are left out, as --skip-remainder-batch says")
+            what = getattr(self.dataset, "what", "pairs")
+            logger.info(f"epoch {self.epoch}: {left} {what} of the last batches are left out, as --skip-remainder-batch says")
         return iterator
 
     def ordered_batches(self, epoch, fix_batches_to_gpus, shuffle):

@@ -1,0 +1,1 @@
+"""Fine-tuning on the text of a task: the tags of words."""
