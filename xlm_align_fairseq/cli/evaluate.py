@@ -1,4 +1,8 @@
-"""Score predictions for the tasks of XTREME against gold, with bootstrap intervals, or average numbers of languages and tasks."""
+"""Evaluate fine-tuned models in other languages, score predictions for the tasks of XTREME against gold, or average numbers.
+
+Three ways: --model and --data predict tags of words and score them; --gold and --predictions score a file, without a model;
+--numbers averages numbers of languages and tasks. Scores have bootstrap intervals.
+"""
 
 import argparse
 import json
@@ -14,11 +18,18 @@ from xlm_align_fairseq.transfer.tasks import TASKS, find_task
 from xlm_align_fairseq.version import __version__
 
 RULES = ("squad", "mlqa")
+EXAMPLES = """examples:
+  xlm-align evaluate --task pos --model runs/1 runs/2 runs/3 --data de.tsv ja.tsv --lang de,ja --out predictions
+  xlm-align evaluate --task ner --model runs/1 --data download --split dev --json
+  xlm-align evaluate --task pos --gold dev-de.tsv --predictions predictions/udpos/dev-de.tsv
+"""
 
 
 def parser() -> argparse.ArgumentParser:
     """Build the parser of ``xlm-align evaluate``."""
-    command = argparse.ArgumentParser(prog="xlm-align evaluate", description=__doc__)
+    command = argparse.ArgumentParser(
+        prog="xlm-align evaluate", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, epilog=EXAMPLES
+    )
     add = command.add_argument
     add("--task", choices=TASKS, help="what is scored")
     add("--gold", metavar="FILE", help="the right answers: the data as it is published, or as XTREME's evaluate.py reads them")
@@ -27,7 +38,12 @@ def parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help="predictions as XTREME's evaluate.py reads them; for bucc also candidates with scores",
     )
-    add("--lang", metavar="LG", help="language of the texts, as de; the rules of MLQA need it")
+    add(
+        "--lang",
+        metavar="LG[,...]",
+        help="language of the texts, as de (the rules of MLQA need it); with --data FILE one for each file, in their order, with"
+        " --data DIR those that are wanted (default: all that it has)",
+    )
     add("--rules", choices=RULES, help="rules that answers are compared by (default: mlqa for the task mlqa, else squad)")
     add(
         "--tsv-quoting", choices=get_args(Quoting), help="of pairs: csv unquotes texts (default: csv where all lines end in CRLF)"
@@ -36,6 +52,18 @@ def parser() -> argparse.ArgumentParser:
     add("--samples", type=int, default=1000, metavar="N", help="bootstrap samples, drawn examples (default: %(default)s)")
     add("--seed", type=int, default=12345, metavar="N", help="seed of the bootstrap (default: %(default)s)")
     add("--json", action="store_true", help="print JSON (percent, not rounded) in place of the tables")
+    models = command.add_argument_group("with a model")
+    add_model = models.add_argument
+    add_model("--model", nargs="+", metavar="RUN", help="runs of --task token_labeling; of several, as seeds, the mean is scored")
+    add_model("--against", nargs="+", metavar="RUN", help="other runs: how much better those of --model are, by language")
+    add_model("--data", nargs="+", metavar="FILE|DIR", help="a file for each language, or the folder of XTREME's download")
+    add_model("--split", choices=("dev", "test"), default="test", help="which files of DIR (default: %(default)s)")
+    add_model(
+        "--out", metavar="DIR", help="where predictions go, as XTREME's evaluate.py reads them; of several models in 1, 2, …"
+    )
+    add_model("--quiet", action="store_true", help="no progress bar")
+    add_model("--device", default="auto", help="cpu, cuda, cuda:1 … (default: a GPU if there is one)")
+    add_model("--batch-tokens", type=int, metavar="N", help="pieces of a batch, padding included (default: 2048, GPU: 32768)")
     add(
         "--numbers",
         metavar="FILE.json",
@@ -53,7 +81,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     command = parser()
     args = command.parse_args(argv)
-    alone = ("task", "gold", "predictions", "lang", "rules", "tsv_quoting", "threshold")
+    alone = ("task", "gold", "predictions", "lang", "rules", "tsv_quoting", "threshold", "model", "against", "data", "out")
     given = [f"--{name.replace('_', '-')}" for name in alone if getattr(args, name) is not None]
     if args.numbers is not None:
         if given:
@@ -63,6 +91,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     if args.leave_out is not None:
         command.error("--leave-out is of --numbers; leave it out, or give --numbers")
+    if args.model is not None:
+        return _with_models(command, args)
+    if unused := [f"--{name}" for name in ("against", "data", "out") if getattr(args, name) is not None]:
+        command.error(f"{unused[0]} is of --model; leave it out, or give --model RUN")
     if missing := [f"--{name}" for name in ("task", "gold", "predictions") if getattr(args, name) is None]:
         command.error(f"{' and '.join(missing)} missing: give --task, --gold and --predictions, or --numbers")
     check_files([args.gold, args.predictions])
@@ -70,6 +102,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     for note in report["notes"]:
         print(f"note: {note}", file=sys.stderr)
     print(json.dumps(report, indent=2, ensure_ascii=False) if args.json else _table(report))
+    return 0
+
+
+def _with_models(command: argparse.ArgumentParser, args: argparse.Namespace) -> int:
+    if missing := [f"--{name}" for name in ("task", "data") if getattr(args, name) is None]:
+        command.error(f"{' and '.join(missing)} missing: --model needs --task and --data")
+    for name in ("gold", "predictions", "rules", "tsv_quoting", "threshold"):
+        if getattr(args, name) is not None:
+            command.error(f"--{name.replace('_', '-')} changes nothing with --model; leave it out")
+    from xlm_align_fairseq.cli.support.evaluation import evaluation_report, evaluation_table
+
+    report = evaluation_report(args)
+    for note in report["notes"]:
+        print(f"note: {note}", file=sys.stderr)
+    print(json.dumps(report, indent=2, ensure_ascii=False) if args.json else evaluation_table(report))
     return 0
 
 

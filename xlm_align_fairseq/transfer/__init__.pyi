@@ -1,4 +1,5 @@
 from .encode import PieceCounts, WordPieces, WordSequence, encode_words, word_sequences
+from .evaluation import Difference, Found, Scores, evaluate_tags, files_of
 from .heads import TagHead
 from .layout import data_files, languages, prediction_file
 from .pairs import Pair, PairFile, check_classes, read_class_lines, read_pairs, write_classes
@@ -33,6 +34,8 @@ __all__ = [
     "UPOS",
     "Answer",
     "Candidate",
+    "Difference",
+    "Found",
     "Identified",
     "Options",
     "Pair",
@@ -42,6 +45,7 @@ __all__ = [
     "QuestionFile",
     "ScoreTable",
     "Scored",
+    "Scores",
     "Settings",
     "TagHead",
     "TaggedFile",
@@ -60,7 +64,9 @@ __all__ = [
     "check_tags",
     "data_files",
     "encode_words",
+    "evaluate_tags",
     "f1_by_type",
+    "files_of",
     "find_task",
     "judging_windows",
     "language_mean",

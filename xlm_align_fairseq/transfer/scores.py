@@ -51,8 +51,12 @@ class ScoreTable:
         Raises:
             InputError: no examples, fewer than one sample, or a negative seed.
         """
+        return {name: percentile_interval(drawn) for name, drawn in self.draws(samples, seed).items()}
+
+    def draws(self, samples: int, seed: int) -> dict[str, Floats]:
+        """Return each measure, in percent, of every drawn corpus, (samples,); arguments and errors as those of `intervals`."""
         drawn = np.concatenate(list(draw_sums(self.rows, samples, seed, self.unit)))
-        return {name: percentile_interval(measure(drawn)) for name, measure in self.measures.items()}
+        return {name: measure(drawn) for name, measure in self.measures.items()}
 
 
 def share(above: int, below: int) -> Measure:

@@ -1,0 +1,127 @@
+"""`xlm-align evaluate --model`: a fine-tuned run on files of several languages."""
+
+import json
+import random
+import sys
+from pathlib import Path
+
+import pytest
+from world import USER_DIR, run
+
+from xlm_align_fairseq import Transfer
+from xlm_align_fairseq.cli.main import main as xlm_align
+from xlm_align_fairseq.transfer.tags import read_tagged
+
+FAIRSEQ_TRAIN = Path(sys.executable).with_name("fairseq-train")
+WORDS = ["das", "Haus", "ist", "klein", "the", "house", "is", "small", "10", "000", ".", ",", "!", "Er", "sieht", "she", "sees"]
+
+
+def tag(word):
+    return "NUM" if word.isdigit() else "PUNCT" if not word.isalnum() else "PROPN" if word[0].isupper() else "NOUN"
+
+
+def write(path, sentences, seed, tags=True):
+    draw = random.Random(seed)
+    rows = [draw.choices(WORDS, k=draw.randrange(1, 12)) for _ in range(sentences)]
+    lines = ["".join(f"{word}\t{tag(word)}\n" if tags else f"{word}\n" for word in row) for row in rows]
+    path.parent.mkdir(exist_ok=True, parents=True)
+    path.write_text("\n".join(lines), "utf-8")
+
+
+@pytest.fixture(scope="module")
+def runs(world, tmp_path_factory):
+    """Two runs: one of 60 updates, one that hardly learned; and files as XTREME's download script leaves them."""
+    directory = tmp_path_factory.mktemp("runs")
+    write(directory / "train.tsv", 200, 1)
+    for name, rate in (("good", "3e-3"), ("bad", "1e-7")):
+        run(
+            [
+                *[FAIRSEQ_TRAIN, directory / "train.tsv", "--user-dir", USER_DIR, "--cpu", "--task", "token_labeling"],
+                *["--criterion", "token_labeling", "--arch", "xlm_align_tiny", "--cold-start", world / "model"],
+                *["--optimizer", "adam", "--lr-scheduler", "fixed", "--lr", rate, "--batch-size", "16", "--num-workers", "0"],
+                *["--max-update", "60", "--disable-validation", "--no-epoch-checkpoints", "--save-dir", directory / name],
+            ]
+        )
+    write(directory / "download" / "udpos" / "dev-de.tsv", 30, 2)
+    write(directory / "download" / "udpos" / "dev-ja.tsv", 30, 3)
+    write(directory / "download" / "udpos" / "test-de.tsv", 30, 4, tags=False)
+    return directory
+
+
+def evaluate(capsys, *flags):
+    code = xlm_align(["evaluate", "--quiet", "--device", "cpu", *map(str, flags)])
+    return code, *capsys.readouterr()
+
+
+def test_a_folder_is_scored_by_language_and_predictions_score_the_same(runs, tmp_path, capsys):
+    flags = ["--task", "pos", "--model", runs / "good", "--data", runs / "download", "--split", "dev", "--out", tmp_path]
+    code, out, err = evaluate(capsys, *flags, "--json")
+    assert (code, err) == (0, "")
+    report = json.loads(out)
+    assert list(report["scores"]) == ["de", "ja", "mean"]
+    assert report["scores"]["de"]["accuracy"]["value"] > 65  # the most frequent tag has 59
+    mean = sum(report["scores"][lang]["f1"]["value"] for lang in ("de", "ja")) / 2
+    assert report["scores"]["mean"]["f1"]["value"] == pytest.approx(mean)
+    assert "lang:de+ja|f1:runs-of-one-tag" in report["signature"]
+    for lang in ("de", "ja"):
+        gold, written = runs / "download" / "udpos" / f"dev-{lang}.tsv", tmp_path / "udpos" / f"dev-{lang}.tsv"
+        code, out, _ = evaluate(capsys, "--task", "pos", "--gold", gold, "--predictions", written, "--json")
+        for name in ("accuracy", "f1"):
+            assert json.loads(out)["scores"][name]["value"] == pytest.approx(report["scores"][lang][name]["value"])
+        words = [sentence.words for sentence in read_tagged(gold).sentences]
+        assert [line for line in written.read_text().split("\n") if line] == [
+            tag for tags in Transfer.load(runs / "good", "cpu").predict(words) for tag in tags
+        ]
+    assert report["files"]["de"]["words"] == read_tagged(runs / "download" / "udpos" / "dev-de.tsv").n_words
+
+
+def test_a_file_without_tags_is_predicted_and_not_scored(runs, tmp_path, capsys):
+    code, out, err = evaluate(
+        capsys, "--task", "pos", "--model", runs / "good", "--data", runs / "download", "--lang", "de", "--out", tmp_path
+    )
+    assert code == 0
+    assert "not scored: de" in out
+    assert "words without tags, predicted and not scored" in err
+    data = (runs / "download" / "udpos" / "test-de.tsv").read_text().split("\n")
+    written = (tmp_path / "udpos" / "test-de.tsv").read_text().split("\n")
+    assert [bool(line) for line in written] == [bool(line) for line in data]
+
+
+def test_several_models_against_others(runs, tmp_path, capsys):
+    de = runs / "download" / "udpos" / "dev-de.tsv"
+    flags = ["--task", "pos", "--data", de, "--lang", "de", "--model", runs / "good", runs / "good", "--out", tmp_path]
+    code, out, _ = evaluate(capsys, *flags, "--against", runs / "bad", "--json")
+    assert code == 0
+    report = json.loads(out)
+    score, difference = (report[key]["de"]["accuracy"] for key in ("scores", "differences"))
+    assert score["deviation"] == 0
+    assert len(score["each"]) == 2
+    assert difference["claimed"]
+    assert 0 < difference["interval"][0] <= difference["value"] <= difference["interval"][1]
+    assert (tmp_path / "1" / "udpos" / "test-de.tsv").read_bytes() == (tmp_path / "2" / "udpos" / "test-de.tsv").read_bytes()
+    code, out, _ = evaluate(capsys, *flags, "--against", runs / "bad")
+    assert "± 0.00 [" in out
+    assert "minus 1 others, points; * where the interval excludes 0" in out
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (
+            ["--task", "ner", "--data", "train.tsv", "--lang", "en"],
+            "has the tags NOUN, NUM, PROPN, PUNCT; allowed for --task ner are B-LOC, ",
+        ),
+        (["--task", "xnli"], "--task xnli: with --model allowed are pos, ner"),
+        (["--task", "pos", "--gold", "x"], "--gold changes nothing with --model; leave it out"),
+        (["--task", "pos", "--lang", "ro"], "dev-ro.tsv: no such file; it has dev files of pos in de, ja"),
+    ],
+)
+def test_what_cannot_be_is_refused(runs, capsys, flags, said):
+    flags = [runs / flag if flag == "train.tsv" else flag for flag in flags]
+    with_model = ["--model", runs / "good", "--data", runs / "download", "--split", "dev"]
+    try:
+        code, _, err = evaluate(capsys, *with_model, *flags)
+    except SystemExit as error:
+        code, err = error.code, capsys.readouterr().err
+    assert code == 2
+    assert said in err

@@ -1,0 +1,125 @@
+"""What `xlm-align evaluate --model` reports: predictions of fine-tuned models, scored by language."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from xlm_align_fairseq.errors import InputError
+from xlm_align_fairseq.signature import signature
+from xlm_align_fairseq.transfer.evaluation import MEAN, Found, Scores, check_model, evaluate_tags, files_of
+from xlm_align_fairseq.transfer.predict import Transfer
+from xlm_align_fairseq.transfer.tasks import Task, find_task
+from xlm_align_fairseq.version import __version__
+
+MEASURES = {"pos": ("accuracy", "f1"), "ner": ("f1", "precision", "recall", "strict_f1")}
+MEANINGS = {
+    "pos": "accuracy of words; f1 of runs of one tag: XTREME's F1 of POS, not to be compared with accuracy",
+    "ner": "f1, precision, recall of spans, as XTREME; strict_f1 of IOB2, where all spans begin with B-",
+}
+
+
+def evaluation_report(args: argparse.Namespace) -> dict[str, Any]:
+    """Predict, write predictions, score; return all of it in percent and points.
+
+    Args:
+        args: the parsed flags of `xlm-align evaluate`.
+
+    Raises:
+        InputError: a flag, a file or a model cannot be used.
+    """
+    task = find_task(args.task)
+    if task.name not in MEASURES:
+        raise InputError(f"--task {task.name}: with --model allowed are {', '.join(MEASURES)}; score other tasks by --gold")
+    files = files_of(task, args.data, [lang for lang in (args.lang or "").split(",") if lang], args.split)
+    ours = _predictions(args, task, files, args.model, args.out)
+    scores = Scores(ours, MEASURES[task.name], args.samples, args.seed)
+    report: dict[str, Any] = {
+        "format": "xlm-align-evaluation.1",
+        "signature": signature(_label(args, task, scores)),
+        "task": task.name,
+        "meaning": MEANINGS[task.name],
+        "models": args.model,
+        "files": {lang: _file(found) for lang, found in ours[0].items()},
+        "scores": {lang: {name: _number(scores, lang, name) for name in MEASURES[task.name]} for lang in scores.languages},
+        "notes": list(dict.fromkeys(note for model in ours for found in model.values() for note in found.notes)),
+    }
+    if args.against:
+        others = Scores(_predictions(args, task, files, args.against, None), MEASURES[task.name], args.samples, args.seed)
+        report["against"] = args.against
+        report["differences"] = {
+            lang: {name: _difference(scores, others, lang, name) for name in MEASURES[task.name]} for lang in scores.languages
+        }
+    return report
+
+
+def _predictions(
+    args: argparse.Namespace, task: Task, files: Mapping[str, str], models: Sequence[str], out: str | None
+) -> list[dict[str, Found]]:
+    found = []
+    for number, path in enumerate(models, 1):
+        transfer = Transfer.load(path, args.device, args.batch_tokens)
+        check_model(transfer, path, task)
+        folder = None if out is None else Path(out, str(number)) if len(models) > 1 else Path(out)
+        found.append(evaluate_tags(transfer, task, files, folder, args.split, args.quiet))
+    return found
+
+
+def _label(args: argparse.Namespace, task: Task, scores: Scores) -> dict[str, Any]:
+    return {
+        "task": task.name,
+        "lang": "+".join(lang for lang in scores.languages if lang != MEAN) or "none",
+        "f1": "runs-of-one-tag" if task.name == "pos" else "spans",
+        "seqeval": version("seqeval"),
+        "models": len(args.model),
+        **({"against": len(args.against)} if args.against else {}),
+        "samples": args.samples,
+        "seed": args.seed,
+        "version": __version__,
+    }
+
+
+def _file(found: Found) -> dict[str, Any]:
+    counted = {"path": found.path, "sentences": found.sentences, "words": found.words}
+    return {**counted, "unknown_pieces": 100 * found.unknown, "scored": found.table is not None}
+
+
+def _number(scores: Scores, lang: str, measure: str) -> dict[str, Any]:
+    each, interval = scores.values(lang, measure), list(scores.interval(lang, measure))
+    return {"value": scores.mean(lang, measure), "interval": interval, "deviation": scores.deviation(lang, measure), "each": each}
+
+
+def _difference(scores: Scores, others: Scores, lang: str, measure: str) -> dict[str, Any]:
+    found = scores.minus(others, lang, measure)
+    return {"value": found.value, "interval": list(found.interval), "claimed": found.claimed}
+
+
+def evaluation_table(report: Mapping[str, Any]) -> str:
+    """Return the report as text: a line for each language, and for their mean."""
+    models, measures = len(report["models"]), MEASURES[report["task"]]
+    lines = [f"{report['task']}: {models} model{'s' * (models > 1)}; {report['meaning']}"]
+    if report["scores"]:
+        lines.append(f"{'language':9} {'sentences':>9} {'unknown %':>9}  " + "".join(f"{name + ' %':<32}" for name in measures))
+    for lang, row in report["scores"].items():
+        file = report["files"].get(lang)
+        counted = f"{file['sentences']:>9} {file['unknown_pieces']:>9.2f}" if file else " " * 19
+        lines.append(f"{lang:9} {counted}  " + "".join(f"{_cell(row[name], models):<32}" for name in measures).rstrip())
+    if "differences" in report:
+        lines += ["", f"minus {len(report['against'])} others, points; * where the interval excludes 0"]
+        lines += [
+            f"{lang:9} {'':19}  "
+            + "".join(f"{_cell(row[name], 1) + ' *' * row[name]['claimed']:<32}" for name in measures).rstrip()
+            for lang, row in report["differences"].items()
+        ]
+    unscored = [lang for lang, file in report["files"].items() if not file["scored"]]
+    lines += [f"not scored: {', '.join(unscored)}"] if unscored else []
+    return "\n".join([*lines, "", report["signature"]])
+
+
+def _cell(number: Mapping[str, Any], models: int) -> str:
+    low, high = number["interval"]
+    deviation = f" ± {number['deviation']:.2f}" if models > 1 else ""
+    return f"{number['value']:.2f}{deviation} [{low:.2f}, {high:.2f}]"
