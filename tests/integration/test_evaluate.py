@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 from world import USER_DIR, run
 
 from xlm_align_fairseq import Transfer
@@ -125,3 +126,27 @@ def test_what_cannot_be_is_refused(runs, capsys, flags, said):
         code, err = error.code, capsys.readouterr().err
     assert code == 2
     assert said in err
+
+
+def test_transformers_gives_the_same_tags(runs, tmp_path, capsys):
+    transformers = pytest.importorskip("transformers")
+    assert xlm_align(["convert", str(runs / "good"), "--to", "hf", str(tmp_path / "hf")]) == 0
+    assert "head: 4 tags, for AutoModelForTokenClassification" in capsys.readouterr().out
+    theirs = transformers.AutoModelForTokenClassification.from_pretrained(tmp_path / "hf").eval()
+    tokenizer = transformers.AutoTokenizer.from_pretrained(tmp_path / "hf")
+    sentences = [sentence.words for sentence in read_tagged(runs / "download" / "udpos" / "dev-de.tsv").sentences]
+    sentences.append(["Ünknown", "\u200e", "wörd", "日本"])
+    for words, tags in zip(sentences, Transfer.load(runs / "good", "cpu").predict(sentences), strict=True):
+        encoded = tokenizer(words, is_split_into_words=True, return_tensors="pt")
+        places = encoded.word_ids()
+        with torch.inference_mode():
+            best = theirs(**encoded).logits[0].argmax(1).tolist()
+        found = {word: theirs.config.id2label[best[n]] for n, word in reversed(list(enumerate(places))) if word is not None}
+        assert [found.get(n, tag) for n, tag in enumerate(tags)] == tags  # a word without pieces has none there
+
+
+def test_a_head_is_not_lost_silently(runs, tmp_path, capsys):
+    assert xlm_align(["convert", str(runs / "good"), "--to", "fairseq", str(tmp_path / "encoder")]) == 0
+    assert "head: 4 tags, left out" in capsys.readouterr().out
+    assert xlm_align(["convert", str(runs / "good"), "--average", "1", "--to", "hf", str(tmp_path / "hf")]) == 2
+    assert "was fine-tuned, and heads are not averaged" in capsys.readouterr().err

@@ -14,6 +14,7 @@ from xlm_align_fairseq.errors import InputError
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from xlm_align_fairseq.convert.hugging_face import Classifier
     from xlm_align_fairseq.model.record import Model
 
 
@@ -82,6 +83,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     if args.average is not None and args.source is None:
         raise InputError(f"--average {args.average} with --from {args.source_kind}: give the directory of a training run")
+    classifier = _classifier(args)
     if args.average is None:
         model = open_model(args.source, args.source_kind)
     else:
@@ -99,9 +101,24 @@ def main(argv: Sequence[str] | None = None) -> int:
         model = trim.expand(model, open_model(args.expand_from))
     if args.half:
         model.state = _halved(model.state)
-    _write(model, out, args.out_kind)
+    _write(model, out, args.out_kind, classifier)
     print(_summary(model, out, args))
+    if classifier:
+        use = "for AutoModelForTokenClassification" if args.out_kind == "hf" else "left out"
+        print(f"head: {len(classifier.labels)} tags, {use}")
     return 0
+
+
+def _classifier(args: argparse.Namespace) -> "Classifier | None":
+    """Return the head of a fine-tuned run."""
+    if args.source is None or args.source_kind == "hf" or args.source_kind in WORDS:
+        return None
+    from xlm_align_fairseq.transfer.predict import read_classifier
+
+    classifier = read_classifier(args.source)
+    if classifier and args.average is not None:
+        raise InputError(f"--average {args.average}: {args.source} was fine-tuned, and heads are not averaged; leave it out")
+    return classifier
 
 
 def _ship(args: argparse.Namespace, out: Path) -> int:
@@ -146,11 +163,11 @@ def _aligner(model: "Model", args: argparse.Namespace):
     return aligner
 
 
-def _write(model: "Model", out: Path, kind: str) -> None:
+def _write(model: "Model", out: Path, kind: str, classifier: "Classifier | None") -> None:
     if kind == "hf":
         from xlm_align_fairseq.convert import hugging_face
 
-        hugging_face.write(out, model)
+        hugging_face.write(out, model, classifier)
     else:
         from xlm_align_fairseq.model.directory import write_model
 

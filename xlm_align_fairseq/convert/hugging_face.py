@@ -37,6 +37,15 @@ CARD = "README.md"  # Hugging Face shows it as the model card
 SOURCES = (WEIGHTS, f"{WEIGHTS}.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json")
 
 
+@dataclasses.dataclass(frozen=True)
+class Classifier:
+    """Hold the head of a fine-tuned model: labels in the order of its rows, weight (labels, width) and bias (labels,)."""
+
+    labels: tuple[str, ...]
+    weight: Tensor
+    bias: Tensor
+
+
 class Index(BaseModel):
     """What we read of an index of shards: the file that each tensor is in."""
 
@@ -142,15 +151,16 @@ def read(directory: Path) -> Model:
         raise InputError(f"{directory}: {error}") from error
 
 
-def write(directory: Path, model: Model) -> None:
+def write(directory: Path, model: Model, classifier: Classifier | None = None) -> None:
     """Write a Hugging Face directory of the architecture that the encoder came from.
 
-    The tokenizer gives the ids of the model. Pointer head and aligner configuration go into files of their own.
+    The tokenizer gives the ids of the model. Pointer head and aligner configuration go into files of their own; with a
+    classifier of tags it is a model for token classification, without an LM head.
 
     Raises:
         InputError: no tokenizer of Hugging Face gives these ids; nothing is written then.
     """
-    text = json.dumps(_settings(model), indent=2, sort_keys=True) + "\n"
+    text = json.dumps(_settings(model, classifier), indent=2, sort_keys=True) + "\n"
     others = [
         directory / name for name in (*SOURCES, POINTER)
     ]  # of a model that stood here before: they would be read with this one
@@ -162,14 +172,19 @@ def write(directory: Path, model: Model) -> None:
             write_atomically(directory / CARD, lambda file: file.write(model.card.encode()))
         if pointer := model.head("pointer"):
             _save(directory / POINTER, pointer)
-        _save(directory / WEIGHTS, _their_state(model))
+        _save(directory / WEIGHTS, _their_state(model, classifier))
 
 
-def _settings(model: Model) -> dict[str, Any]:
-    kind, config = KINDS[model.hf_architecture], model.config
+def _settings(model: Model, classifier: Classifier | None) -> dict[str, Any]:
+    kind, config, labels = KINDS[model.hf_architecture], model.config, {}
+    ending = "ForMaskedLM" if model.head("lm_head") else "Model"
+    if classifier:
+        ending, names = "ForTokenClassification", dict(enumerate(classifier.labels))
+        labels = {"id2label": names, "label2id": {name: n for n, name in names.items()}}
     return {
         "model_type": model.hf_architecture,
-        "architectures": [kind.class_name + ("ForMaskedLM" if model.head("lm_head") else "Model")],
+        "architectures": [kind.class_name + ending],
+        **labels,
         **{key: getattr(config, field) for key, field in SIZES.items()},
         **FIXED,
         "vocab_size": config.vocabulary,
@@ -221,10 +236,10 @@ def _rename(theirs: Mapping[str, Tensor], kind: Kind, vocabulary: int) -> dict[s
     return state
 
 
-def _their_state(model: Model) -> dict[str, Tensor]:
+def _their_state(model: Model, classifier: Classifier | None) -> dict[str, Tensor]:
     kind, state = KINDS[model.hf_architecture], model.state
-    head = model.head("lm_head")
-    prefix = kind.prefix if head else ""
+    head = {} if classifier else model.head("lm_head")
+    prefix = kind.prefix if head or classifier else ""
     table = state["encoder.embed_positions.weight"]
     theirs = {
         "embeddings.word_embeddings.weight": state["encoder.embed_tokens.weight"],
@@ -242,6 +257,9 @@ def _their_state(model: Model) -> dict[str, Tensor]:
         for part in ("weight", "bias"):
             if (tensor := head.get(f"{ours}.{part}" if ours else part)) is not None:
                 theirs[f"{name}.{part}"] = tensor
+    if classifier:
+        like = state["encoder.embed_tokens.weight"].dtype
+        theirs |= {"classifier.weight": classifier.weight.to(like), "classifier.bias": classifier.bias.to(like)}
     return theirs
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from xlm_align_fairseq.convert.hugging_face import Classifier
 from xlm_align_fairseq.convert.open import identify
 from xlm_align_fairseq.encoder.network import Encoder
 from xlm_align_fairseq.encoder.pieces import PieceEncoder
@@ -24,7 +25,7 @@ from xlm_align_fairseq.system.device import default_batch_tokens, lower_precisio
 from xlm_align_fairseq.system.memory import release_freed_memory
 from xlm_align_fairseq.transfer.encode import PieceCounts, WordSequence, encode_words, word_sequences
 from xlm_align_fairseq.transfer.heads import TagHead
-from xlm_align_fairseq.transfer.settings import Settings, read_settings
+from xlm_align_fairseq.transfer.settings import FILE_NAME, Settings, read_settings
 
 CHUNK_PIECES = 1 << 16  # that are read, sorted by length and encoded together
 PREFIX = "head."  # of the head's tensors in a checkpoint
@@ -146,6 +147,24 @@ class Transfer:
         with torch.inference_mode(), lower_precision(self.encoder.device, self.autocast):
             logits = self.head(states.layers[last][torch.from_numpy(places).to(self.encoder.device)])
         return [self.settings.labels[n] for n in logits.argmax(-1).tolist()]
+
+
+def read_classifier(path: Path | str) -> Classifier | None:
+    """Return the head of a fine-tuned run, as other programs take it; `None` if the path is none.
+
+    Args:
+        path: the directory of a run, or a checkpoint in it.
+
+    Raises:
+        InputError: the path cannot be read, or its files do not belong together.
+    """
+    kind, weights = identify(path)
+    if kind != "fairseq" or not (weights.parent / FILE_NAME).is_file():
+        return None
+    settings, content = read_settings(weights.parent), load_checkpoint(weights)
+    width = read_model(weights, content).config.width
+    out = _load_head(weights, content["model"], width, len(settings.labels)).out
+    return Classifier(settings.labels, out.weight.detach(), out.bias.detach())
 
 
 def _chunks(sequences: Iterator[WordSequence]) -> Iterator[list[WordSequence]]:

@@ -107,6 +107,24 @@ def test_write(tmp_path, architecture, heads, make_model, batch, vocabulary):
 
 @pytest.mark.parametrize("heads", [(), ("lm_head", "pointer")])
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_a_classifier_of_tags(tmp_path, architecture, heads, make_model, batch):
+    model = make_model(architecture, heads)
+    labels = ("NOUN", "VERB", "O")
+    classifier = hugging_face.Classifier(labels, torch.randn(3, model.config.width), torch.randn(3))
+    hugging_face.write(tmp_path, model, classifier)
+    theirs, report = transformers.AutoModelForTokenClassification.from_pretrained(tmp_path, output_loading_info=True)
+    assert not any(report[kind] for kind in ("missing_keys", "unexpected_keys", "mismatched_keys"))
+    assert theirs.config.id2label == dict(enumerate(labels))
+    assert theirs.config.label2id == {label: n for n, label in enumerate(labels)}
+    with torch.inference_mode():
+        ours = load_encoder(model)(batch) @ classifier.weight.T + classifier.bias
+        logits = theirs.eval()(input_ids=batch, attention_mask=(batch != 1).long()).logits
+    there = batch != 1
+    torch.testing.assert_close(logits[there], ours[there], atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize("heads", [(), ("lm_head", "pointer")])
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_round_trip_loses_nothing(tmp_path, architecture, heads, make_model):
     model = make_model(architecture, heads)
     for row in (0, 1):  # never read
