@@ -102,7 +102,9 @@ def evaluation_table(report: Mapping[str, Any]) -> str:
     models, measures = len(report["models"]), MEASURES[report["task"]]
     lines = [f"{report['task']}: {models} model{'s' * (models > 1)}; {report['meaning']}"]
     if report["scores"]:
-        lines.append(f"{'language':9} {'sentences':>9} {'unknown %':>9}  " + "".join(f"{name + ' %':<32}" for name in measures))
+        lines.append(
+            f"{'language':9} {'sentences':>9} {'unknown %':>9}  " + "".join(f"{name + ' %':<32}" for name in measures).rstrip()
+        )
     for lang, row in report["scores"].items():
         file = report["files"].get(lang)
         counted = f"{file['sentences']:>9} {file['unknown_pieces']:>9.2f}" if file else " " * 19
