@@ -150,3 +150,5 @@ def test_a_head_is_not_lost_silently(runs, tmp_path, capsys):
     assert "head: 4 tags, left out" in capsys.readouterr().out
     assert xlm_align(["convert", str(runs / "good"), "--average", "1", "--to", "hf", str(tmp_path / "hf")]) == 2
     assert "was fine-tuned, and heads are not averaged" in capsys.readouterr().err
+    assert xlm_align(["convert", "--to", "shipped", str(runs / "good"), str(tmp_path / "x.safetensors")]) == 2
+    assert "was fine-tuned, and the file has no head" in capsys.readouterr().err

@@ -134,6 +134,8 @@ def _ship(args: argparse.Namespace, out: Path) -> int:
     from xlm_align_fairseq.convert import shipped
     from xlm_align_fairseq.convert.open import open_model
 
+    if _classifier(args):
+        raise InputError(f"{args.source} was fine-tuned, and the file has no head: give the run that it was fine-tuned from")
     model = open_model(args.source, args.source_kind)
     model.aligner = _aligner(model, args)
     shipped.write(out, model)

@@ -18,6 +18,7 @@ from xlm_align_fairseq.transfer.tasks import TASKS, find_task
 from xlm_align_fairseq.version import __version__
 
 RULES = ("squad", "mlqa")
+OF_MODELS = ("against", "data", "split", "out", "device", "batch_tokens")  # flags that change nothing without --model
 EXAMPLES = """examples:
   xlm-align evaluate --task pos --model runs/1 runs/2 runs/3 --data de.tsv ja.tsv --lang de,ja --out predictions
   xlm-align evaluate --task ner --model runs/1 --data download --split dev --json
@@ -57,12 +58,12 @@ def parser() -> argparse.ArgumentParser:
     add_model("--model", nargs="+", metavar="RUN", help="runs of --task token_labeling; of several, as seeds, the mean is scored")
     add_model("--against", nargs="+", metavar="RUN", help="other runs: how much better those of --model are, by language")
     add_model("--data", nargs="+", metavar="FILE|DIR", help="a file for each language, or the folder of XTREME's download")
-    add_model("--split", choices=("dev", "test"), default="test", help="which files of DIR (default: %(default)s)")
+    add_model("--split", choices=("dev", "test"), help="which files of DIR (default: test)")
     add_model(
         "--out", metavar="DIR", help="where predictions go, as XTREME's evaluate.py reads them; of several models in 1, 2, …"
     )
     add_model("--quiet", action="store_true", help="no progress bar")
-    add_model("--device", default="auto", help="cpu, cuda, cuda:1 … (default: a GPU if there is one)")
+    add_model("--device", help="cpu, cuda, cuda:1 … (default: a GPU if there is one)")
     add_model("--batch-tokens", type=int, metavar="N", help="pieces of a batch, padding included (default: 2048, GPU: 32768)")
     add(
         "--numbers",
@@ -81,7 +82,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     command = parser()
     args = command.parse_args(argv)
-    alone = ("task", "gold", "predictions", "lang", "rules", "tsv_quoting", "threshold", "model", "against", "data", "out")
+    alone = ("task", "gold", "predictions", "lang", "rules", "tsv_quoting", "threshold", "model", *OF_MODELS)
     given = [f"--{name.replace('_', '-')}" for name in alone if getattr(args, name) is not None]
     if args.numbers is not None:
         if given:
@@ -93,7 +94,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         command.error("--leave-out is of --numbers; leave it out, or give --numbers")
     if args.model is not None:
         return _with_models(command, args)
-    if unused := [f"--{name}" for name in ("against", "data", "out") if getattr(args, name) is not None]:
+    if unused := [f"--{name.replace('_', '-')}" for name in OF_MODELS if getattr(args, name) is not None]:
         command.error(f"{unused[0]} is of --model; leave it out, or give --model RUN")
     if missing := [f"--{name}" for name in ("task", "gold", "predictions") if getattr(args, name) is None]:
         command.error(f"{' and '.join(missing)} missing: give --task, --gold and --predictions, or --numbers")

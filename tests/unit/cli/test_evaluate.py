@@ -191,3 +191,12 @@ def test_numbers_that_cannot_be_averaged(content, said, tmp_path):
         return
     with pytest.raises(InputError, match=said):
         evaluate.main(["--numbers", "n.json"])
+
+
+@pytest.mark.parametrize(
+    "flag", [["--data", "x"], ["--split", "dev"], ["--device", "cpu"], ["--batch-tokens", "9"], ["--out", "x"]]
+)
+def test_flags_of_models_are_refused_without_one(flag, capsys):
+    with pytest.raises(SystemExit):
+        evaluate.main(["--task", "pos", "--gold", "pos", "--predictions", "pos.pred", *flag])
+    assert f"{flag[0]} is of --model; leave it out, or give --model RUN" in capsys.readouterr().err

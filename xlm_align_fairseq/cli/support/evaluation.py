@@ -34,7 +34,7 @@ def evaluation_report(args: argparse.Namespace) -> dict[str, Any]:
     task = find_task(args.task)
     if task.name not in MEASURES:
         raise InputError(f"--task {task.name}: with --model allowed are {', '.join(MEASURES)}; score other tasks by --gold")
-    files = files_of(task, args.data, [lang for lang in (args.lang or "").split(",") if lang], args.split)
+    files = files_of(task, args.data, [lang for lang in (args.lang or "").split(",") if lang], args.split or "test")
     ours = _predictions(args, task, files, args.model, args.out)
     scores = Scores(ours, MEASURES[task.name], args.samples, args.seed)
     report: dict[str, Any] = {
@@ -61,10 +61,10 @@ def _predictions(
 ) -> list[dict[str, Found]]:
     found = []
     for number, path in enumerate(models, 1):
-        transfer = Transfer.load(path, args.device, args.batch_tokens)
+        transfer = Transfer.load(path, args.device or "auto", args.batch_tokens)
         check_model(transfer, path, task)
         folder = None if out is None else Path(out, str(number)) if len(models) > 1 else Path(out)
-        found.append(evaluate_tags(transfer, task, files, folder, args.split, args.quiet))
+        found.append(evaluate_tags(transfer, task, files, folder, args.split or "test", args.quiet))
     return found
 
 
