@@ -50,7 +50,8 @@ def runs(world, tmp_path_factory):
 
 
 def evaluate(capsys, *flags):
-    code = xlm_align(["evaluate", "--quiet", "--device", "cpu", *map(str, flags)])
+    where = ["--quiet", "--device", "cpu"] if "--model" in flags else []
+    code = xlm_align(["evaluate", *where, *map(str, flags)])
     return code, *capsys.readouterr()
 
 
