@@ -3,16 +3,16 @@
 import logging
 from pathlib import Path
 
-import torch
 from fairseq.data import Dictionary
 from fairseq.distributed import utils as distributed_utils
-from fairseq.tasks import FairseqTask, register_task
+from fairseq.tasks import register_task
 
 from xlm_align_fairseq.encoder.pieces import PieceEncoder, PieceFiles
 from xlm_align_fairseq.encoder.vocabulary import SPECIALS, Vocabulary
 from xlm_align_fairseq.errors import InputError
 from xlm_align_fairseq.model.directory import CHECKPOINTS, DICTIONARY, SENTENCEPIECE
 from xlm_align_fairseq.plugin import patches
+from xlm_align_fairseq.plugin.base_task import BaseTask, on_cpu, restored_file
 from xlm_align_fairseq.plugin.cold_start import ColdStart, beside
 from xlm_align_fairseq.plugin.finetuning.config import TokenLabelingConfig
 from xlm_align_fairseq.plugin.finetuning.criterion import TokenLabelingCriterion
@@ -20,8 +20,7 @@ from xlm_align_fairseq.plugin.finetuning.dataset import TagDataset, tags_of
 from xlm_align_fairseq.plugin.finetuning.model import FineTunedModel
 from xlm_align_fairseq.plugin.pretraining.config import AUTOCAST, plain
 from xlm_align_fairseq.plugin.pretraining.iterator import TrainingIterator
-from xlm_align_fairseq.system.device import lower_precision
-from xlm_align_fairseq.system.memory import keep_freed_memory, release_freed_memory
+from xlm_align_fairseq.system.memory import keep_freed_memory
 from xlm_align_fairseq.transfer.heads import TagHead
 from xlm_align_fairseq.transfer.settings import FILE_NAME, SHORTEST_WINDOW, Settings, read_settings, write_settings
 from xlm_align_fairseq.transfer.tags import read_tagged
@@ -29,11 +28,10 @@ from xlm_align_fairseq.transfer.tags import read_tagged
 logger = logging.getLogger(__name__)
 
 TASK, TRAIN = "token_labeling", "train"
-RELEASE_EVERY = 50  # updates on the CPU after which freed memory is given back
 
 
 @register_task(TASK, dataclass=TokenLabelingConfig)
-class TokenLabelingTask(FairseqTask):
+class TokenLabelingTask(BaseTask):
     cfg: TokenLabelingConfig
 
     def __init__(self, cfg, vocabulary, pieces, settings, file=None, cold_start=None):
@@ -41,12 +39,6 @@ class TokenLabelingTask(FairseqTask):
         self.dictionary = _dictionary(vocabulary)
         self.pieces, self.settings, self.file, self.cold_start = pieces, settings, file, cold_start
         self.autocast_dtype = AUTOCAST[plain(cfg.autocast)]
-
-    @classmethod
-    def add_args(cls, parser):
-        """Patch fairseq and declare the flags; fairseq calls this once a command line names the task."""
-        patches.apply()
-        super().add_args(parser)
 
     @classmethod
     def setup_task(cls, cfg, **kwargs):
@@ -57,11 +49,9 @@ class TokenLabelingTask(FairseqTask):
             files = PieceFiles.read(directory / DICTIONARY, directory / SENTENCEPIECE)
             pieces = PieceEncoder(files.sentencepiece, files.vocabulary)
             return cls(cfg, files.vocabulary, pieces, read_settings(directory))
-        if _on_cpu(cfg):
+        if on_cpu(cfg):
             keep_freed_memory()
-        restored = cfg.restore_file if cfg.restore_file != "checkpoint_last.pt" else None
-        if restored and not Path(restored).is_file():
-            raise InputError(f"--restore-file {restored}: no such file; fairseq would start from random weights")
+        restored = restored_file(cfg)
         origin = cfg.cold_start or beside(restored) or beside(cfg.finetune_from_model)
         if not origin:
             raise InputError(
@@ -122,10 +112,6 @@ class TokenLabelingTask(FairseqTask):
         self.file = None if training else self.file  # the data set has all of it
 
     def get_batch_iterator(self, dataset, *args, **kwargs):
-        """Make the iterator; without workers, disable the thread that collates ahead: it can abort the process at exit."""
-        if kwargs.get("num_workers", 0) == 0:
-            kwargs["data_buffer_size"] = 0
-        kwargs["max_positions"] = self.settings.window  # fairseq's is not above --max-tokens, and leaves longer ones out
         iterator = super().get_batch_iterator(dataset, *args, **kwargs)
         if dataset is not self.datasets.get(TRAIN):
             return iterator
@@ -133,25 +119,6 @@ class TokenLabelingTask(FairseqTask):
 
     def max_positions(self):
         return self.settings.window
-
-    @property
-    def source_dictionary(self):
-        return self.dictionary
-
-    @property
-    def target_dictionary(self):
-        return self.dictionary
-
-    # steps
-
-    def autocast(self):
-        """Return the context in which the model computes."""
-        return lower_precision("cpu" if _on_cpu(self.cfg) else "cuda", self.autocast_dtype)  # None keeps fairseq's own --amp
-
-    def optimizer_step(self, optimizer, model, update_num):
-        super().optimizer_step(optimizer, model, update_num)
-        if _on_cpu(self.cfg) and (update_num + 1) % RELEASE_EVERY == 0:
-            release_freed_memory()
 
 
 def _dictionary(vocabulary: Vocabulary) -> Dictionary:
@@ -181,7 +148,3 @@ def _check_run(save_dir: Path, settings: Settings) -> None:
             f"--save-dir {save_dir} has a run with the tags {' '.join(before.labels)} and --window {before.window}; these are"
             f" {' '.join(settings.labels)} and {settings.window}: give another --save-dir, or what that run was trained on"
         )
-
-
-def _on_cpu(cfg):
-    return cfg.cpu or not torch.cuda.is_available()

@@ -5,10 +5,9 @@ import logging
 from pathlib import Path
 
 import numpy as np
-import torch
 from fairseq.distributed import utils as distributed_utils
 from fairseq.logging import metrics
-from fairseq.tasks import FairseqTask, register_task
+from fairseq.tasks import register_task
 from fairseq.utils import move_to_cuda
 
 from xlm_align_fairseq.alignment.config import AlignerConfig
@@ -23,6 +22,7 @@ from xlm_align_fairseq.encoder.sequences import WordMarks
 from xlm_align_fairseq.encoder.vocabulary import Vocabulary
 from xlm_align_fairseq.errors import InputError
 from xlm_align_fairseq.plugin import patches
+from xlm_align_fairseq.plugin.base_task import BaseTask, on_cpu, restored_file
 from xlm_align_fairseq.plugin.cold_start import ColdStart, beside
 from xlm_align_fairseq.plugin.model import XlmAlignModel
 from xlm_align_fairseq.plugin.pretraining import splits  # a module: it may be half done when this one runs
@@ -36,12 +36,9 @@ from xlm_align_fairseq.plugin.pretraining.config import (
 from xlm_align_fairseq.plugin.pretraining.criterion import PointerAlignmentCriterion
 from xlm_align_fairseq.plugin.pretraining.gold_validation import GoldValidation
 from xlm_align_fairseq.plugin.pretraining.iterator import TrainingIterator
-from xlm_align_fairseq.system.device import lower_precision
-from xlm_align_fairseq.system.memory import keep_freed_memory, release_freed_memory
+from xlm_align_fairseq.system.memory import keep_freed_memory
 
 logger = logging.getLogger(__name__)
-
-RELEASE_EVERY = 50  # updates on the CPU after which freed memory is given back
 
 
 @dataclasses.dataclass
@@ -56,7 +53,7 @@ class Training:
 
 
 @register_task("denoising_word_alignment", dataclass=DenoisingWordAlignmentConfig)
-class DenoisingWordAlignmentTask(FairseqTask):
+class DenoisingWordAlignmentTask(BaseTask):
     cfg: DenoisingWordAlignmentConfig
 
     def __init__(self, cfg, dictionary, cold_start, aligner_config, evidence=None):
@@ -73,21 +70,13 @@ class DenoisingWordAlignmentTask(FairseqTask):
         self.longest = cfg.max_positions  # pieces of a sequence; `build_model` lowers it to what the encoder reads
 
     @classmethod
-    def add_args(cls, parser):
-        """Patch fairseq and declare the flags; fairseq calls this once a command line names the task."""
-        patches.apply()
-        super().add_args(parser)
-
-    @classmethod
     def setup_task(cls, cfg, **kwargs):
         """Check the flags, read the dictionary, and use the aligner configuration of the cold start."""
         patches.apply()  # a configuration may name the task without a command line
         check_flags(cfg)
-        if _on_cpu(cfg):
+        if on_cpu(cfg):
             keep_freed_memory()
-        restored = cfg.restore_file if cfg.restore_file != "checkpoint_last.pt" else None
-        if restored and not Path(restored).is_file() and not kwargs.get("from_checkpoint"):
-            raise InputError(f"--restore-file {restored}: no such file; fairseq would start from random weights")
+        restored = restored_file(cfg, must_exist=not kwargs.get("from_checkpoint"))
         dictionary = splits.shared_dictionary(cfg.data)
         origin = cfg.cold_start or beside(restored) or beside(cfg.finetune_from_model)
         cold_start = ColdStart.read(origin, Vocabulary(dictionary.symbols[4:]), origin == restored) if origin else None
@@ -189,10 +178,6 @@ class DenoisingWordAlignmentTask(FairseqTask):
             logger.info(f"{directory} has no labels for all of {split}: its pointer loss is measured on self-labels")
 
     def get_batch_iterator(self, dataset, *args, **kwargs):
-        """Make the iterator; without workers, disable the thread that collates ahead: it can abort the process at exit."""
-        if kwargs.get("num_workers", 0) == 0:
-            kwargs["data_buffer_size"] = 0
-        kwargs["max_positions"] = self.longest  # fairseq's is not above --max-tokens, and leaves longer pairs out
         iterator = super().get_batch_iterator(dataset, *args, **kwargs)
         if dataset is not self.datasets.get(SPLIT):
             return iterator
@@ -202,19 +187,7 @@ class DenoisingWordAlignmentTask(FairseqTask):
     def max_positions(self):
         return self.longest
 
-    @property
-    def source_dictionary(self):
-        return self.dictionary
-
-    @property
-    def target_dictionary(self):
-        return self.dictionary
-
     # steps
-
-    def autocast(self):
-        """Return the context in which the model computes."""
-        return lower_precision("cpu" if _on_cpu(self.cfg) else "cuda", self.autocast_dtype)  # None keeps fairseq's own --amp
 
     def train_step(self, sample, model, criterion, optimizer, update_num, ignore_grad=False, ema_model=None):
         if sample["split"] != SPLIT:  # fairseq gives a rank without a batch one of the last validation
@@ -240,12 +213,7 @@ class DenoisingWordAlignmentTask(FairseqTask):
     def _filler(self):
         """Return a dummy batch, whose loss is ignored and whose log has the keys of any training batch."""
         batch = self._iterator.first_batch
-        return batch if _on_cpu(self.cfg) else move_to_cuda(batch)
-
-    def optimizer_step(self, optimizer, model, update_num):
-        super().optimizer_step(optimizer, model, update_num)
-        if _on_cpu(self.cfg) and (update_num + 1) % RELEASE_EVERY == 0:
-            release_freed_memory()
+        return batch if on_cpu(self.cfg) else move_to_cuda(batch)
 
     def _weights(self, model) -> EncoderAndPointer:
         return EncoderAndPointer(model.encoder, model.pointer, self.marks)
@@ -294,7 +262,3 @@ class DenoisingWordAlignmentTask(FairseqTask):
         if self.gold_validation and not criterion.training:
             for name, value in self.gold_validation.scalars().items():
                 metrics.log_scalar(name, value, round=2)
-
-
-def _on_cpu(cfg):
-    return cfg.cpu or not torch.cuda.is_available()
