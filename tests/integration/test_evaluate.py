@@ -11,6 +11,7 @@ from world import USER_DIR, run
 
 from xlm_align_fairseq import Transfer
 from xlm_align_fairseq.cli.main import main as xlm_align
+from xlm_align_fairseq.transfer.pairs import read_pairs
 from xlm_align_fairseq.transfer.tags import read_tagged
 
 FAIRSEQ_TRAIN = Path(sys.executable).with_name("fairseq-train")
@@ -29,6 +30,14 @@ def write(path, sentences, seed, tags=True):
     path.write_text("\n".join(lines), "utf-8")
 
 
+def write_pairs(path, pairs, seed, end, classes=True):
+    draw = random.Random(seed)
+    rows = [[draw.choices(WORDS, k=draw.randrange(1, 9)) for _ in range(2)] for _ in range(pairs)]
+    columns = [[" ".join(one), " ".join(two), *([str(int(one[0] in WORDS[:8]))] if classes else [])] for one, two in rows]
+    path.parent.mkdir(exist_ok=True, parents=True)
+    path.write_bytes("".join("\t".join(row) + end for row in columns).encode())
+
+
 @pytest.fixture(scope="module")
 def runs(world, tmp_path_factory):
     """Two runs: one of 60 updates, one that hardly learned; and files as XTREME's download script leaves them."""
@@ -43,6 +52,17 @@ def runs(world, tmp_path_factory):
                 *["--max-update", "60", "--disable-validation", "--no-epoch-checkpoints", "--save-dir", directory / name],
             ]
         )
+    write_pairs(directory / "pairs.tsv", 200, 1, "\n")
+    run(
+        [
+            *[FAIRSEQ_TRAIN, directory / "pairs.tsv", "--user-dir", USER_DIR, "--cpu", "--task", "pair_classification"],
+            *["--criterion", "pair_classification", "--arch", "xlm_align_tiny", "--cold-start", world / "model"],
+            *["--optimizer", "adam", "--lr-scheduler", "fixed", "--lr", "3e-3", "--batch-size", "16", "--num-workers", "0"],
+            *["--max-update", "90", "--disable-validation", "--no-epoch-checkpoints", "--save-dir", directory / "pairs"],
+        ]
+    )
+    write_pairs(directory / "download" / "pawsx" / "dev-de.tsv", 60, 2, "\r\n")
+    write_pairs(directory / "download" / "pawsx" / "test-de.tsv", 20, 3, "\r\n", classes=False)
     write(directory / "download" / "udpos" / "dev-de.tsv", 30, 2)
     write(directory / "download" / "udpos" / "dev-ja.tsv", 30, 3)
     write(directory / "download" / "udpos" / "test-de.tsv", 30, 4, tags=False)
@@ -74,7 +94,8 @@ def test_a_folder_is_scored_by_language_and_predictions_score_the_same(runs, tmp
         assert [line for line in written.read_text().split("\n") if line] == [
             tag for tags in Transfer.load(runs / "good", "cpu").predict(words) for tag in tags
         ]
-    assert report["files"]["de"]["words"] == read_tagged(runs / "download" / "udpos" / "dev-de.tsv").n_words
+    sentences = len(read_tagged(runs / "download" / "udpos" / "dev-de.tsv").sentences)
+    assert report["files"]["de"] == report["files"]["de"] | {"examples": sentences, "unit": "sentences", "scored": True}
 
 
 def test_a_file_without_tags_is_predicted_and_not_scored(runs, tmp_path, capsys):
@@ -83,7 +104,7 @@ def test_a_file_without_tags_is_predicted_and_not_scored(runs, tmp_path, capsys)
     )
     assert code == 0
     assert "not scored: de" in out
-    assert "words without tags, predicted and not scored" in err
+    assert "sentences without answers, predicted and not scored" in err
     data = (runs / "download" / "udpos" / "test-de.tsv").read_text().split("\n")
     written = (tmp_path / "udpos" / "test-de.tsv").read_text().split("\n")
     assert [bool(line) for line in written] == [bool(line) for line in data]
@@ -113,7 +134,9 @@ def test_several_models_against_others(runs, tmp_path, capsys):
             ["--task", "ner", "--data", "train.tsv", "--lang", "en"],
             "has the tags NOUN, NUM, PROPN, PUNCT; allowed for --task ner are B-LOC, ",
         ),
-        (["--task", "xnli"], "--task xnli: with --model allowed are pos, ner"),
+        (["--task", "xnli"], "good gives tags, --task xnli asks for classes: give another run or task"),
+        (["--task", "bucc"], "--task bucc: allowed with --model are tasks of fine-tuned models; use `xlm-align retrieve`"),
+        (["--tsv-quoting", "csv"], "--tsv-quoting changes nothing in the task pos; leave it out"),
         (["--task", "pos", "--gold", "x"], "--gold changes nothing with --model; leave it out"),
         (["--task", "pos", "--lang", "ro"], "dev-ro.tsv: no such file; it has dev files of pos in de, ja"),
     ],
@@ -153,3 +176,28 @@ def test_a_head_is_not_lost_silently(runs, tmp_path, capsys):
     assert "was fine-tuned, and heads are not averaged" in capsys.readouterr().err
     assert xlm_align(["convert", "--to", "shipped", str(runs / "good"), str(tmp_path / "x.safetensors")]) == 2
     assert "was fine-tuned, and the file has no head" in capsys.readouterr().err
+
+
+def test_pairs(runs, tmp_path, capsys):
+    """The task is that of the run; predictions are as many as the data; transformers gives the same classes from text."""
+    flags = ["--model", runs / "pairs", "--data", runs / "download", "--out", tmp_path]
+    code, out, err = evaluate(capsys, *flags, "--split", "dev", "--json")
+    assert (code, err) == (0, "")
+    report = json.loads(out)
+    assert (report["task"], report["files"]["de"]["examples"], report["files"]["de"]["unit"]) == ("pawsx", 60, "pairs")
+    assert report["scores"]["de"]["accuracy"]["value"] > 65
+    gold, written = runs / "download" / "pawsx" / "dev-de.tsv", tmp_path / "pawsx" / "dev-de.tsv"
+    code, out, _ = evaluate(capsys, "--task", "pawsx", "--gold", gold, "--predictions", written, "--json")
+    assert json.loads(out)["scores"]["accuracy"]["value"] == pytest.approx(report["scores"]["de"]["accuracy"]["value"])
+    code, out, err = evaluate(capsys, *flags)
+    assert "not scored: de" in out
+    assert len((tmp_path / "pawsx" / "test-de.tsv").read_text().splitlines()) == 20
+
+    transformers = pytest.importorskip("transformers")
+    assert xlm_align(["convert", str(runs / "pairs"), "--to", "hf", str(tmp_path / "hf")]) == 0
+    assert "head: 2 classes, for AutoModelForSequenceClassification" in capsys.readouterr().out
+    pairs = [pair[:2] for pair in read_pairs(gold).pairs] + [("Ünknown “x”", "日本…"), ("", "T\x10his ½")]
+    pipe = transformers.pipeline("text-classification", str(tmp_path / "hf"), device="cpu")
+    theirs = [pipe({"text": one, "text_pair": two})["label"] for one, two in pairs]
+    assert theirs == list(Transfer.load(runs / "pairs", "cpu").predict(pairs))
+    assert len(set(theirs)) == 2

@@ -14,7 +14,7 @@ from xlm_align_fairseq.errors import InputError
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from xlm_align_fairseq.convert.hugging_face import Classifier
+    from xlm_align_fairseq.convert.hugging_face_heads import FineTuned
     from xlm_align_fairseq.model.record import Model
 
 
@@ -83,7 +83,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     if args.average is not None and args.source is None:
         raise InputError(f"--average {args.average} with --from {args.source_kind}: give the directory of a training run")
-    classifier = _classifier(args)
+    head = _fine_tuned(args)
     if args.average is None:
         model = open_model(args.source, args.source_kind)
     else:
@@ -101,24 +101,26 @@ def main(argv: Sequence[str] | None = None) -> int:
         model = trim.expand(model, open_model(args.expand_from))
     if args.half:
         model.state = _halved(model.state)
-    _write(model, out, args.out_kind, classifier)
+    _write(model, out, args.out_kind, head)
     print(_summary(model, out, args))
-    if classifier:
-        use = "for AutoModelForTokenClassification" if args.out_kind == "hf" else "left out"
-        print(f"head: {len(classifier.labels)} tags, {use}")
+    if head:
+        from xlm_align_fairseq.convert.hugging_face_heads import ENDINGS
+
+        use = f"for AutoModel{ENDINGS[head.kind]}" if args.out_kind == "hf" else "left out"
+        print(f"head: {len(head.labels)} {head.kind}, {use}")
     return 0
 
 
-def _classifier(args: argparse.Namespace) -> "Classifier | None":
+def _fine_tuned(args: argparse.Namespace) -> "FineTuned | None":
     """Return the head of a fine-tuned run."""
     if args.source is None or args.source_kind == "hf" or args.source_kind in WORDS:
         return None
-    from xlm_align_fairseq.transfer.predict import read_classifier
+    from xlm_align_fairseq.transfer.head_files import read_fine_tuned
 
-    classifier = read_classifier(args.source)
-    if classifier and args.average is not None:
+    head = read_fine_tuned(args.source)
+    if head and args.average is not None:
         raise InputError(f"--average {args.average}: {args.source} was fine-tuned, and heads are not averaged; leave it out")
-    return classifier
+    return head
 
 
 def _ship(args: argparse.Namespace, out: Path) -> int:
@@ -134,7 +136,7 @@ def _ship(args: argparse.Namespace, out: Path) -> int:
     from xlm_align_fairseq.convert import shipped
     from xlm_align_fairseq.convert.open import open_model
 
-    if _classifier(args):
+    if _fine_tuned(args):
         raise InputError(f"{args.source} was fine-tuned, and the file has no head: give the run that it was fine-tuned from")
     model = open_model(args.source, args.source_kind)
     model.aligner = _aligner(model, args)
@@ -165,11 +167,11 @@ def _aligner(model: "Model", args: argparse.Namespace):
     return aligner
 
 
-def _write(model: "Model", out: Path, kind: str, classifier: "Classifier | None") -> None:
+def _write(model: "Model", out: Path, kind: str, head: "FineTuned | None") -> None:
     if kind == "hf":
         from xlm_align_fairseq.convert import hugging_face
 
-        hugging_face.write(out, model, classifier)
+        hugging_face.write(out, model, head)
     else:
         from xlm_align_fairseq.model.directory import write_model
 

@@ -1,7 +1,7 @@
 """Evaluate fine-tuned models in other languages, score predictions for the tasks of XTREME against gold, or average numbers.
 
-Three ways: --model and --data predict tags of words and score them; --gold and --predictions score a file, without a model;
---numbers averages numbers of languages and tasks. Scores have bootstrap intervals.
+Three ways: --model and --data predict and score tags of words or classes of pairs; --gold and --predictions score a file,
+without a model; --numbers averages numbers of languages and tasks. Scores have bootstrap intervals.
 """
 
 import argparse
@@ -32,7 +32,7 @@ def parser() -> argparse.ArgumentParser:
         prog="xlm-align evaluate", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, epilog=EXAMPLES
     )
     add = command.add_argument
-    add("--task", choices=TASKS, help="what is scored")
+    add("--task", choices=TASKS, help="what is scored (default with --model: the task that has the labels of the run)")
     add("--gold", metavar="FILE", help="the right answers: the data as it is published, or as XTREME's evaluate.py reads them")
     add(
         "--predictions",
@@ -55,7 +55,7 @@ def parser() -> argparse.ArgumentParser:
     add("--json", action="store_true", help="print JSON (percent, not rounded) in place of the tables")
     models = command.add_argument_group("with a model")
     add_model = models.add_argument
-    add_model("--model", nargs="+", metavar="RUN", help="runs of --task token_labeling; of several, as seeds, the mean is scored")
+    add_model("--model", nargs="+", metavar="RUN", help="fine-tuned runs; of several, as seeds, the mean is scored")
     add_model("--against", nargs="+", metavar="RUN", help="other runs: how much better those of --model are, by language")
     add_model("--data", nargs="+", metavar="FILE|DIR", help="a file for each language, or the folder of XTREME's download")
     add_model("--split", choices=("dev", "test"), help="which files of DIR (default: test)")
@@ -107,9 +107,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _with_models(command: argparse.ArgumentParser, args: argparse.Namespace) -> int:
-    if missing := [f"--{name}" for name in ("task", "data") if getattr(args, name) is None]:
-        command.error(f"{' and '.join(missing)} missing: --model needs --task and --data")
-    for name in ("gold", "predictions", "rules", "tsv_quoting", "threshold"):
+    if args.data is None:
+        command.error("--data is missing: --model needs the files of the languages, or the folder of XTREME's download")
+    for name in ("gold", "predictions", "rules", "threshold"):
         if getattr(args, name) is not None:
             command.error(f"--{name.replace('_', '-')} changes nothing with --model; leave it out")
     from xlm_align_fairseq.cli.support.evaluation import evaluation_report, evaluation_table

@@ -19,7 +19,7 @@ from pydantic import BaseModel
 from safetensors.torch import load, load_file, save
 from torch import Tensor
 
-from xlm_align_fairseq.convert import hugging_face_tokenizer
+from xlm_align_fairseq.convert import hugging_face_heads, hugging_face_tokenizer
 from xlm_align_fairseq.encoder.network import EncoderConfig
 from xlm_align_fairseq.encoder.vocabulary import PAD
 from xlm_align_fairseq.errors import InputError
@@ -35,15 +35,6 @@ WEIGHTS = "model.safetensors"
 POINTER = "pointer.safetensors"  # own file: Hugging Face has no pointer head
 CARD = "README.md"  # Hugging Face shows it as the model card
 SOURCES = (WEIGHTS, f"{WEIGHTS}.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json")
-
-
-@dataclasses.dataclass(frozen=True)
-class Classifier:
-    """Hold the head of a fine-tuned model: labels in the order of its rows, weight (labels, width) and bias (labels,)."""
-
-    labels: tuple[str, ...]
-    weight: Tensor
-    bias: Tensor
 
 
 class Index(BaseModel):
@@ -151,16 +142,16 @@ def read(directory: Path) -> Model:
         raise InputError(f"{directory}: {error}") from error
 
 
-def write(directory: Path, model: Model, classifier: Classifier | None = None) -> None:
+def write(directory: Path, model: Model, head: hugging_face_heads.FineTuned | None = None) -> None:
     """Write a Hugging Face directory of the architecture that the encoder came from.
 
-    The tokenizer gives the ids of the model. Pointer head and aligner configuration go into files of their own; with a
-    classifier of tags it is a model for token classification, without an LM head.
+    The tokenizer gives the ids of the model. Pointer head and aligner configuration go into files of their own. With the head of
+    fine-tuning it is a model for its task, without an LM head.
 
     Raises:
         InputError: no tokenizer of Hugging Face gives these ids; nothing is written then.
     """
-    text = json.dumps(_settings(model, classifier), indent=2, sort_keys=True) + "\n"
+    text = json.dumps(_settings(model, head), indent=2, sort_keys=True) + "\n"
     others = [
         directory / name for name in (*SOURCES, POINTER)
     ]  # of a model that stood here before: they would be read with this one
@@ -172,15 +163,12 @@ def write(directory: Path, model: Model, classifier: Classifier | None = None) -
             write_atomically(directory / CARD, lambda file: file.write(model.card.encode()))
         if pointer := model.head("pointer"):
             _save(directory / POINTER, pointer)
-        _save(directory / WEIGHTS, _their_state(model, classifier))
+        _save(directory / WEIGHTS, _their_state(model, head))
 
 
-def _settings(model: Model, classifier: Classifier | None) -> dict[str, Any]:
-    kind, config, labels = KINDS[model.hf_architecture], model.config, {}
-    ending = "ForMaskedLM" if model.head("lm_head") else "Model"
-    if classifier:
-        ending, names = "ForTokenClassification", dict(enumerate(classifier.labels))
-        labels = {"id2label": names, "label2id": {name: n for n, name in names.items()}}
+def _settings(model: Model, head: hugging_face_heads.FineTuned | None) -> dict[str, Any]:
+    kind, config = KINDS[model.hf_architecture], model.config
+    ending, labels = hugging_face_heads.settings(head) if head else ("ForMaskedLM" if model.head("lm_head") else "Model", {})
     return {
         "model_type": model.hf_architecture,
         "architectures": [kind.class_name + ending],
@@ -236,10 +224,10 @@ def _rename(theirs: Mapping[str, Tensor], kind: Kind, vocabulary: int) -> dict[s
     return state
 
 
-def _their_state(model: Model, classifier: Classifier | None) -> dict[str, Tensor]:
+def _their_state(model: Model, head: hugging_face_heads.FineTuned | None) -> dict[str, Tensor]:
     kind, state = KINDS[model.hf_architecture], model.state
-    head = {} if classifier else model.head("lm_head")
-    prefix = kind.prefix if head or classifier else ""
+    lm_head = {} if head else model.head("lm_head")
+    prefix = kind.prefix if lm_head or head else ""
     table = state["encoder.embed_positions.weight"]
     theirs = {
         "embeddings.word_embeddings.weight": state["encoder.embed_tokens.weight"],
@@ -255,11 +243,11 @@ def _their_state(model: Model, classifier: Classifier | None) -> dict[str, Tenso
     theirs = {prefix + key: value for key, value in theirs.items()}
     for name, ours in kind.lm_head.items():
         for part in ("weight", "bias"):
-            if (tensor := head.get(f"{ours}.{part}" if ours else part)) is not None:
+            if (tensor := lm_head.get(f"{ours}.{part}" if ours else part)) is not None:
                 theirs[f"{name}.{part}"] = tensor
-    if classifier:
+    if head:
         like = state["encoder.embed_tokens.weight"].dtype
-        theirs |= {"classifier.weight": classifier.weight.to(like), "classifier.bias": classifier.bias.to(like)}
+        theirs |= {key: value.to(like) for key, value in hugging_face_heads.state(head, model.hf_architecture).items()}
     return theirs
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 
 import torch
+from torch import nn
 
-from xlm_align_fairseq.encoder.network import Encoder, PointerHead
+from xlm_align_fairseq.encoder.network import Encoder
 
 
-def weights_fingerprint(encoder: Encoder, layers: int, head: PointerHead | None = None) -> str:
+def weights_fingerprint(encoder: Encoder, layers: int, head: nn.Module | None = None) -> str:
     """Return the SHA-256 of weights, hexadecimal: of the embeddings, the first layers, and a head if one is given."""
     digest = hashlib.sha256(f"{encoder.config.heads} heads, epsilon {encoder.config.layer_norm_eps}".encode())
     parts = [

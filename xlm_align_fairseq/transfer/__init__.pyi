@@ -1,9 +1,11 @@
-from .encode import PieceCounts, WordPieces, WordSequence, encode_words, word_sequences
-from .evaluation import Difference, Found, Scores, evaluate_tags, files_of
-from .heads import TagHead
+from .comparison import Difference, Scores
+from .encode import PieceCounts, WordPieces, WordSequence, encode_words, pair_sequence, word_sequences
+from .evaluation import Found, check_model, evaluate, files_of, task_of
+from .examples import Examples, read_examples
+from .heads import ClassHead, TagHead, make_head
 from .layout import data_files, languages, prediction_file
 from .pairs import Pair, PairFile, check_classes, read_class_lines, read_pairs, write_classes
-from .predict import Transfer
+from .predict import ClassTransfer, TagTransfer, Transfer, settings_of
 from .question_scores import score_answers
 from .questions import Answer, Question, QuestionFile, check_answers, check_ids, read_answers, read_questions, write_answers
 from .retrieval_files import (
@@ -20,7 +22,7 @@ from .retrieval_files import (
 from .retrieval_scores import best_threshold, nearest, score_id_pairs, score_indices
 from .score_files import Options, Scored, score_files
 from .scores import ScoreTable, score_classes
-from .settings import Settings, read_settings, write_settings
+from .settings import ClassSettings, LabelSettings, Settings, TagSettings, read_settings, write_settings
 from .tag_checks import check_tags, read_predictions, read_tag_lines, unknown_tags
 from .tag_scores import f1_by_type, score_ner, score_pos
 from .tags import TaggedFile, TaggedSentence, read_tagged, write_tags
@@ -34,9 +36,14 @@ __all__ = [
     "UPOS",
     "Answer",
     "Candidate",
+    "ClassHead",
+    "ClassSettings",
+    "ClassTransfer",
     "Difference",
+    "Examples",
     "Found",
     "Identified",
+    "LabelSettings",
     "Options",
     "Pair",
     "PairFile",
@@ -48,6 +55,8 @@ __all__ = [
     "Scores",
     "Settings",
     "TagHead",
+    "TagSettings",
+    "TagTransfer",
     "TaggedFile",
     "TaggedSentence",
     "Task",
@@ -61,21 +70,25 @@ __all__ = [
     "check_answers",
     "check_classes",
     "check_ids",
+    "check_model",
     "check_tags",
     "data_files",
     "encode_words",
-    "evaluate_tags",
+    "evaluate",
     "f1_by_type",
     "files_of",
     "find_task",
     "judging_windows",
     "language_mean",
     "languages",
+    "make_head",
     "nearest",
+    "pair_sequence",
     "prediction_file",
     "read_answers",
     "read_candidates",
     "read_class_lines",
+    "read_examples",
     "read_id_pairs",
     "read_identified",
     "read_indices",
@@ -93,6 +106,8 @@ __all__ = [
     "score_indices",
     "score_ner",
     "score_pos",
+    "settings_of",
+    "task_of",
     "unknown_tags",
     "word_sequences",
     "write_answers",

@@ -1,4 +1,4 @@
-"""Encode a sentence of words as `<s> … </s>`, in windows where it is long, and say where the first piece of each word is."""
+"""Encode what fine-tuned models read: the words of a sentence, in windows where it is long, and pairs of texts."""
 
 from __future__ import annotations
 
@@ -13,17 +13,18 @@ from xlm_align_fairseq.encoder.sequences import sequence
 from xlm_align_fairseq.encoder.vocabulary import UNK
 from xlm_align_fairseq.transfer.windows import judging_windows
 
-SPECIALS = 2  # of `<s> … </s>`
+SPECIALS, PAIR_SPECIALS = 2, 4  # of `<s> … </s>`, of `<s> … </s></s> … </s>`
 LONGEST_WORD = 1 << 16  # characters of a word that are read; its first piece hardly hangs on the others
 MANY_UNKNOWN = 0.005  # share of unknown pieces from which on it is worth a warning
 
 
 @dataclasses.dataclass
 class PieceCounts:
-    """Count pieces, and those that the encoder has no row for: it reads them as `<unk>`."""
+    """Count pieces, those that the encoder has no row for, which it reads as `<unk>`, and texts that were too long for it."""
 
     pieces: int = 0
     unknown: int = 0
+    cut: int = 0
 
     @property
     def share(self) -> float:
@@ -96,3 +97,42 @@ def word_sequences(words: WordPieces, window: int) -> list[WordSequence]:
         if len(here):  # else there is the middle of a long word
             found.append(WordSequence(sequence(words.ids[begin:end]), here - begin + 1))
     return found
+
+
+def pair_sequence(
+    first: str, second: str | None, pieces: PieceEncoder, window: int, counts: PieceCounts | None = None
+) -> np.ndarray:
+    """Return `<s> A </s></s> B </s>`, or `<s> A </s>`: (L,) int64. What does not fit is cut off, of the longer text first.
+
+    Args:
+        first, second: running text; `None` for the second of one text.
+        pieces: encodes them.
+        window: longest sequence, specials included.
+        counts: are added to, if given.
+    """
+    sides = [pieces.text(side) for side in ((first,) if second is None else (first, second))]
+    lengths = fitting([len(side) for side in sides], window - (SPECIALS if second is None else PAIR_SPECIALS))
+    if counts is not None:
+        counts.pieces += sum(map(len, sides))
+        counts.unknown += sum(int((side == UNK).sum()) for side in sides)
+        counts.cut += any(length < len(side) for length, side in zip(lengths, sides, strict=True))
+    return sequence(*(side[:length] for length, side in zip(lengths, sides, strict=True)), layout="classification")
+
+
+def fitting(lengths: Sequence[int], room: int) -> list[int]:
+    """Return how many pieces of one or two texts fit into a room: the longer one is cut first, then both alike.
+
+    >>> fitting([5, 3], 10), fitting([9, 3], 10), fitting([9, 8], 9)
+    ([5, 3], [7, 3], [5, 4])
+    """
+    if sum(lengths) <= room:
+        return list(lengths)
+    if len(lengths) == 1:
+        return [room]
+    half = room // 2
+    first, second = lengths
+    if second <= half:
+        return [room - second, second]
+    if first <= room - half:
+        return [first, room - first]
+    return [room - half, half]

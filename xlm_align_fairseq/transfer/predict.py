@@ -1,18 +1,20 @@
-"""Use a fine-tuned model: sentences in, tags out, in input order and with bounded memory."""
+"""Use a fine-tuned model: sentences in and tags out, or pairs and classes; in input order and with bounded memory."""
 
 from __future__ import annotations
 
 import dataclasses
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from xlm_align_fairseq.convert.hugging_face import Classifier
 from xlm_align_fairseq.convert.open import identify
+from xlm_align_fairseq.encoder.fingerprint import weights_fingerprint
 from xlm_align_fairseq.encoder.network import Encoder
 from xlm_align_fairseq.encoder.pieces import PieceEncoder
 from xlm_align_fairseq.encoder.states import States
@@ -20,25 +22,36 @@ from xlm_align_fairseq.errors import InputError
 from xlm_align_fairseq.model.checkpoint import is_ours, load_checkpoint
 from xlm_align_fairseq.model.directory import read_model
 from xlm_align_fairseq.model.record import load_encoder
-from xlm_align_fairseq.model.tensors import check_finite, check_precision, plain_tensors
 from xlm_align_fairseq.system.device import default_batch_tokens, lower_precision, open_device
 from xlm_align_fairseq.system.memory import release_freed_memory
-from xlm_align_fairseq.transfer.encode import PieceCounts, WordSequence, encode_words, word_sequences
-from xlm_align_fairseq.transfer.heads import TagHead
-from xlm_align_fairseq.transfer.settings import FILE_NAME, Settings, read_settings
+from xlm_align_fairseq.transfer.encode import PieceCounts, encode_words, pair_sequence, word_sequences
+from xlm_align_fairseq.transfer.head_files import load_head
+from xlm_align_fairseq.transfer.settings import ClassSettings, Settings, TagSettings, read_settings
 
 CHUNK_PIECES = 1 << 16  # that are read, sorted by length and encoded together
-PREFIX = "head."  # of the head's tensors in a checkpoint
+
+
+@dataclasses.dataclass(frozen=True)
+class Read:
+    """Hold a sequence that the encoder reads, and the places in it that the head reads.
+
+    Args:
+        tokens: (L,) int64 pieces, specials included.
+        places: (N,) int64.
+    """
+
+    tokens: np.ndarray
+    places: np.ndarray
 
 
 @dataclasses.dataclass
-class Transfer:
+class Transfer(ABC):
     """Predict with a fine-tuned model.
 
     Args:
         encoder: in evaluation mode, on its device.
         head: in evaluation mode, on the same device.
-        pieces: encodes words for it.
+        pieces: encodes text for it.
         settings: of the run.
         batch_tokens: maximum pieces of a batch, padding included.
         autocast: dtype to compute in, `None` for the encoder's own.
@@ -52,7 +65,7 @@ class Transfer:
     """
 
     encoder: Encoder
-    head: TagHead
+    head: nn.Module
     pieces: PieceEncoder
     settings: Settings
     batch_tokens: int = 2048
@@ -63,9 +76,8 @@ class Transfer:
         if self.batch_tokens < 1:
             raise InputError(f"batch_tokens (--batch-tokens) is {self.batch_tokens}: allowed are 1 and more pieces")
 
-    @classmethod
+    @staticmethod
     def load(
-        cls,
         path: Path | str,
         device: str = "auto",
         batch_tokens: int | None = None,
@@ -78,6 +90,9 @@ class Transfer:
             device: where to compute, as `cpu`, `cuda`, `cuda:1`; `auto` takes a GPU if there is one.
             batch_tokens: pieces of a batch, padding included; `None` for 2048 on a CPU and 32768 on a GPU.
             autocast: dtype to compute in with weights in float32, as training does.
+
+        Returns:
+            A `TagTransfer` or `ClassTransfer`, as the run was trained for.
 
         Raises:
             InputError: the path is no fine-tuned run, its files do not belong together, or there is no such device.
@@ -96,80 +111,135 @@ class Transfer:
                 f"{weights.parent} says a window of {settings.window} pieces, its encoder reads {model.config.max_positions}: the"
                 " files are not of one run"
             )
-        head = _load_head(weights, content["model"], model.config.width, len(settings.labels))
+        head = load_head(weights, content["model"], settings, model.config.width)
         pieces = PieceEncoder(model.sentencepiece, model.vocabulary)
         if batch_tokens is None:
             batch_tokens = default_batch_tokens(where)
-        return cls(load_encoder(model).to(where), head.to(where), pieces, settings, batch_tokens, autocast)
+        use = TRANSFERS[type(settings)]
+        return use(load_encoder(model).to(where), head.to(where), pieces, settings, batch_tokens, autocast)
 
     @property
     def unknown(self) -> float:
         """Which share of the pieces that were read so far the encoder does not know."""
         return self.counts.share
 
-    def predict(self, sentences: Iterable[Sequence[str]]) -> Iterator[list[str]]:
-        """Yield the tags of each sentence, in order: one for every word.
+    def fingerprint(self) -> str:
+        """Return what identifies the weights of encoder and head: the first 12 digits of their SHA-256, hexadecimal."""
+        return weights_fingerprint(self.encoder, self.encoder.config.layers, self.head)[:12]
 
-        Sentences are read ahead until a chunk is full; memory does not grow with their number. The tags of a sentence do not
+    def predict(self, examples: Iterable[Any]) -> Iterator[Any]:
+        """Yield what is predicted for each example, in order.
+
+        Examples are read ahead until a chunk is full; memory does not grow with their number. What is predicted for one does not
         depend on the others.
 
         Args:
-            sentences: words of each; a word may be empty.
+            examples: sentences, as words of each (a word may be empty), for tags; for classes `Pair`s, or first and second text,
+                `None` for the second of one text.
 
         Raises:
-            InputError: a sentence is a text, not words.
+            InputError: an example is of another form.
         """
-        lengths: deque[int] = deque()  # words of the sentences that were read and not yet yielded
-        tags: list[str] = []
-        for chunk in _chunks(self._sequences(sentences, lengths)):
-            tags = [*tags, *self._judge(chunk)]
+        waiting: deque[tuple[Any, int]] = deque()  # what was read and not yet yielded, and its number of sequences
+        found: list[Any] = []
+        for chunk in _chunks(self._sequences(examples, waiting)):
+            found = [*found, *self._judge(chunk)]
             begin = 0
-            while lengths and begin + lengths[0] <= len(tags):
-                end = begin + lengths.popleft()
-                yield tags[begin:end]
-                begin = end
-            tags = tags[begin:]
+            while waiting and begin + waiting[0][1] <= len(found):
+                example, n = waiting.popleft()
+                yield self._join(example, found[begin : begin + n])
+                begin += n
+            found = found[begin:]
             release_freed_memory()
-        yield from ([] for _ in lengths)  # sentences without words at the end
+        yield from (self._join(example, []) for example, _ in waiting)  # those without sequences at the end
 
-    def _sequences(self, sentences: Iterable[Sequence[str]], lengths: deque[int]) -> Iterator[WordSequence]:
-        for number, words in enumerate(sentences, 1):
-            if isinstance(words, str):
-                raise InputError(f"sentence {number} is the text {words[:40]!r}; allowed are words: split it")
-            lengths.append(len(words))
-            yield from word_sequences(encode_words(words, self.pieces, self.counts), self.settings.window)
+    def _sequences(self, examples: Iterable[Any], waiting: deque[tuple[Any, int]]) -> Iterator[Read]:
+        for number, given in enumerate(examples, 1):
+            example, sequences = self._read(given, number)
+            waiting.append((example, len(sequences)))
+            yield from sequences
 
-    def _judge(self, chunk: list[WordSequence]) -> list[str]:
-        """Return the tags of the words of sequences, in order."""
+    def _judge(self, chunk: list[Read]) -> list[Any]:
+        """Return what the head makes of each sequence, in order."""
         last = self.encoder.config.layers
-        states = States(self.encoder, [tokens for tokens, _ in chunk], [last], self.batch_tokens, self.autocast)
-        places = np.concatenate([begin + first for begin, (_, first) in zip(states.begins[:-1], chunk, strict=True)])
+        states = States(self.encoder, [one.tokens for one in chunk], [last], self.batch_tokens, self.autocast)
+        places = np.concatenate([begin + one.places for begin, one in zip(states.begins[:-1], chunk, strict=True)])
         with torch.inference_mode(), lower_precision(self.encoder.device, self.autocast):
             logits = self.head(states.layers[last][torch.from_numpy(places).to(self.encoder.device)])
+        return self._decode(logits, [len(one.places) for one in chunk])
+
+    @abstractmethod
+    def _read(self, example: Any, number: int) -> tuple[Any, list[Read]]:
+        """Return what joining needs to know of the example with this number, and its sequences."""
+
+    @abstractmethod
+    def _decode(self, logits: Tensor, lengths: Sequence[int]) -> list[Any]:
+        """Return what is predicted in each of several sequences, from the logits of all places and how many each has."""
+
+    @abstractmethod
+    def _join(self, example: Any, found: list[Any]) -> Any:
+        """Return what is predicted for an example, from its sequences."""
+
+
+class TagTransfer(Transfer):
+    """Predict the tags of words."""
+
+    settings: TagSettings
+
+    def _read(self, example: Any, number: int) -> tuple[Any, list[Read]]:
+        if isinstance(example, str):
+            raise InputError(f"sentence {number} is the text {example[:40]!r}; allowed are words: split it")
+        sequences = word_sequences(encode_words(example, self.pieces, self.counts), self.settings.window)
+        return None, [Read(tokens, first) for tokens, first in sequences]
+
+    def _decode(self, logits: Tensor, lengths: Sequence[int]) -> list[list[str]]:
+        tags = [self.settings.labels[n] for n in logits.argmax(-1).tolist()]
+        ends = np.cumsum(lengths)
+        return [tags[end - length : end] for end, length in zip(ends, lengths, strict=True)]
+
+    def _join(self, example: Any, found: list[list[str]]) -> list[str]:
+        return [tag for tags in found for tag in tags]
+
+
+class ClassTransfer(Transfer):
+    """Predict the class of each pair of texts, or of each text."""
+
+    settings: ClassSettings
+
+    def _read(self, example: Any, number: int) -> tuple[Any, list[Read]]:
+        if isinstance(example, str) or len(example) not in (2, 3):
+            raise InputError(f"pair {number} is {example!r:.60}; allowed are two texts, or a text and None")
+        tokens = pair_sequence(example[0], example[1], self.pieces, self.settings.window, self.counts)
+        return None, [Read(tokens, np.zeros(1, np.int64))]
+
+    def _decode(self, logits: Tensor, lengths: Sequence[int]) -> list[str]:
         return [self.settings.labels[n] for n in logits.argmax(-1).tolist()]
 
+    def _join(self, example: Any, found: list[str]) -> str:
+        return found[0]
 
-def read_classifier(path: Path | str) -> Classifier | None:
-    """Return the head of a fine-tuned run, as other programs take it; `None` if the path is none.
+
+def settings_of(path: Path | str) -> Settings:
+    """Return the settings of a fine-tuned run.
 
     Args:
-        path: the directory of a run, or a checkpoint in it.
+        path: its directory, or a checkpoint in it.
 
     Raises:
-        InputError: the path cannot be read, or its files do not belong together.
+        InputError: it is none.
     """
     kind, weights = identify(path)
-    if kind != "fairseq" or not (weights.parent / FILE_NAME).is_file():
-        return None
-    settings, content = read_settings(weights.parent), load_checkpoint(weights)
-    width = read_model(weights, content).config.width
-    out = _load_head(weights, content["model"], width, len(settings.labels)).out
-    return Classifier(settings.labels, out.weight.detach(), out.bias.detach())
+    if kind != "fairseq":
+        raise InputError(f"{path} is no fine-tuned run; give the --save-dir of one, or a checkpoint in it")
+    return read_settings(weights.parent)
 
 
-def _chunks(sequences: Iterator[WordSequence]) -> Iterator[list[WordSequence]]:
+TRANSFERS: dict[type[Settings], type[Transfer]] = {TagSettings: TagTransfer, ClassSettings: ClassTransfer}
+
+
+def _chunks(sequences: Iterator[Read]) -> Iterator[list[Read]]:
     """Group sequences, so many that they make a chunk of `CHUNK_PIECES`."""
-    chunk: list[WordSequence] = []
+    chunk: list[Read] = []
     n_pieces = 0
     for one in sequences:
         chunk.append(one)
@@ -179,30 +249,3 @@ def _chunks(sequences: Iterator[WordSequence]) -> Iterator[list[WordSequence]]:
             chunk, n_pieces = [], 0
     if chunk:
         yield chunk
-
-
-def _load_head(weights: Path, state: object, width: int, n_tags: int) -> TagHead:
-    """Return the head of a checkpoint, in float32 and evaluation mode.
-
-    Raises:
-        InputError: it has none, or one of other sizes.
-    """
-    found = plain_tensors(state)
-    tensors: dict[str, Tensor] = {key.removeprefix(PREFIX): found[key] for key in found if key.startswith(PREFIX)}
-    if not tensors:
-        raise InputError(f"{weights} has no head: it was not fine-tuned; give the --save-dir of --task token_labeling")
-    head = TagHead(width, n_tags)
-    wanted = {key: tuple(value.shape) for key, value in head.state_dict().items()}
-    shapes = {key: tuple(value.shape) for key, value in tensors.items()}
-    if shapes != wanted:
-        said = [", ".join(f"{key} {shape}" for key, shape in sorted(sizes.items())) for sizes in (shapes, wanted)]
-        raise InputError(f"{weights}: the head has {said[0]}; {n_tags} tags and a width of {width} are {said[1]}")
-    named = {f"{PREFIX}{key}": value for key, value in tensors.items()}
-    try:
-        for key, value in named.items():
-            check_precision(key, value)
-        check_finite(named)
-    except InputError as error:
-        raise InputError(f"{weights}: {error}") from error
-    head.load_state_dict({key: value.float() for key, value in tensors.items()})
-    return head.eval()

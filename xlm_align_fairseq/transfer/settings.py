@@ -1,11 +1,11 @@
-"""What a fine-tuned run says of itself, in `transfer.json`: its task, the labels, and how it reads text."""
+"""What a fine-tuned run says of itself, in `transfer.json`: its task, its labels, how it reads text, what it was trained on."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 from pydantic.dataclasses import dataclass
@@ -13,11 +13,14 @@ from pydantic.dataclasses import dataclass
 from xlm_align_fairseq.errors import InputError
 from xlm_align_fairseq.system.files import write_atomically
 from xlm_align_fairseq.system.records import build, read_json
+from xlm_align_fairseq.transfer.tasks import TASKS, Kind
 
 FILE_NAME = "transfer.json"
-SCHEMA, VERSION = "xlm-align-transfer", 1
+SCHEMA, VERSION = "xlm-align-transfer", 2
 SHORTEST_WINDOW = 8  # pieces, specials included
 ADVICE = "fine-tuning writes it into --save-dir"
+
+Labels = Annotated[tuple[Annotated[str, Field(min_length=1)], ...], Field(min_length=1)]
 
 
 @dataclass(frozen=True, config={"strict": True})
@@ -25,14 +28,29 @@ class Settings:
     """Settings of a fine-tuned model.
 
     Args:
-        task: of fairseq, which trained it.
-        labels: the tags, in the order of the head's rows; each once.
         window: longest sequence that it reads, in pieces, specials included.
+        text: SHA-256 of the file that it was trained on.
+
+    Attributes:
+        task: of fairseq, which trained it.
+        kind: of the tasks that it serves.
     """
 
-    task: Literal["token_labeling"]
-    labels: Annotated[tuple[Annotated[str, Field(min_length=1)], ...], Field(min_length=1)]
     window: Annotated[int, Field(ge=SHORTEST_WINDOW)]
+    text: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+    task: ClassVar[str]
+    kind: ClassVar[Kind]
+
+
+@dataclass(frozen=True, config={"strict": True})
+class LabelSettings(Settings):
+    """Settings of a model that gives labels.
+
+    Args:
+        labels: the tags of words or classes of pairs, in the order of the head's rows; each once.
+    """
+
+    labels: Labels
 
     def __post_init__(self):
         if len(set(self.labels)) < len(self.labels):
@@ -40,9 +58,36 @@ class Settings:
             raise InputError(f"the label {twice!r} is there twice; allowed is each once")
 
 
+@dataclass(frozen=True, config={"strict": True})
+class TagSettings(LabelSettings):
+    """Settings of a model for tags of words."""
+
+    task = "token_labeling"
+    kind = "tags"
+
+
+@dataclass(frozen=True, config={"strict": True})
+class ClassSettings(LabelSettings):
+    """Settings of a model for classes of pairs."""
+
+    task = "pair_classification"
+    kind = "classes"
+
+
+KINDS: dict[str, type[LabelSettings]] = {one.task: one for one in (TagSettings, ClassSettings)}
+
+
+def tasks_of(settings: Settings) -> list[str]:
+    """Return the names of the tasks that a model with these settings was trained for, as far as its labels say it."""
+    named = [task for task in TASKS.values() if task.kind == settings.kind]
+    if isinstance(settings, LabelSettings):
+        named = [task for task in named if set(settings.labels) <= set(task.labels)]
+    return [task.name for task in named]
+
+
 def write_settings(directory: Path, settings: Settings) -> None:
     """Write `transfer.json` into the directory of a run."""
-    record = {"schema": SCHEMA, "version": VERSION, **dataclasses.asdict(settings)}
+    record = {"schema": SCHEMA, "version": VERSION, "task": settings.task, **dataclasses.asdict(settings)}
     text = json.dumps(record, indent=2, ensure_ascii=False) + "\n"
     write_atomically(directory / FILE_NAME, lambda file: file.write(text.encode()))
 
@@ -51,23 +96,25 @@ def read_settings(directory: Path) -> Settings:
     """Read `transfer.json` of a run.
 
     Raises:
-        InputError: it is missing, not JSON, of another schema or version, or has unknown, missing or refused fields.
+        InputError: it is missing, not JSON, of another schema, version or task, or has unknown, missing or refused fields.
     """
     path = directory / FILE_NAME
     if not path.is_file():
         raise InputError(f"{path} is missing: {ADVICE}, as `fairseq-train DATA --task token_labeling --save-dir {directory} …`")
     record: dict[str, Any] = read_json(path, dict[str, Any], ADVICE)
-    schema, version = record.pop("schema", None), record.pop("version", None)
+    schema, version, task = (record.pop(name, None) for name in ("schema", "version", "task"))
     if schema != SCHEMA or version != VERSION or isinstance(version, bool):
         raise InputError(
             f"{path} is of schema {schema!r:.40}, version {version!r:.40}; allowed is {SCHEMA!r}, version {VERSION}: {ADVICE},"
             " fine-tune again"
         )
-    if unknown := sorted(set(record) - {field.name for field in dataclasses.fields(Settings)}):
+    if not isinstance(task, str) or task not in KINDS:
+        raise InputError(f"{path}: task is {task!r:.40}: allowed are {', '.join(KINDS)}; {ADVICE}")
+    if unknown := sorted(set(record) - {field.name for field in dataclasses.fields(KINDS[task])}):
         raise InputError(f"{path} has unknown fields: {', '.join(unknown)}; {ADVICE}")
     if isinstance(record.get("labels"), list):
         record["labels"] = tuple(record["labels"])
     try:
-        return build(Settings, record)
+        return build(KINDS[task], record)
     except InputError as error:
         raise InputError(f"{path}: {error}; {ADVICE}") from error

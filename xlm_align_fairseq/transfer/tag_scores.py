@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+import importlib.util
 import re
 import warnings
 from collections import Counter
@@ -79,6 +80,20 @@ def f1_by_type(gold: Sequence[Tags], predicted: Sequence[Tags]) -> dict[str, Sco
     return {
         kind: ScoreTable(np.array([[float(one[kind]) for one in row] for row in counts]), columns, measures) for kind in types
     }
+
+
+def is_bio(tags: Tags) -> bool:
+    """Return whether tags are BIO: all are ``O``, or begin with ``B-`` or ``I-``.
+
+    >>> is_bio(["O", "B-PER"]), is_bio(["NOUN", "INTJ"])
+    (True, False)
+    """
+    return all(_IOB2.fullmatch(tag) for tag in tags)
+
+
+def has_seqeval() -> bool:
+    """Return whether spans can be scored."""
+    return importlib.util.find_spec("seqeval") is not None
 
 
 def default_spans(tags: Tags) -> list[SpanOf]:

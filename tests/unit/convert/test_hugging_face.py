@@ -8,10 +8,13 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from xlm_align_fairseq.convert import hugging_face, hugging_face_tokenizer
+from xlm_align_fairseq.convert.hugging_face_heads import FineTuned
 from xlm_align_fairseq.convert.open import open_model
 from xlm_align_fairseq.encoder.vocabulary import Vocabulary, open_sentencepiece
 from xlm_align_fairseq.errors import InputError
 from xlm_align_fairseq.model.record import Model, load_encoder, load_heads
+from xlm_align_fairseq.transfer.heads import make_head
+from xlm_align_fairseq.transfer.settings import ClassSettings, TagSettings
 
 transformers = pytest.importorskip("transformers")
 
@@ -107,20 +110,24 @@ def test_write(tmp_path, architecture, heads, make_model, batch, vocabulary):
 
 @pytest.mark.parametrize("heads", [(), ("lm_head", "pointer")])
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
-def test_a_classifier_of_tags(tmp_path, architecture, heads, make_model, batch):
-    model = make_model(architecture, heads)
-    labels = ("NOUN", "VERB", "O")
-    classifier = hugging_face.Classifier(labels, torch.randn(3, model.config.width), torch.randn(3))
-    hugging_face.write(tmp_path, model, classifier)
-    theirs, report = transformers.AutoModelForTokenClassification.from_pretrained(tmp_path, output_loading_info=True)
-    assert not any(report[kind] for kind in ("missing_keys", "unexpected_keys", "mismatched_keys"))
-    assert theirs.config.id2label == dict(enumerate(labels))
-    assert theirs.config.label2id == {label: n for n, label in enumerate(labels)}
-    with torch.inference_mode():
-        ours = load_encoder(model)(batch) @ classifier.weight.T + classifier.bias
-        logits = theirs.eval()(input_ids=batch, attention_mask=(batch != 1).long()).logits
-    there = batch != 1
-    torch.testing.assert_close(logits[there], ours[there], atol=1e-4, rtol=0)
+def test_a_fine_tuned_head(tmp_path, architecture, heads, make_model, batch, randomised):
+    """transformers' class for the task gives the same logits, and knows the labels."""
+    model, labels = make_model(architecture, heads), ("NOUN", "VERB", "O")
+    states, there = load_encoder(model)(batch), batch != 1
+    for settings, ending in ((TagSettings(8, "0" * 64, labels), "Token"), (ClassSettings(8, "0" * 64, labels), "Sequence")):
+        head = randomised(make_head(settings, model.config.width), 4).eval()
+        directory = tmp_path / ending
+        hugging_face.write(directory, model, FineTuned(settings.kind, labels, head.state_dict()))
+        auto = getattr(transformers, f"AutoModelFor{ending}Classification")
+        theirs, report = auto.from_pretrained(directory, output_loading_info=True)
+        assert not any(report[kind] for kind in ("missing_keys", "unexpected_keys", "mismatched_keys"))
+        assert theirs.config.id2label == dict(enumerate(labels))
+        assert theirs.config.label2id == {label: n for n, label in enumerate(labels)}
+        with torch.inference_mode():
+            logits = theirs.eval()(input_ids=batch, attention_mask=there.long()).logits
+            ours, logits = (head(states[there]), logits[there]) if ending == "Token" else (head(states[:, 0]), logits)
+        torch.testing.assert_close(logits, ours, atol=1e-4, rtol=0)
+        assert logits.std() > 0.01
 
 
 @pytest.mark.parametrize("heads", [(), ("lm_head", "pointer")])

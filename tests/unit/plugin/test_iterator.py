@@ -7,7 +7,7 @@ import pytest
 from fairseq.data.iterators import EpochBatchIterator, GroupedIterator
 from streams import random_pair, stream
 
-from xlm_align_fairseq.plugin.pretraining.iterator import TrainingIterator
+from xlm_align_fairseq.plugin.iterator import TrainingIterator
 
 PAIRS = 30
 

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from xlm_align_fairseq.plugin.pretraining.masking import FIRST_PIECE, mask_pieces, rng
+from xlm_align_fairseq.plugin.keyed_random import rng
+from xlm_align_fairseq.plugin.pretraining.masking import FIRST_PIECE, mask_pieces
 
 MASK = 900
 PIECES = np.random.default_rng(0).integers(FIRST_PIECE, MASK, 200_000)

@@ -4,15 +4,17 @@ import numpy as np
 import pytest
 
 from xlm_align_fairseq.errors import InputError
-from xlm_align_fairseq.transfer.evaluation import MEAN, Found, Scores, files_of
+from xlm_align_fairseq.transfer.comparison import Scores
+from xlm_align_fairseq.transfer.evaluation import MEAN, Found, files_of, task_of
 from xlm_align_fairseq.transfer.scores import ScoreTable, share
+from xlm_align_fairseq.transfer.settings import ClassSettings, TagSettings
 from xlm_align_fairseq.transfer.tasks import TASKS
 
 
 def found(right):
     """A file of as many sentences of ten words, so many of which are right in each."""
     rows = np.stack([np.asarray(right, float), np.full(len(right), 10.0)], 1)
-    return Found("x.tsv", len(right), 10 * len(right), 0.0, ScoreTable(rows, ("right", "all"), {"accuracy": share(0, 1)}), [])
+    return Found("x.tsv", len(right), "sentences", 0.0, ScoreTable(rows, ("right", "all"), {"accuracy": share(0, 1)}), [])
 
 
 def scores(*models, samples=500):
@@ -58,7 +60,7 @@ def test_models_that_differ_widen_the_interval_of_a_difference():
 
 
 def test_a_language_without_tags_has_no_scores():
-    nothing = Found("y.tsv", 1, 1, 0.0, None, [])
+    nothing = Found("y.tsv", 1, "sentences", 0.0, None, [])
     assert scores({"de": found([1]), "ja": nothing}).languages == ["de"]
     assert scores({"ja": nothing}).languages == []
 
@@ -81,3 +83,14 @@ def test_files(tmp_path):
             files_of(pos, data, langs, "dev")
     with pytest.raises(InputError, match="give the folder of XTREME's download, or files"):
         files_of(pos, [str(tmp_path)], [], "test")
+
+
+def test_the_task_of_a_run():
+    text = "0" * 64
+    assert task_of(TagSettings(8, text, ("NOUN", "VERB"))) is TASKS["pos"]
+    assert task_of(TagSettings(8, text, ("B-PER", "O"))) is TASKS["ner"]
+    assert task_of(ClassSettings(8, text, ("0", "1"))) is TASKS["pawsx"]
+    own = task_of(ClassSettings(8, text, ("health", "sports")))
+    assert (own.name, own.kind, own.labels) == ("classes", "classes", ("health", "sports"))
+    with pytest.raises(InputError, match="XTREME has no task of the labels health, sports; give files, with --lang"):
+        files_of(own, ["."], [], "dev")

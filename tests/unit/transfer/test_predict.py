@@ -17,9 +17,10 @@ from xlm_align_fairseq.transfer import predict
 from xlm_align_fairseq.transfer.encode import encode_words, word_sequences
 from xlm_align_fairseq.transfer.heads import TagHead
 from xlm_align_fairseq.transfer.predict import Transfer
-from xlm_align_fairseq.transfer.settings import Settings, read_settings, write_settings
+from xlm_align_fairseq.transfer.settings import ClassSettings, TagSettings, read_settings, write_settings
 
 TAGS = ("A", "B", "C", "O")
+TEXT = "0" * 64  # a digest
 
 
 @pytest.fixture
@@ -35,7 +36,7 @@ def run(tmp_path, make_model, randomised, batch):
     content = torch.load(path, weights_only=True)
     content["model"] |= head.state_dict(prefix="head.")
     torch.save(content, path)
-    write_settings(tmp_path, Settings("token_labeling", TAGS, 40))
+    write_settings(tmp_path, TagSettings(40, TEXT, TAGS))
     return tmp_path
 
 
@@ -101,12 +102,12 @@ def test_a_text_is_not_words(run):
 
 
 def test_the_settings_come_back(tmp_path):
-    settings = Settings("token_labeling", ("B-ÄÖ", "O"), 128)
-    write_settings(tmp_path, settings)
-    assert read_settings(tmp_path) == settings
+    for written in (TagSettings(128, TEXT, ("B-ÄÖ", "O")), ClassSettings(64, TEXT, ("0", "1"))):
+        write_settings(tmp_path, written)
+        assert read_settings(tmp_path) == written
 
 
-GOOD = {"schema": "xlm-align-transfer", "version": 1, "task": "token_labeling", "labels": list(TAGS), "window": 40}
+GOOD = {"schema": "xlm-align-transfer", "version": 2, "task": "token_labeling", "labels": list(TAGS), "window": 40, "text": TEXT}
 
 
 @pytest.mark.parametrize(
@@ -114,10 +115,13 @@ GOOD = {"schema": "xlm-align-transfer", "version": 1, "task": "token_labeling", 
     [
         ("{", "is not JSON"),
         ("[]", "allowed is"),
-        ({"schema": "other"}, r"is of schema 'other', version 1; allowed is 'xlm-align-transfer', version 1: .*fine-tune again"),
-        ({"version": 2}, "version 2; allowed is"),
+        ({"schema": "other"}, r"is of schema 'other', version 2; allowed is 'xlm-align-transfer', version 2: .*fine-tune again"),
+        ({"version": 1}, "version 1; allowed is"),
         ({"version": True}, "version True; allowed is"),
-        ({"task": "guessing"}, "task is 'guessing': allowed is 'token_labeling'"),
+        ({"task": "guessing"}, "task is 'guessing': allowed are token_labeling, pair_classification"),
+        ({"task": ["x"]}, r"task is \['x'\]: allowed are"),
+        ({"task": "pair_classification"}, r"the head has out.bias \(4,\), .*4 labels and a width of 32 are dense.bias"),
+        ({"text": "0"}, "text is '0'"),
         ({"labels": []}, "labels is"),
         ({"labels": [1]}, "labels.0 is 1"),
         ({"labels": ["A", "A"]}, "the label 'A' is there twice"),
@@ -125,7 +129,7 @@ GOOD = {"schema": "xlm-align-transfer", "version": 1, "task": "token_labeling", 
         ({"window": "40"}, "window is '40'"),
         ({"more": 1}, "has unknown fields: more"),
         ({"window": 41}, "says a window of 41 pieces, its encoder reads 40"),
-        ({"labels": ["A", "B"]}, r"the head has out.bias \(4,\), out.weight \(4, 32\); 2 tags and a width of 32 are"),
+        ({"labels": ["A", "B"]}, r"the head has out.bias \(4,\), out.weight \(4, 32\); 2 labels and a width of 32 are"),
     ],
 )
 def test_settings_are_checked(run, record, message):

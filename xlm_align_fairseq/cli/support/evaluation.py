@@ -10,16 +10,24 @@ from typing import Any
 
 from xlm_align_fairseq.errors import InputError
 from xlm_align_fairseq.signature import signature
-from xlm_align_fairseq.transfer.evaluation import MEAN, Found, Scores, check_model, evaluate_tags, files_of
-from xlm_align_fairseq.transfer.predict import Transfer
+from xlm_align_fairseq.transfer.comparison import Scores
+from xlm_align_fairseq.transfer.evaluation import MEAN, Found, check_model, evaluate, files_of, task_of
+from xlm_align_fairseq.transfer.predict import Transfer, settings_of
+from xlm_align_fairseq.transfer.tag_scores import is_bio
 from xlm_align_fairseq.transfer.tasks import Task, find_task
 from xlm_align_fairseq.version import __version__
 
-MEASURES = {"pos": ("accuracy", "f1"), "ner": ("f1", "precision", "recall", "strict_f1")}
+RUNS, SPANS, CLASSES = ("accuracy", "f1"), ("f1", "precision", "recall", "strict_f1"), ("accuracy",)
 MEANINGS = {
-    "pos": "accuracy of words; f1 of runs of one tag: XTREME's F1 of POS, not to be compared with accuracy",
-    "ner": "f1, precision, recall of spans, as XTREME; strict_f1 of IOB2, where all spans begin with B-",
+    RUNS: "accuracy of words; f1 of runs of one tag: XTREME's F1 of POS, not to be compared with accuracy",
+    SPANS: "f1, precision, recall of spans, as XTREME; strict_f1 of IOB2, where all spans begin with B-",
+    CLASSES: "accuracy of pairs",
 }
+
+
+def measures_of(task: Task) -> tuple[str, ...]:
+    """Return the names of the scores that are reported of a task."""
+    return CLASSES if task.kind == "classes" else SPANS if is_bio(task.labels) else RUNS
 
 
 def evaluation_report(args: argparse.Namespace) -> dict[str, Any]:
@@ -31,51 +39,60 @@ def evaluation_report(args: argparse.Namespace) -> dict[str, Any]:
     Raises:
         InputError: a flag, a file or a model cannot be used.
     """
-    task = find_task(args.task)
-    if task.name not in MEASURES:
-        raise InputError(f"--task {task.name}: with --model allowed are {', '.join(MEASURES)}; score other tasks by --gold")
+    task = find_task(args.task) if args.task else task_of(settings_of(args.model[0]))
+    if task.kind == "retrieval":
+        raise InputError(f"--task {task.name}: allowed with --model are tasks of fine-tuned models; use `xlm-align retrieve`")
+    if args.tsv_quoting and task.kind != "classes":
+        raise InputError(f"--tsv-quoting changes nothing in the task {task.name}; leave it out")
+    for path in [*args.model, *(args.against or [])]:
+        check_model(settings_of(path), path, task)
+    measures = measures_of(task)
     files = files_of(task, args.data, [lang for lang in (args.lang or "").split(",") if lang], args.split or "test")
-    ours = _predictions(args, task, files, args.model, args.out)
-    scores = Scores(ours, MEASURES[task.name], args.samples, args.seed)
+    ours, models = _predictions(args, task, files, args.model, args.out)
+    others, against = _predictions(args, task, files, args.against or [], None)
+    scores = Scores(ours, measures, args.samples, args.seed)
     report: dict[str, Any] = {
-        "format": "xlm-align-evaluation.1",
-        "signature": signature(_label(args, task, scores)),
+        "format": "xlm-align-evaluation.2",
+        "signature": signature(_label(args, task, measures, scores, models, against)),
         "task": task.name,
-        "meaning": MEANINGS[task.name],
+        "meaning": MEANINGS[measures],
         "models": args.model,
         "files": {lang: _file(found) for lang, found in ours[0].items()},
-        "scores": {lang: {name: _number(scores, lang, name) for name in MEASURES[task.name]} for lang in scores.languages},
+        "scores": {lang: {name: _number(scores, lang, name) for name in measures} for lang in scores.languages},
         "notes": list(dict.fromkeys(note for model in ours for found in model.values() for note in found.notes)),
     }
     if args.against:
-        others = Scores(_predictions(args, task, files, args.against, None), MEASURES[task.name], args.samples, args.seed)
+        theirs = Scores(others, measures, args.samples, args.seed)
         report["against"] = args.against
         report["differences"] = {
-            lang: {name: _difference(scores, others, lang, name) for name in MEASURES[task.name]} for lang in scores.languages
+            lang: {name: _difference(scores, theirs, lang, name) for name in measures} for lang in scores.languages
         }
     return report
 
 
 def _predictions(
     args: argparse.Namespace, task: Task, files: Mapping[str, str], models: Sequence[str], out: str | None
-) -> list[dict[str, Found]]:
-    found = []
+) -> tuple[list[dict[str, Found]], list[str]]:
+    """Return what each model found, and the fingerprints of the models."""
+    found, fingerprints = [], []
     for number, path in enumerate(models, 1):
         transfer = Transfer.load(path, args.device or "auto", args.batch_tokens)
-        check_model(transfer, path, task)
+        fingerprints.append(transfer.fingerprint())
         folder = None if out is None else Path(out, str(number)) if len(models) > 1 else Path(out)
-        found.append(evaluate_tags(transfer, task, files, folder, args.split or "test", args.quiet))
-    return found
+        found.append(evaluate(transfer, task, files, folder, args.split or "test", args.tsv_quoting, args.quiet))
+    return found, fingerprints
 
 
-def _label(args: argparse.Namespace, task: Task, scores: Scores) -> dict[str, Any]:
+def _label(
+    args: argparse.Namespace, task: Task, measures: tuple[str, ...], scores: Scores, models: list[str], against: list[str]
+) -> dict[str, Any]:
+    tags = {"f1": "runs-of-one-tag" if measures == RUNS else "spans", "seqeval": version("seqeval")}
     return {
         "task": task.name,
         "lang": "+".join(lang for lang in scores.languages if lang != MEAN) or "none",
-        "f1": "runs-of-one-tag" if task.name == "pos" else "spans",
-        "seqeval": version("seqeval"),
-        "models": len(args.model),
-        **({"against": len(args.against)} if args.against else {}),
+        **(tags if task.kind == "tags" else {"tsv_quoting": args.tsv_quoting or "by-line-ends"}),
+        "models": "+".join(models),
+        **({"against": "+".join(against)} if against else {}),
         "samples": args.samples,
         "seed": args.seed,
         "version": __version__,
@@ -83,7 +100,7 @@ def _label(args: argparse.Namespace, task: Task, scores: Scores) -> dict[str, An
 
 
 def _file(found: Found) -> dict[str, Any]:
-    counted = {"path": found.path, "sentences": found.sentences, "words": found.words}
+    counted = {"path": found.path, "examples": found.examples, "unit": found.unit}
     return {**counted, "unknown_pieces": 100 * found.unknown, "scored": found.table is not None}
 
 
@@ -99,15 +116,14 @@ def _difference(scores: Scores, others: Scores, lang: str, measure: str) -> dict
 
 def evaluation_table(report: Mapping[str, Any]) -> str:
     """Return the report as text: a line for each language, and for their mean."""
-    models, measures = len(report["models"]), MEASURES[report["task"]]
+    models, unit = len(report["models"]), next(file["unit"] for file in report["files"].values())
+    measures = list(next(iter(report["scores"].values()), {}))
     lines = [f"{report['task']}: {models} model{'s' * (models > 1)}; {report['meaning']}"]
     if report["scores"]:
-        lines.append(
-            f"{'language':9} {'sentences':>9} {'unknown %':>9}  " + "".join(f"{name + ' %':<32}" for name in measures).rstrip()
-        )
+        lines.append(f"{'language':9} {unit:>9} {'unknown %':>9}  " + "".join(f"{name + ' %':<32}" for name in measures).rstrip())
     for lang, row in report["scores"].items():
         file = report["files"].get(lang)
-        counted = f"{file['sentences']:>9} {file['unknown_pieces']:>9.2f}" if file else " " * 19
+        counted = f"{file['examples']:>9} {file['unknown_pieces']:>9.2f}" if file else " " * 19
         lines.append(f"{lang:9} {counted}  " + "".join(f"{_cell(row[name], models):<32}" for name in measures).rstrip())
     if "differences" in report:
         lines += ["", f"minus {len(report['against'])} others, points; * where the interval excludes 0"]

@@ -1,18 +1,16 @@
 """Configuration of the task `denoising_word_alignment`: its flags, and checks of their combinations."""
 
 from dataclasses import dataclass, field, make_dataclass
-from typing import Any, List, Optional
+from typing import Any, Optional
 
-import torch
-from fairseq.dataclass import ChoiceEnum, FairseqDataclass
+from fairseq.dataclass import ChoiceEnum
 from omegaconf import II, MISSING
 
 from xlm_align_fairseq.alignment.config import METHOD_HELP, OPTIONS, given
 from xlm_align_fairseq.alignment.methods import METHODS
 from xlm_align_fairseq.em.em import Schedule
 from xlm_align_fairseq.errors import InputError
-
-AUTOCAST = {"none": None, "bfloat16": torch.bfloat16}  # float16 needs a loss scale: fairseq's --fp16 and --amp have it
+from xlm_align_fairseq.plugin.base_config import BaseConfig, plain
 
 
 def _aligner_flags():
@@ -25,9 +23,7 @@ def _aligner_flags():
             yield option.flag, Optional[kind], field(default=None, metadata=metadata)
 
 
-AlignerFlags: Any = make_dataclass(
-    "AlignerFlags", _aligner_flags(), bases=(FairseqDataclass,), namespace={"__module__": __name__}
-)
+AlignerFlags: Any = make_dataclass("AlignerFlags", _aligner_flags(), bases=(BaseConfig,), namespace={"__module__": __name__})
 
 
 @dataclass
@@ -96,27 +92,9 @@ class DenoisingWordAlignmentConfig(AlignerFlags):
         default=False,
         metadata={"help": "train the layers alone: the embeddings of pieces and positions, and their norm, stay as they are"},
     )
-    autocast: ChoiceEnum(list(AUTOCAST)) = field(  # type: ignore[valid-type]
-        default="none", metadata={"help": "compute in half precision, weights and losses stay float32; CPU and GPU"}
-    )
     # what other parts of the configuration say
     max_positions: int = II("oc.select:model.max_positions,512")  # fairseq-validate has no model here, but in the checkpoint
-    seed: int = II("common.seed")
-    save_dir: str = II("checkpoint.save_dir")
-    restore_file: str = II("checkpoint.restore_file")
-    finetune_from_model: Optional[str] = II("checkpoint.finetune_from_model")
-    cpu: bool = II("common.cpu")
-    update_freq: List[int] = II("optimization.update_freq")  # noqa: UP006
     store_ema: bool = II("ema.store_ema")
-    # read by fairseq's get_batch_iterator: every epoch is resampled, so no worker may keep the data of an earlier one
-    rebuild_batches: bool = True
-    reuse_dataloader: bool = False
-    persistent_workers: bool = False
-
-
-def plain(value):
-    """Return the value of a choice, which fairseq passes either as an enumeration or as a string."""
-    return value.value if hasattr(value, "value") else str(value) if isinstance(value, str) else value
 
 
 def aligner_changes(cfg):

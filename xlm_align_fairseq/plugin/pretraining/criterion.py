@@ -14,8 +14,8 @@ from xlm_align_fairseq.alignment.pointer import linked_and_null
 from xlm_align_fairseq.em.labeling import pair_batch, swap_sides
 from xlm_align_fairseq.encoder.sequences import length_mask, split_sides
 from xlm_align_fairseq.errors import InputError
+from xlm_align_fairseq.plugin.base_criterion import BITS_PER_NAT, log_loss
 
-BITS_PER_NAT = 1 / math.log(2)  # fairseq logs losses in bits
 LOSSES = ("dwa", "null", "tlm", "mlm", "similarity", "contrast", "consistency")
 OF_STATES = ("similarity", "contrast", "consistency")
 SIMILARITY_TEMPERATURE, CONTRAST_TEMPERATURE = 0.1, 0.03
@@ -233,9 +233,7 @@ class PointerAlignmentCriterion(FairseqCriterion):
             if total.get(count):
                 metrics.log_scalar(name, value / total[count], total[count], round=digits)
 
-        mean("loss", total.get("loss", 0.0) * BITS_PER_NAT, "sample_size")
-        if not total.get("sample_size"):
-            metrics.log_scalar("loss", None, 0)  # nothing was measured; without it fairseq counts a loss of -1
+        log_loss(logging_outputs)
         for name in LOSSES:
             unit = 1 if name == "consistency" else BITS_PER_NAT
             mean(f"{name}_loss", total.get(f"{name}_loss", 0.0) * unit, f"{name}_count")

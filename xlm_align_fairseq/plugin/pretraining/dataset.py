@@ -16,7 +16,8 @@ from xlm_align_fairseq.encoder.sequences import sequence
 from xlm_align_fairseq.encoder.vocabulary import PAD
 from xlm_align_fairseq.errors import InputError
 from xlm_align_fairseq.plugin.batching import all_in_batches
-from xlm_align_fairseq.plugin.pretraining.masking import mask_pieces, rng
+from xlm_align_fairseq.plugin.keyed_random import rng
+from xlm_align_fairseq.plugin.pretraining.masking import mask_pieces
 
 logger = logging.getLogger(__name__)
 

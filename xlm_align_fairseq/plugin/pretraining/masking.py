@@ -7,11 +7,6 @@ import numpy as np
 FIRST_PIECE = 4  # smaller ids are specials
 
 
-def rng(*key: int) -> np.random.Generator:
-    """Return the random generator of a key such as (seed, epoch, id); equal keys always give equal numbers."""
-    return np.random.Generator(np.random.PCG64(np.random.SeedSequence(key)))
-
-
 def mask_pieces(
     tokens: np.ndarray,
     generator: np.random.Generator,

@@ -22,20 +22,15 @@ from xlm_align_fairseq.encoder.sequences import WordMarks
 from xlm_align_fairseq.encoder.vocabulary import Vocabulary
 from xlm_align_fairseq.errors import InputError
 from xlm_align_fairseq.plugin import patches
+from xlm_align_fairseq.plugin.base_config import AUTOCAST, plain
 from xlm_align_fairseq.plugin.base_task import BaseTask, on_cpu, restored_file
 from xlm_align_fairseq.plugin.cold_start import ColdStart, beside
+from xlm_align_fairseq.plugin.iterator import TrainingIterator
 from xlm_align_fairseq.plugin.model import XlmAlignModel
 from xlm_align_fairseq.plugin.pretraining import splits  # a module: it may be half done when this one runs
-from xlm_align_fairseq.plugin.pretraining.config import (
-    AUTOCAST,
-    DenoisingWordAlignmentConfig,
-    aligner_changes,
-    check_flags,
-    plain,
-)
+from xlm_align_fairseq.plugin.pretraining.config import DenoisingWordAlignmentConfig, aligner_changes, check_flags
 from xlm_align_fairseq.plugin.pretraining.criterion import PointerAlignmentCriterion
 from xlm_align_fairseq.plugin.pretraining.gold_validation import GoldValidation
-from xlm_align_fairseq.plugin.pretraining.iterator import TrainingIterator
 from xlm_align_fairseq.system.memory import keep_freed_memory
 
 logger = logging.getLogger(__name__)

@@ -1,44 +1,83 @@
-"""The fairseq task `token_labeling`: tags of words, read as text, each at the first piece of its word."""
+"""What the tasks of fine-tuning share: flags, the start from an encoder, the files of a run, text read as it lies on disk."""
 
+import dataclasses
+import hashlib
 import logging
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Optional
 
 from fairseq.data import Dictionary
 from fairseq.distributed import utils as distributed_utils
-from fairseq.tasks import register_task
+from omegaconf import MISSING
 
 from xlm_align_fairseq.encoder.pieces import PieceEncoder, PieceFiles
 from xlm_align_fairseq.encoder.vocabulary import SPECIALS, Vocabulary
 from xlm_align_fairseq.errors import InputError
 from xlm_align_fairseq.model.directory import CHECKPOINTS, DICTIONARY, SENTENCEPIECE
 from xlm_align_fairseq.plugin import patches
+from xlm_align_fairseq.plugin.base_config import AUTOCAST, BaseConfig, plain
 from xlm_align_fairseq.plugin.base_task import BaseTask, on_cpu, restored_file
 from xlm_align_fairseq.plugin.cold_start import ColdStart, beside
-from xlm_align_fairseq.plugin.finetuning.config import TokenLabelingConfig
-from xlm_align_fairseq.plugin.finetuning.criterion import TokenLabelingCriterion
-from xlm_align_fairseq.plugin.finetuning.dataset import TagDataset, tags_of
 from xlm_align_fairseq.plugin.finetuning.model import FineTunedModel
-from xlm_align_fairseq.plugin.pretraining.config import AUTOCAST, plain
-from xlm_align_fairseq.plugin.pretraining.iterator import TrainingIterator
+from xlm_align_fairseq.plugin.iterator import TrainingIterator
 from xlm_align_fairseq.system.memory import keep_freed_memory
-from xlm_align_fairseq.transfer.heads import TagHead
+from xlm_align_fairseq.transfer.heads import make_head
 from xlm_align_fairseq.transfer.settings import FILE_NAME, SHORTEST_WINDOW, Settings, read_settings, write_settings
-from xlm_align_fairseq.transfer.tags import read_tagged
 
 logger = logging.getLogger(__name__)
 
-TASK, TRAIN = "token_labeling", "train"
+TRAIN = "train"
 
 
-@register_task(TASK, dataclass=TokenLabelingConfig)
-class TokenLabelingTask(BaseTask):
-    cfg: TokenLabelingConfig
+@dataclass
+class FineTuningConfig(BaseConfig):
+    data: str = field(default=MISSING, metadata={"help": "training text"})
+    valid_data: Optional[str] = field(
+        default=None, metadata={"help": "the same for validation: the development text of the language of training"}
+    )
+    cold_start: Optional[str] = field(
+        default=None, metadata={"help": "directory of a converted or trained encoder: weights, dictionary, sentencepiece model"}
+    )
+    window: int = field(default=128, metadata={"help": "longest sequence in pieces, specials included"})
+
+
+class FineTuningTask(BaseTask):
+    """A task that fine-tunes an encoder on text.
+
+    A registered task says how a file is read and checked, what its settings are, and what its items are: `read`, `settings_for`
+    and `items`. `name` is its own and that of its criterion.
+    """
+
+    name: str
+    cfg: FineTuningConfig
 
     def __init__(self, cfg, vocabulary, pieces, settings, file=None, cold_start=None):
         super().__init__(cfg)
         self.dictionary = _dictionary(vocabulary)
         self.pieces, self.settings, self.file, self.cold_start = pieces, settings, file, cold_start
         self.autocast_dtype = AUTOCAST[plain(cfg.autocast)]
+
+    @classmethod
+    def read(cls, cfg, path):
+        """Read a file of the task."""
+        raise NotImplementedError
+
+    @classmethod
+    def settings_for(cls, cfg, file, window, text):
+        """Check a file of training, and return the settings of a run on it.
+
+        Args:
+            cfg: of the task.
+            file: what `read` returns.
+            window: longest sequence, in pieces.
+            text: SHA-256 of the file.
+        """
+        raise NotImplementedError
+
+    def items(self, file, training, split):
+        """Return the data set of a file."""
+        raise NotImplementedError
 
     @classmethod
     def setup_task(cls, cfg, **kwargs):
@@ -55,22 +94,20 @@ class TokenLabelingTask(BaseTask):
         origin = cfg.cold_start or beside(restored) or beside(cfg.finetune_from_model)
         if not origin:
             raise InputError(
-                f"--task {TASK} needs --cold-start DIR: a converted or trained encoder, with its dictionary and sentencepiece"
+                f"--task {cls.name} needs --cold-start DIR: a converted or trained encoder, with its dictionary and sentencepiece"
                 " model"
             )
-        file = read_tagged(cfg.data)
-        tags = tags_of(file)
+        file = cls.read(cfg, cfg.data)
         cold_start = ColdStart.read(origin, None, origin == restored)
         model = cold_start.model
-        settings = Settings("token_labeling", tags, _window(cfg.window, model.config.max_positions))
+        settings = cls.settings_for(cfg, file, _window(cfg.window, model.config.max_positions), _digest(cfg.data))
         _check_run(Path(cfg.save_dir), settings)
-        logger.info(f"{cfg.data}: {len(tags)} tags: {' '.join(tags)}")
         pieces = PieceEncoder(model.sentencepiece, model.vocabulary)
         return cls(cfg, model.vocabulary, pieces, settings, file, cold_start)
 
     def fine_tuned(self, config):
         """Return the model of these sizes; the model `xlm_align` asks for it."""
-        return FineTunedModel(config, TagHead(config.width, len(self.settings.labels), config.dropout))
+        return FineTunedModel(config, make_head(self.settings, config.width, config.dropout))
 
     def build_model(self, cfg, from_checkpoint=False):
         """Build the model, load the weights of the cold start, and write the files that `Transfer.load` needs."""
@@ -88,10 +125,9 @@ class TokenLabelingTask(BaseTask):
         return model
 
     def build_criterion(self, cfg, from_checkpoint=False):
-        criterion = super().build_criterion(cfg, from_checkpoint)
-        if not isinstance(criterion, TokenLabelingCriterion):
-            raise InputError(f"--criterion {cfg._name}: allowed is {TASK} with --task {TASK}")
-        return criterion
+        if cfg._name != self.name:
+            raise InputError(f"--criterion {cfg._name}: allowed is {self.name} with --task {self.name}")
+        return super().build_criterion(cfg, from_checkpoint)
 
     # data
 
@@ -106,9 +142,8 @@ class TokenLabelingTask(BaseTask):
             raise InputError(
                 f"--valid-subset {split}: there is no text to validate on; give --valid-data or --disable-validation"
             )
-        file = self.file if training and self.file else read_tagged(path)
-        labels, window = self.settings.labels, self.settings.window
-        self.datasets[split] = TagDataset(file, self.pieces, labels, window, self.cfg.seed, training, split)
+        file = self.file if training and self.file else self.read(self.cfg, path)
+        self.datasets[split] = self.items(file, training, split)
         self.file = None if training else self.file  # the data set has all of it
 
     def get_batch_iterator(self, dataset, *args, **kwargs):
@@ -134,17 +169,33 @@ def _window(window: int, max_positions: int) -> int:
     if window < SHORTEST_WINDOW:
         raise InputError(f"--window {window}: allowed are {SHORTEST_WINDOW} pieces and more, specials included")
     if window > max_positions:
-        logger.info(f"--window {window}: the encoder reads {max_positions} pieces, longer sentences are read in windows of those")
+        logger.info(f"--window {window}: the encoder reads {max_positions} pieces, and so will this run")
     return min(window, max_positions)
 
 
+def _digest(path: str) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def _check_run(save_dir: Path, settings: Settings) -> None:
-    """Refuse to go on from a run in the save directory that had other tags or another window."""
+    """Refuse to go on from a run in the save directory that had other settings, or another text."""
     if not (save_dir / FILE_NAME).is_file() or not any((save_dir / name).is_file() for name in CHECKPOINTS):
         return
     before = read_settings(save_dir)
-    if before != settings:
-        raise InputError(
-            f"--save-dir {save_dir} has a run with the tags {' '.join(before.labels)} and --window {before.window}; these are"
-            f" {' '.join(settings.labels)} and {settings.window}: give another --save-dir, or what that run was trained on"
-        )
+    if before == settings:
+        return
+    ours, theirs = ({"task": one.task, **dataclasses.asdict(one)} for one in (settings, before))
+    name = next(name for name in [*ours, *theirs] if ours.get(name) != theirs.get(name))
+    said = [_shown(record.get(name)) for record in (theirs, ours)]
+    what = "text of SHA-256" if name == "text" else name
+    raise InputError(
+        f"--save-dir {save_dir} has a run with the {what} {said[0]}, this one has {said[1]}: give another"
+        " --save-dir, or what that run was trained on"
+    )
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, tuple):
+        return " ".join(value)
+    return f"{value[:16]}…" if isinstance(value, str) and len(value) == 64 else str(value)

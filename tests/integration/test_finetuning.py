@@ -1,5 +1,6 @@
-"""Fine-tuning for tags of words through fairseq's own entry points, and its use."""
+"""Fine-tuning through fairseq's own entry points, on tags of words and on classes of pairs, and its use."""
 
+import hashlib
 import json
 import os
 import random
@@ -17,6 +18,7 @@ from world import ENVIRONMENT, USER_DIR, assert_same_parameters, logged, run, tr
 
 from xlm_align_fairseq import Transfer
 from xlm_align_fairseq.errors import InputError
+from xlm_align_fairseq.transfer.pairs import read_pairs
 from xlm_align_fairseq.transfer.tags import read_tagged
 
 COMPANIONS = {"dict.txt", "sentencepiece.bpe.model", "aligner.json", "transfer.json"}
@@ -24,6 +26,7 @@ FAIRSEQ_TRAIN = Path(sys.executable).with_name("fairseq-train")
 
 
 TAGS = ["NOUN", "NUM", "PROPN", "VERB"]
+TASKS = ["token_labeling", "pair_classification"]
 
 
 def tag(word):
@@ -32,24 +35,49 @@ def tag(word):
     return "NUM" if not first.isalpha() else "PROPN" if first.isupper() else "NOUN" if first < "n" else "VERB"
 
 
+CLASSES = {"question": "?", "statement": "!"}  # and what the first text of a pair ends with
+
+
 @pytest.fixture(scope="module")
-def tagged(world, tmp_path_factory):
-    """Write train.tsv and dev.tsv of shuffled words of the shipped text; two sentences are longer than a window."""
-    directory = tmp_path_factory.mktemp("tagged")
+def texts(world, tmp_path_factory):
+    """Write train.tsv and dev.tsv of each task, of shuffled words of the shipped text; two items are longer than a window."""
+    directory = tmp_path_factory.mktemp("texts")
     lines = [line for path in sorted((world / "text").glob("train.*.en")) for line in path.read_text("utf-8").splitlines()]
     words = [word for line in lines for word in line.split()]
     draw = random.Random(5)
+    for task in TASKS:
+        (directory / task).mkdir()
     for name, n in (("train", 150), ("dev", 40)):
         lengths = [draw.randrange(1, 20) for _ in range(n)] + ([150, 90] if name == "train" else [])
         rows = ["".join(f"{word}\t{tag(word)}\n" for word in draw.choices(words, k=length)) for length in lengths]
-        (directory / f"{name}.tsv").write_text("\n".join(rows), "utf-8")
+        (directory / "token_labeling" / f"{name}.tsv").write_text("\n".join(rows), "utf-8")
+        pairs = [(draw.choices(words, k=length), draw.choices(words, k=draw.randrange(1, 9))) for length in lengths]
+        of = draw.choices(list(CLASSES), k=len(pairs))
+        rows = [f"{' '.join(a)} {CLASSES[c]}\t{' '.join(b)}\t{c}\n" for (a, b), c in zip(pairs, of, strict=True)]
+        (directory / "pair_classification" / f"{name}.tsv").write_text("".join(rows), "utf-8")
     return directory
 
 
+@pytest.fixture(scope="module")
+def tagged(texts):
+    return texts / "token_labeling"
+
+
+@pytest.fixture(params=TASKS)
+def kind(request):
+    return request.param
+
+
+@pytest.fixture
+def data(texts, kind):
+    return texts / kind
+
+
 def flags(world, data, save_dir, *more):
-    """Return the arguments of `fairseq-train` for a run of a few seconds; later flags win."""
+    """Return the arguments of `fairseq-train` for a run of a few seconds, of the task that the folder is named as."""
+    task = data.parent.name if data.parent.name in TASKS else TASKS[0]
     return [
-        *[str(data), "--user-dir", USER_DIR, "--cpu", "--task", "token_labeling", "--criterion", "token_labeling"],
+        *[str(data), "--user-dir", USER_DIR, "--cpu", "--task", task, "--criterion", task],
         *["--arch", "xlm_align_tiny", "--cold-start", str(world / "model"), "--optimizer", "adam", "--lr-scheduler", "fixed"],
         *["--lr", "1e-3", "--batch-size", "8", "--required-batch-size-multiple", "1", "--num-workers", "0"],
         *["--log-format", "json", "--log-interval", "1", "--max-update", "6", "--disable-validation", "--no-epoch-checkpoints"],
@@ -72,10 +100,11 @@ def test_it_learns_and_predicts(world, tagged, tmp_path):
     record = json.loads((tmp_path / "transfer.json").read_text())
     assert record == {
         "schema": "xlm-align-transfer",
-        "version": 1,
+        "version": 2,
         "task": "token_labeling",
-        "labels": TAGS,
         "window": 128,
+        "text": hashlib.sha256((tagged / "train.tsv").read_bytes()).hexdigest(),
+        "labels": TAGS,
     }
     dev = read_tagged(tagged / "dev.tsv")
     gold = [of for tags in dev.gold() for of in tags]
@@ -101,8 +130,8 @@ def test_fairseq_opens_the_checkpoint(world, tagged, tmp_path, caplog):
     assert {name.split(".")[0] for name in model.state_dict()} == {"encoder", "head"}
 
 
-def test_the_files_are_there_before_the_first_update(world, tagged, tmp_path, caplog, monkeypatch):
-    from xlm_align_fairseq.plugin.finetuning.task import TokenLabelingTask
+def test_the_files_are_there_before_the_first_update(world, data, tmp_path, caplog, monkeypatch):
+    from xlm_align_fairseq.plugin.finetuning.base import FineTuningTask
 
     class Stop(BaseException):
         pass
@@ -110,14 +139,14 @@ def test_the_files_are_there_before_the_first_update(world, tagged, tmp_path, ca
     def stop(*_, **__):
         raise Stop
 
-    monkeypatch.setattr(TokenLabelingTask, "train_step", stop)
+    monkeypatch.setattr(FineTuningTask, "train_step", stop)
     with pytest.raises(Stop):
-        train(caplog, flags(world, tagged / "train.tsv", tmp_path))
+        train(caplog, flags(world, data / "train.tsv", tmp_path))
     assert {path.name for path in tmp_path.iterdir()} == COMPANIONS
 
 
 def test_every_word_counts_once_an_epoch(world, tagged, tmp_path, caplog, monkeypatch):
-    from xlm_align_fairseq.plugin.finetuning.task import TokenLabelingTask
+    from xlm_align_fairseq.plugin.finetuning.token_labeling import TokenLabelingTask
 
     sizes, widths = [], []
     step = TokenLabelingTask.train_step
@@ -139,7 +168,7 @@ def test_every_word_counts_once_an_epoch(world, tagged, tmp_path, caplog, monkey
     assert any("2 sentences are longer than 60 pieces" in message or "with windows" in message for message in caplog.messages)
 
 
-def test_accumulated_batches_are_one_batch(world, tagged, tmp_path):
+def test_accumulated_batches_are_one_batch(world, data, tmp_path):
     """8 × 1 and 2 × 4 sequences give the same losses, sample sizes and, after 3 updates, parameters."""
     from fairseq import options, tasks
     from fairseq.dataclass.utils import convert_namespace_to_omegaconf
@@ -147,7 +176,7 @@ def test_accumulated_batches_are_one_batch(world, tagged, tmp_path):
 
     results = []
     for size in (8, 2):
-        arguments = flags(world, tagged / "train.tsv", tmp_path, "--optimizer", "sgd", "--lr", "0.1")
+        arguments = flags(world, data / "train.tsv", tmp_path, "--optimizer", "sgd", "--lr", "0.1")
         cfg = convert_namespace_to_omegaconf(options.parse_args_and_arch(options.get_training_parser(), arguments))
         torch.manual_seed(1)
         task = tasks.setup_task(cfg.task)
@@ -158,7 +187,7 @@ def test_accumulated_batches_are_one_batch(world, tagged, tmp_path):
         dataset, updates = task.datasets["train"], []
         for update in range(3):
             ids = range(update * 40, update * 40 + 8)
-            assert len({int(dataset.sizes[i]) for i in ids}) > 2
+            assert len({int(dataset.sizes[i]) for i in ids}) > 1
             log = trainer.train_step([dataset.collater([dataset[i] for i in ids[k : k + size]]) for k in range(0, 8, size)])
             updates.append(float(log["loss"]))
         results.append((updates, model.state_dict()))
@@ -169,19 +198,19 @@ def test_accumulated_batches_are_one_batch(world, tagged, tmp_path):
         torch.testing.assert_close(first[key], second[key], rtol=0, atol=1e-6)
 
 
-def test_workers_change_nothing(world, tagged, tmp_path, caplog):
+def test_workers_change_nothing(world, data, tmp_path, caplog):
     """Over two epochs with batches of their own."""
     more = ["--max-epoch", "2", "--max-update", "0", "--dropout", "0.1"]
-    ways = {n: train(caplog, flags(world, tagged / "train.tsv", tmp_path / n, *more, "--num-workers", n)) for n in ("0", "2")}
+    ways = {n: train(caplog, flags(world, data / "train.tsv", tmp_path / n, *more, "--num-workers", n)) for n in ("0", "2")}
     assert len(ways["0"]) > 30
     assert losses(ways["0"]) == losses(ways["2"])
     assert_same_parameters(tmp_path / "0" / LAST, tmp_path / "2" / LAST)
 
 
-def test_two_ranks_are_one_rank_with_two_batches(world, tagged, tmp_path, caplog):
+def test_two_ranks_are_one_rank_with_two_batches(world, data, tmp_path, caplog):
     """Over the end of an epoch, where one rank has no batch left, behind a validation; then the run goes on on one rank."""
-    more = ["--max-update", "13", "--save-interval-updates", "1", "--valid-data", str(tagged / "dev.tsv")]
-    make = {name: flags(world, tagged / "train.tsv", tmp_path / name, *more) for name in ("two", "one")}
+    more = ["--max-update", "13", "--save-interval-updates", "1", "--valid-data", str(data / "dev.tsv")]
+    make = {name: flags(world, data / "train.tsv", tmp_path / name, *more) for name in ("two", "one")}
     make = {name: [flag for flag in given if flag != "--disable-validation"] for name, given in make.items()}
     two_ranks(make["two"])
     train(caplog, [*make["one"], "--update-freq", "2"])
@@ -192,13 +221,13 @@ def test_two_ranks_are_one_rank_with_two_batches(world, tagged, tmp_path, caplog
     assert losses(more) == pytest.approx(losses(straight), abs=1e-4)
 
 
-def test_killed_and_resumed(world, tagged, tmp_path, caplog):
+def test_killed_and_resumed(world, data, tmp_path, caplog):
     """With dropout; killed in the second epoch, of 20 batches."""
 
     def arguments(name):
         more = ["--dropout", "0.1", "--attention-dropout", "0.1", "--save-interval-updates", "2", "--max-epoch", "2"]
         more += ["--max-update", "0", "--lr-scheduler", "polynomial_decay", "--total-num-update", "50"]
-        return flags(world, tagged / "train.tsv", tmp_path / name, *more)
+        return flags(world, data / "train.tsv", tmp_path / name, *more)
 
     straight = train(caplog, arguments("straight"))
     n = len(straight)
@@ -216,15 +245,17 @@ def test_killed_and_resumed(world, tagged, tmp_path, caplog):
     assert_same_parameters(*(tmp_path / name / LAST for name in ("straight", "killed")))
 
 
-def test_bfloat16(world, tagged, tmp_path, caplog):
+def test_bfloat16(world, data, tmp_path, caplog):
     """The encoder computes in 16 bits; losses stay float32 and near those of full precision, weights are float32."""
     whole, half = (
-        losses(train(caplog, flags(world, tagged / "train.tsv", tmp_path / way, "--autocast", way)))
-        for way in ("none", "bfloat16")
+        losses(train(caplog, flags(world, data / "train.tsv", tmp_path / way, "--autocast", way))) for way in ("none", "bfloat16")
     )
-    assert whole != half
     assert whole == pytest.approx(half, abs=0.05)
-    assert torch.load(tmp_path / "bfloat16" / LAST, weights_only=True)["model"]["head.out.weight"].dtype == torch.float32
+    exact, rough = (
+        torch.load(tmp_path / way / LAST, weights_only=True)["model"]["head.out.weight"] for way in ("none", "bfloat16")
+    )
+    assert not exact.equal(rough)
+    assert rough.dtype == torch.float32
 
 
 def test_a_checkpoint_of_pretraining_is_a_start(world, tagged, tmp_path, caplog):
@@ -295,10 +326,87 @@ def test_bad_flags_are_refused(world, tagged, tmp_path, caplog):
             train(caplog, arguments)
 
 
-def test_a_run_does_not_go_on_with_other_tags(world, tagged, tmp_path, caplog):
+def test_a_run_does_not_go_on_with_another_text(world, tagged, tmp_path, caplog):
     train(caplog, flags(world, tagged / "train.tsv", tmp_path / "run", "--max-update", "1"))
-    other = tmp_path / "other.tsv"
-    other.write_text("a\tX\nb\tY\n\n")
-    with pytest.raises(InputError, match="has a run with the tags NOUN NUM PROPN VERB and --window 128; these are X Y and 128"):
-        train(caplog, flags(world, other, tmp_path / "run", "--max-update", "2"))
+    more = tmp_path / "more.tsv"
+    more.write_bytes((tagged / "train.tsv").read_bytes() + b"\nword\tNOUN\n")
+    with pytest.raises(InputError, match=r"has a run with the text of SHA-256 [0-9a-f]{16}…, this one has [0-9a-f]{16}…: give"):
+        train(caplog, flags(world, more, tmp_path / "run", "--max-update", "2"))
+    with pytest.raises(InputError, match="has a run with the window 128, this one has 64: give another --save-dir"):
+        train(caplog, flags(world, tagged / "train.tsv", tmp_path / "run", "--max-update", "2", "--window", "64"))
     assert os.path.getsize(tmp_path / "run" / "transfer.json")
+
+
+def test_f1_of_validation(world, tmp_path, caplog):
+    """Spans of BIO tags, runs of other tags: those of `evaluate`; the best checkpoint can be chosen by it."""
+    from xlm_align_fairseq.transfer.tag_scores import score_ner, score_pos
+
+    for tags, score in ((["B-X", "I-X", "O"], score_ner), (["NOUN", "SYM", "X"], score_pos)):
+        draw = random.Random(2)
+        for name, n in (("train", 60), ("dev", 30)):
+            rows = [
+                "".join(f"{draw.choice('abcd')}\t{draw.choice(tags)}\n" for _ in range(draw.randrange(1, 9))) for _ in range(n)
+            ]
+            (tmp_path / f"{name}.tsv").write_text("\n".join(rows))
+        run_dir = tmp_path / tags[0]
+        more = ["--valid-data", str(tmp_path / "dev.tsv"), "--best-checkpoint-metric", "f1", "--maximize-best-checkpoint-metric"]
+        arguments = [flag for flag in flags(world, tmp_path / "train.tsv", run_dir, *more) if flag != "--disable-validation"]
+        train(caplog, arguments)
+        dev = read_tagged(tmp_path / "dev.tsv")
+        found = list(Transfer.load(run_dir, device="cpu").predict(words for words, _ in dev.sentences))
+        expected = score(dev.gold(), found).values()["f1"]
+        assert logged(caplog, "valid")[-1]["valid_f1"] == pytest.approx(expected, abs=0.006)
+        assert torch.load(run_dir / LAST, weights_only=True)["extra_state"]["best"] == pytest.approx(expected, abs=0.006)
+        caplog.clear()
+
+
+def test_pairs_are_learned_and_predicted(world, texts, tmp_path, caplog):
+    data = texts / "pair_classification"
+    more = ["--valid-data", str(data / "dev.tsv"), "--max-epoch", "12", "--max-update", "0", "--lr", "3e-3"]
+    more += ["--best-checkpoint-metric", "accuracy", "--maximize-best-checkpoint-metric"]
+    train(caplog, [flag for flag in flags(world, data / "train.tsv", tmp_path, *more) if flag != "--disable-validation"])
+    assert any("152 pairs; 2 are longer than 128 pieces and were cut" in message for message in caplog.messages)
+    dev = read_pairs(data / "dev.tsv")
+    transfer = Transfer.load(tmp_path, device="cpu")
+    found = list(transfer.predict(dev.pairs))
+    accuracy = 100 * sum(a == b for a, b in zip(dev.gold(), found, strict=True)) / len(found)
+    majority = 100 * Counter(dev.gold()).most_common(1)[0][1] / len(found)
+    assert accuracy > majority + 10
+    best = torch.load(tmp_path / "checkpoint_best.pt", weights_only=True)["extra_state"]["best"]
+    assert best == pytest.approx(accuracy, abs=0.01)
+    assert found == list(Transfer.load(tmp_path, device="cpu", batch_tokens=50).predict(iter(dev.pairs)))
+    (alone,) = transfer.predict([("one text", None)])
+    assert alone in ("question", "statement")
+
+
+def test_quotes_of_csv(world, tmp_path, caplog):
+    """A file whose lines all end in CRLF is unquoted; --tsv-quoting overrides."""
+    path = tmp_path / "train.tsv"
+    path.write_bytes(b'"He said ""no""."\tb\t0\r\nc\td\t1\r\n')
+    sizes = {}
+    for quoting in (None, "csv", "none"):
+        more = ["--task", "pair_classification", "--criterion", "pair_classification", "--max-update", "1"]
+        more += ["--tsv-quoting", quoting] if quoting else []
+        train(caplog, flags(world, path, tmp_path / str(quoting), *more))
+        (sizes[quoting],) = (logs["train_wpb"] for logs in logged(caplog, "train"))
+        caplog.clear()
+    assert sizes[None] == sizes["csv"] < sizes["none"]
+
+
+BAD_PAIRS = {
+    "": r"train.tsv:1: no pairs, there is nothing to train on",
+    "a\tb\n": r"train.tsv: no classes, as in XTREME's test files",
+    "a\n": r"train.tsv:1: 1 columns; allowed are two texts and a class",
+    "a\tb\t0\nc\td\t0\n": r"train.tsv:1: all pairs are of the class '0'; allowed are two classes and more",
+    "a\tb\t0\nc\td\t \n": r"train.tsv:2: the class is empty; allowed is a name",
+}
+
+
+@pytest.mark.parametrize("text", BAD_PAIRS)
+def test_bad_pairs_are_refused(world, tmp_path, caplog, text):
+    path = tmp_path / "train.tsv"
+    path.write_text(text)
+    task = ["--task", "pair_classification", "--criterion", "pair_classification"]
+    with pytest.raises(InputError, match=BAD_PAIRS[text]):
+        train(caplog, flags(world, path, tmp_path / "run", *task))
+    assert not (tmp_path / "run" / "transfer.json").exists()
