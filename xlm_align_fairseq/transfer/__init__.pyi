@@ -1,10 +1,22 @@
+from .answer_search import FoundAnswer, find_answers, random_answer
 from .encode import PieceCounts, WordPieces, WordSequence, encode_words, word_sequences
 from .evaluation import Difference, Found, Scores, evaluate_tags, files_of
-from .heads import TagHead
+from .heads import SpanHead, TagHead
 from .layout import data_files, languages, prediction_file
 from .pairs import Pair, PairFile, check_classes, read_class_lines, read_pairs, write_classes
 from .predict import Transfer
 from .question_scores import score_answers
+from .question_sequences import (
+    EncodedQuestion,
+    QuestionCounts,
+    QuestionLimits,
+    QuestionSequence,
+    answer_pieces,
+    answer_places,
+    answer_text,
+    encode_questions,
+    question_sequences,
+)
 from .questions import Answer, Question, QuestionFile, check_answers, check_ids, read_answers, read_questions, write_answers
 from .retrieval_files import (
     Candidate,
@@ -35,18 +47,24 @@ __all__ = [
     "Answer",
     "Candidate",
     "Difference",
+    "EncodedQuestion",
     "Found",
+    "FoundAnswer",
     "Identified",
     "Options",
     "Pair",
     "PairFile",
     "PieceCounts",
     "Question",
+    "QuestionCounts",
     "QuestionFile",
+    "QuestionLimits",
+    "QuestionSequence",
     "ScoreTable",
     "Scored",
     "Scores",
     "Settings",
+    "SpanHead",
     "TagHead",
     "TaggedFile",
     "TaggedSentence",
@@ -55,6 +73,9 @@ __all__ = [
     "Window",
     "WordPieces",
     "WordSequence",
+    "answer_pieces",
+    "answer_places",
+    "answer_text",
     "answers_number",
     "average",
     "best_threshold",
@@ -63,16 +84,20 @@ __all__ = [
     "check_ids",
     "check_tags",
     "data_files",
+    "encode_questions",
     "encode_words",
     "evaluate_tags",
     "f1_by_type",
     "files_of",
+    "find_answers",
     "find_task",
     "judging_windows",
     "language_mean",
     "languages",
     "nearest",
     "prediction_file",
+    "question_sequences",
+    "random_answer",
     "read_answers",
     "read_candidates",
     "read_class_lines",

@@ -22,3 +22,21 @@ class TagHead(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Map hidden states (N, C) to logits (N, tags)."""
         return self.out(self.dropout(x))
+
+
+class SpanHead(nn.Module):
+    """A linear map to two logits, whether an answer starts or ends there: the head of `XLMRobertaForQuestionAnswering`.
+
+    `BertForQuestionAnswering` has the same, and neither has dropout before it.
+
+    Args:
+        width: of the hidden states.
+    """
+
+    def __init__(self, width: int):
+        super().__init__()
+        self.out = nn.Linear(width, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map hidden states (…, C) to logits (…, 2) of start and end."""
+        return self.out(x)
