@@ -39,7 +39,7 @@ class PlacedPieces(NamedTuple):
 
     A place is what the piece was made of, without blanks at its ends: white space, and characters of which sentencepiece makes
     nothing, as U+200B. Where one character becomes several pieces, as `½` can, its place is that of each. The place of a lone
-    `▁` is empty. Neither begins nor ends ever fall.
+    `▁` is empty, unless it is one of those. Neither begins nor ends ever fall.
 
     Args:
         ids: (L,) int64.
@@ -138,4 +138,4 @@ def _whole_characters(begins: np.ndarray, ends: np.ndarray, marks: np.ndarray) -
     parts = parts[begins[last[parts]] == begins[parts]]
     whole = ends.copy()
     whole[parts] = ends[last[parts]]
-    return whole
+    return np.maximum.accumulate(whole)  # a mark can be within a character, too

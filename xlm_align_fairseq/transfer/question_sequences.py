@@ -47,9 +47,9 @@ class QuestionLimits:
         room = self.window - self.question - SPECIALS
         if self.step > room:
             raise InputError(
-                f"--window-step {self.step}: a window of {self.window} pieces (--window) has room for {max(room, 0)} of the document"
-                f" beside {SPECIALS} specials and a question of {self.question} (--question-pieces); a longer step leaves text out:"
-                f" {f'allowed are 1 to {room}' if room > 0 else 'raise --window'}"
+                f"--window-step {self.step} would leave text out: a window of {self.window} pieces (--window) has room for"
+                f" {max(room, 0)} of the document, beside {SPECIALS} specials and {self.question} of a question"
+                f" (--question-pieces); {f'allowed are 1 to {room}' if room > 0 else 'raise --window'}"
             )
 
 
