@@ -147,9 +147,10 @@ def answer_pieces(document: PlacedPieces, answer: Answer) -> tuple[int, int] | N
     """
     text = answer.text.strip()
     begin = answer.start + len(answer.text) - len(answer.text.lstrip())
-    first = int(np.searchsorted(document.ends, begin, "right"))
-    last = int(np.searchsorted(document.begins, begin + len(text), "left")) - 1
-    return (first, last) if text and first <= last else None
+    with_text = np.flatnonzero(document.begins < document.ends)  # a lone `▁` neither begins nor ends an answer
+    first = int(np.searchsorted(document.ends[with_text], begin, "right"))
+    last = int(np.searchsorted(document.begins[with_text], begin + len(text), "left")) - 1
+    return (int(with_text[first]), int(with_text[last])) if text and first <= last else None
 
 
 def answer_text(context: str, document: PlacedPieces, first: int, last: int) -> str:

@@ -3,7 +3,7 @@
 import itertools
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from xlm_align_fairseq.encoder.windows import most_central, side_windows
@@ -13,6 +13,7 @@ limits = st.integers(4, 90)
 
 
 @given(lengths, limits)
+@settings(deadline=None)
 def test_side_windows_cover_a_side_and_overlap(length, limit):
     windows = side_windows(length, limit)
     assert windows[0][0] == 0
@@ -30,6 +31,7 @@ def test_side_windows_cover_a_side_and_overlap(length, limit):
 
 
 @given(lengths, st.integers(1, 90), st.data())
+@settings(deadline=None)
 def test_windows_begin_a_step_apart(length, limit, data):
     step = data.draw(st.integers(1, limit))
     windows = side_windows(length, limit, step)

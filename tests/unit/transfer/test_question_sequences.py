@@ -140,6 +140,9 @@ def test_white_space_around_an_answer_is_no_part_of_it(pieces):
     document = pieces.placed(context)
     assert answer_pieces(document, Answer(" protein ", 8)) == answer_pieces(document, Answer("protein", 9))
     assert answer_pieces(document, Answer("  ", 3)) is None
+    document = pieces.placed(" \u200b,")
+    assert document.begins.tolist() == [2, 2]  # a lone mark
+    assert answer_pieces(document, Answer(" \u200b,", 0)) == (1, 1)
     assert answer_pieces(pieces.placed("a\u200b b"), Answer("\u200b", 1)) is None
     assert answer_pieces(pieces.placed(""), Answer("a", 0)) is None
 
