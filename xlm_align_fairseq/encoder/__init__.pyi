@@ -1,7 +1,7 @@
 from .fingerprint import weights_fingerprint
 from .network import ARCHITECTURES, Encoder, EncoderAndPointer, EncoderConfig, LMHead, PointerHead
-from .pieces import PieceEncoder, PieceFiles
-from .sequences import LAYOUTS, PieceBatch, Sides, encode_sides, join_sides, sequence, split_sides, wrap_side
+from .pieces import PieceEncoder, PieceFiles, PlacedPieces
+from .sequences import LAYOUTS, PieceBatch, Sides, encode_sides, join_sides, second_begin, sequence, split_sides, wrap_side
 from .states import States
 from .vocabulary import Vocabulary, open_sentencepiece
 
@@ -15,6 +15,7 @@ __all__ = [
     "PieceBatch",
     "PieceEncoder",
     "PieceFiles",
+    "PlacedPieces",
     "PointerHead",
     "Sides",
     "States",
@@ -22,6 +23,7 @@ __all__ = [
     "encode_sides",
     "join_sides",
     "open_sentencepiece",
+    "second_begin",
     "sequence",
     "split_sides",
     "weights_fingerprint",

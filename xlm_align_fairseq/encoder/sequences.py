@@ -36,6 +36,15 @@ def sequence(*sides: np.ndarray, layout: str = "translation") -> np.ndarray:
     return np.concatenate([*parts, [EOS]]).astype(np.int64)
 
 
+def second_begin(first_length: int, layout: str = "translation") -> int:
+    """Return the place at which the second side begins, if the first has so many pieces.
+
+    >>> second_begin(2, "classification")  # of <s> 7 8 </s> </s> 9 </s>
+    5
+    """
+    return 1 + first_length + len(LAYOUTS[layout])
+
+
 class Sides(NamedTuple):
     """Hidden states of both sides at one layer; values at padding are undefined."""
 

@@ -1,12 +1,24 @@
+from .answer_search import FoundAnswer, find_answers, random_answer
 from .comparison import Difference, Scores
 from .encode import PieceCounts, WordPieces, WordSequence, encode_words, pair_sequence, word_sequences
 from .evaluation import Found, check_model, evaluate, files_of, task_of
 from .examples import Examples, read_examples
-from .heads import ClassHead, TagHead, make_head
+from .heads import ClassHead, SpanHead, TagHead, make_head
 from .layout import data_files, languages, prediction_file
 from .pairs import Pair, PairFile, check_classes, read_class_lines, read_pairs, write_classes
 from .predict import ClassTransfer, TagTransfer, Transfer, settings_of
 from .question_scores import score_answers
+from .question_sequences import (
+    EncodedQuestion,
+    QuestionCounts,
+    QuestionLimits,
+    QuestionSequence,
+    answer_pieces,
+    answer_places,
+    answer_text,
+    encode_questions,
+    question_sequences,
+)
 from .questions import Answer, Question, QuestionFile, check_answers, check_ids, read_answers, read_questions, write_answers
 from .retrieval_files import (
     Candidate,
@@ -40,8 +52,10 @@ __all__ = [
     "ClassSettings",
     "ClassTransfer",
     "Difference",
+    "EncodedQuestion",
     "Examples",
     "Found",
+    "FoundAnswer",
     "Identified",
     "LabelSettings",
     "Options",
@@ -49,11 +63,15 @@ __all__ = [
     "PairFile",
     "PieceCounts",
     "Question",
+    "QuestionCounts",
     "QuestionFile",
+    "QuestionLimits",
+    "QuestionSequence",
     "ScoreTable",
     "Scored",
     "Scores",
     "Settings",
+    "SpanHead",
     "TagHead",
     "TagSettings",
     "TagTransfer",
@@ -64,6 +82,9 @@ __all__ = [
     "Window",
     "WordPieces",
     "WordSequence",
+    "answer_pieces",
+    "answer_places",
+    "answer_text",
     "answers_number",
     "average",
     "best_threshold",
@@ -73,10 +94,12 @@ __all__ = [
     "check_model",
     "check_tags",
     "data_files",
+    "encode_questions",
     "encode_words",
     "evaluate",
     "f1_by_type",
     "files_of",
+    "find_answers",
     "find_task",
     "judging_windows",
     "language_mean",
@@ -85,6 +108,8 @@ __all__ = [
     "nearest",
     "pair_sequence",
     "prediction_file",
+    "question_sequences",
+    "random_answer",
     "read_answers",
     "read_candidates",
     "read_class_lines",

@@ -48,6 +48,24 @@ class ClassHead(nn.Module):
         return self.out(self.dropout(self.dense(self.dropout(x)).tanh()))
 
 
+class SpanHead(nn.Module):
+    """A linear map to two logits, whether an answer starts or ends there: the head of `XLMRobertaForQuestionAnswering`.
+
+    `BertForQuestionAnswering` has the same, and neither has dropout before it.
+
+    Args:
+        width: of the hidden states.
+    """
+
+    def __init__(self, width: int):
+        super().__init__()
+        self.out = nn.Linear(width, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map hidden states (…, C) to logits (…, 2) of start and end."""
+        return self.out(x)
+
+
 def make_head(settings: Settings, width: int, dropout: float = 0.0) -> TagHead | ClassHead:
     """Return the head, with fresh weights, of a run with these settings.
 

@@ -1,4 +1,4 @@
-"""Cut a long sentence into windows, in each of which some of its pieces are judged."""
+"""Cut a long sentence or document into windows, in each of which some of its pieces are judged."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from xlm_align_fairseq.encoder.windows import most_central, side_windows
 
 
 class Window(NamedTuple):
-    """A part of a sentence, in pieces; every end is exclusive. Pieces of the core are judged here, the others are context."""
+    """A part of a text, in pieces; every end is exclusive. Pieces of the core are judged here, the others are context."""
 
     begin: int
     end: int
@@ -19,15 +19,16 @@ class Window(NamedTuple):
     core_end: int
 
 
-def judging_windows(length: int, limit: int) -> list[Window]:
-    """Cut a sentence into half-overlapping windows; each piece is judged in the one in which it has most context.
+def judging_windows(length: int, limit: int, step: int | None = None) -> list[Window]:
+    """Cut a text into overlapping windows; each piece is judged in the one in which it has most context.
 
     Args:
-        length: pieces of the sentence, without specials.
+        length: pieces of the text, without specials.
         limit: maximum pieces of a window, 1 or more.
+        step: pieces from one begin to the next, 1 to `limit`; `None` = half of `limit`.
 
     Returns:
-        Windows in order, whose cores follow each other without gaps and make up the sentence; none for no pieces.
+        Windows in order, whose cores follow each other without gaps and make up the text; none for no pieces.
 
     >>> judging_windows(5, 8)
     [Window(begin=0, end=5, core_begin=0, core_end=5)]
@@ -38,7 +39,7 @@ def judging_windows(length: int, limit: int) -> list[Window]:
     """
     if length == 0:
         return []
-    spans = side_windows(length, limit)
+    spans = side_windows(length, limit, step)
     judges = most_central(length, spans)  # ascending
     edges = np.searchsorted(judges, np.arange(len(spans) + 1)).tolist()
     cores = zip(spans, itertools.pairwise(edges), strict=True)

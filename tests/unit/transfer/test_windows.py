@@ -21,10 +21,10 @@ def context(piece, begin, end):
     return min(piece - begin, end - 1 - piece)
 
 
-@given(st.integers(0, 500), st.integers(1, 90))
+@given(st.integers(0, 500), st.integers(1, 90), st.integers(0, 89))
 @settings(deadline=None)
-def test_each_piece_is_judged_once_where_it_has_most_context(length, limit):
-    windows = judging_windows(length, limit)
+def test_each_piece_is_judged_once_where_it_has_most_context(length, limit, step):
+    windows = judging_windows(length, limit, 1 + step % limit if step else None)
     judged = [piece for window in windows for piece in range(window.core_begin, window.core_end)]
     assert judged == list(range(length))
     for begin, end, core_begin, core_end in windows:
