@@ -1,7 +1,7 @@
 """Evaluate fine-tuned models in other languages, score predictions for the tasks of XTREME against gold, or average numbers.
 
-Three ways: --model and --data predict and score tags of words or classes of pairs; --gold and --predictions score a file,
-without a model; --numbers averages numbers of languages and tasks. Scores have bootstrap intervals.
+Three ways: --model and --data predict and score tags of words, classes of pairs or answers; --gold and --predictions score a
+file, without a model; --numbers averages numbers of languages and tasks. Scores have bootstrap intervals.
 """
 
 import argparse
@@ -109,7 +109,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _with_models(command: argparse.ArgumentParser, args: argparse.Namespace) -> int:
     if args.data is None:
         command.error("--data is missing: --model needs the files of the languages, or the folder of XTREME's download")
-    for name in ("gold", "predictions", "rules", "threshold"):
+    for name in ("gold", "predictions", "threshold"):
         if getattr(args, name) is not None:
             command.error(f"--{name.replace('_', '-')} changes nothing with --model; leave it out")
     from xlm_align_fairseq.cli.support.evaluation import evaluation_report, evaluation_table

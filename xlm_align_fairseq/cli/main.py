@@ -26,6 +26,7 @@ COMMANDS = {
     "score": "AER, precision, recall, F1 with intervals, paired tests and curves",
     "show": "pictures of alignments, in the terminal or as an HTML page",
     "user-dir": "print the directory to give to fairseq's --user-dir",
+    "xtreme": "fine-tune on English, test in the other languages: the table of XTREME's tasks",
 }
 
 

@@ -14,7 +14,7 @@ class FineTuned:
     """Hold the head of a fine-tuned model.
 
     Args:
-        kind: what it gives, `tags` or `classes`.
+        kind: what it gives, `tags`, `classes`, or of `questions` the answers.
         labels: in the order of the rows of its last map; none where it gives none.
         state: its tensors, under the names of `xlm_align_fairseq.transfer.heads`.
     """
@@ -24,10 +24,16 @@ class FineTuned:
     state: Mapping[str, Tensor]
 
 
-ENDINGS = {"tags": "ForTokenClassification", "classes": "ForSequenceClassification"}  # of transformers' classes
+ENDINGS = {  # of transformers' classes
+    "tags": "ForTokenClassification",
+    "classes": "ForSequenceClassification",
+    "questions": "ForQuestionAnswering",
+}
 NAMES = {  # of the parts of a head: ours → theirs
     ("tags", "xlm-roberta"): {"out": "classifier"},
     ("tags", "bert"): {"out": "classifier"},
+    ("questions", "xlm-roberta"): {"out": "qa_outputs"},
+    ("questions", "bert"): {"out": "qa_outputs"},
     ("classes", "xlm-roberta"): {"dense": "classifier.dense", "out": "classifier.out_proj"},
     ("classes", "bert"): {"dense": "bert.pooler.dense", "out": "classifier"},
 }

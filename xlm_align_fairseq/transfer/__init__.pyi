@@ -6,7 +6,7 @@ from .examples import Examples, read_examples
 from .heads import ClassHead, SpanHead, TagHead, make_head
 from .layout import data_files, languages, prediction_file
 from .pairs import Pair, PairFile, check_classes, read_class_lines, read_pairs, write_classes
-from .predict import ClassTransfer, TagTransfer, Transfer, settings_of
+from .predict import AnswerTransfer, ClassTransfer, TagTransfer, Transfer, settings_of
 from .question_scores import score_answers
 from .question_sequences import (
     EncodedQuestion,
@@ -34,7 +34,7 @@ from .retrieval_files import (
 from .retrieval_scores import best_threshold, nearest, score_id_pairs, score_indices
 from .score_files import Options, Scored, score_files
 from .scores import ScoreTable, score_classes
-from .settings import ClassSettings, LabelSettings, Settings, TagSettings, read_settings, write_settings
+from .settings import AnswerSettings, ClassSettings, LabelSettings, Settings, TagSettings, read_settings, write_settings
 from .tag_checks import check_tags, read_predictions, read_tag_lines, unknown_tags
 from .tag_scores import f1_by_type, score_ner, score_pos
 from .tags import TaggedFile, TaggedSentence, read_tagged, write_tags
@@ -47,6 +47,8 @@ __all__ = [
     "TASKS",
     "UPOS",
     "Answer",
+    "AnswerSettings",
+    "AnswerTransfer",
     "Candidate",
     "ClassHead",
     "ClassSettings",

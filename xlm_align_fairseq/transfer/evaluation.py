@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
 from tqdm import tqdm
 
 from xlm_align_fairseq.errors import InputError
-from xlm_align_fairseq.transfer.encode import PieceCounts
 from xlm_align_fairseq.transfer.examples import read_examples
 from xlm_align_fairseq.transfer.layout import Split, data_files, languages, prediction_file
-from xlm_align_fairseq.transfer.pairs import Quoting
 from xlm_align_fairseq.transfer.predict import Transfer
+from xlm_align_fairseq.transfer.score_files import Options
 from xlm_align_fairseq.transfer.scores import ScoreTable
 from xlm_align_fairseq.transfer.settings import LabelSettings, Settings
 from xlm_align_fairseq.transfer.tasks import TASKS, Task
@@ -109,7 +109,7 @@ def evaluate(
     files: Mapping[str, str],
     out: Path | None,
     split: Split,
-    quoting: Quoting | None = None,
+    options: Options,
     quiet: bool = True,
 ) -> dict[str, Found]:
     """Predict for the file of each language, write the predictions, and score them where the file has the answers.
@@ -120,7 +120,7 @@ def evaluate(
         files: by language.
         out: the folder of predictions, in the form of XTREME's; `None` writes none.
         split: which the files are, for the names of predictions.
-        quoting: of files of pairs.
+        options: what else reading and scoring depend on; the language is that of the file.
         quiet: show no progress bar.
 
     Raises:
@@ -128,8 +128,8 @@ def evaluate(
     """
     found = {}
     for lang, path in files.items():
-        examples = read_examples(task, path, transfer.settings, quoting)
-        transfer.counts = PieceCounts()
+        examples = read_examples(task, path, transfer.settings, replace(options, language=lang))
+        transfer.counts = type(transfer.counts)()
         done = transfer.predict(examples.inputs)
         predictions = list(tqdm(done, lang, len(examples.inputs), unit=f" {examples.unit}", disable=True if quiet else None))
         if out is not None:

@@ -8,6 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from xlm_align_fairseq.transfer.pairs import Quoting, read_pairs, write_classes
+from xlm_align_fairseq.transfer.question_scores import score_answers
+from xlm_align_fairseq.transfer.questions import check_ids, read_questions, write_answers
+from xlm_align_fairseq.transfer.score_files import Options, rules_of
 from xlm_align_fairseq.transfer.scores import ScoreTable, score_classes
 from xlm_align_fairseq.transfer.settings import LabelSettings, Settings
 from xlm_align_fairseq.transfer.tag_checks import unknown_tags
@@ -37,22 +40,22 @@ class Examples:
     notes: list[str]
 
 
-def read_examples(task: Task, path: str, settings: Settings, quoting: Quoting | None = None) -> Examples:
+def read_examples(task: Task, path: str, settings: Settings, options: Options) -> Examples:
     """Read a file of a task.
 
     Args:
-        task: of tags or classes.
+        task: of tags, classes or questions.
         path: the file.
         settings: of the model that is evaluated.
-        quoting: of files of pairs.
+        options: what else reading and scoring depend on.
 
     Raises:
         InputError: the file cannot be read.
     """
+    if task.kind == "questions":
+        return _questions(task, path, options)
     assert isinstance(settings, LabelSettings)
-    if task.kind == "tags":
-        return _tags(task, path, settings)
-    return _classes(path, settings, quoting)
+    return _tags(task, path, settings) if task.kind == "tags" else _classes(path, settings, options.quoting)
 
 
 def _tags(task: Task, path: str, settings: LabelSettings) -> Examples:
@@ -80,4 +83,18 @@ def _classes(path: str, settings: LabelSettings, quoting: Quoting | None) -> Exa
         lambda target, classes: write_classes(target, file, classes),
         lambda classes: score_classes(file.gold(), classes),
         notes,
+    )
+
+
+def _questions(task: Task, path: str, options: Options) -> Examples:
+    file = read_questions(path)
+    check_ids(file)
+    ids, rules = [question.id for question in file.questions], rules_of(task, options)
+    return Examples(
+        file.questions,
+        "questions",
+        not file.withheld,
+        lambda target, answers: write_answers(target, file, dict(zip(ids, answers, strict=True))),
+        lambda answers: score_answers(file.gold(), dict(zip(ids, answers, strict=True)), rules, options.language or "en"),
+        file.notes(),
     )

@@ -66,7 +66,7 @@ class SpanHead(nn.Module):
         return self.out(x)
 
 
-def make_head(settings: Settings, width: int, dropout: float = 0.0) -> TagHead | ClassHead:
+def make_head(settings: Settings, width: int, dropout: float = 0.0) -> TagHead | ClassHead | SpanHead:
     """Return the head, with fresh weights, of a run with these settings.
 
     Args:
@@ -76,5 +76,6 @@ def make_head(settings: Settings, width: int, dropout: float = 0.0) -> TagHead |
     """
     if isinstance(settings, TagSettings):
         return TagHead(width, len(settings.labels), dropout)
-    assert isinstance(settings, ClassSettings)
-    return ClassHead(width, len(settings.labels), dropout)
+    if isinstance(settings, ClassSettings):
+        return ClassHead(width, len(settings.labels), dropout)
+    return SpanHead(width)

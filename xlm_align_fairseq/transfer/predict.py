@@ -1,4 +1,4 @@
-"""Use a fine-tuned model: sentences in and tags out, or pairs and classes; in input order and with bounded memory."""
+"""Use a fine-tuned model: sentences in and tags out, pairs and classes, questions and answers; in order, in bounded memory."""
 
 from __future__ import annotations
 
@@ -24,9 +24,12 @@ from xlm_align_fairseq.model.directory import read_model
 from xlm_align_fairseq.model.record import load_encoder
 from xlm_align_fairseq.system.device import default_batch_tokens, lower_precision, open_device
 from xlm_align_fairseq.system.memory import release_freed_memory
+from xlm_align_fairseq.transfer.answer_search import find_answers
 from xlm_align_fairseq.transfer.encode import PieceCounts, encode_words, pair_sequence, word_sequences
 from xlm_align_fairseq.transfer.head_files import load_head
-from xlm_align_fairseq.transfer.settings import ClassSettings, Settings, TagSettings, read_settings
+from xlm_align_fairseq.transfer.question_sequences import EncodedQuestion, QuestionCounts, encode_questions
+from xlm_align_fairseq.transfer.questions import Question
+from xlm_align_fairseq.transfer.settings import AnswerSettings, ClassSettings, Settings, TagSettings, read_settings
 
 CHUNK_PIECES = 1 << 16  # that are read, sorted by length and encoded together
 
@@ -92,7 +95,7 @@ class Transfer(ABC):
             autocast: dtype to compute in with weights in float32, as training does.
 
         Returns:
-            A `TagTransfer` or `ClassTransfer`, as the run was trained for.
+            A `TagTransfer`, `ClassTransfer` or `AnswerTransfer`, as the run was trained for.
 
         Raises:
             InputError: the path is no fine-tuned run, its files do not belong together, or there is no such device.
@@ -135,7 +138,7 @@ class Transfer(ABC):
 
         Args:
             examples: sentences, as words of each (a word may be empty), for tags; for classes `Pair`s, or first and second text,
-                `None` for the second of one text.
+                `None` for the second of one text; for answers `Question`s.
 
         Raises:
             InputError: an example is of another form.
@@ -219,6 +222,29 @@ class ClassTransfer(Transfer):
         return found[0]
 
 
+@dataclasses.dataclass
+class AnswerTransfer(Transfer):
+    """Predict the answer to each question, a text of its document."""
+
+    settings: AnswerSettings
+    counts: QuestionCounts = dataclasses.field(default_factory=QuestionCounts)
+
+    def _sequences(self, examples: Iterable[Question], waiting: deque[tuple[Any, int]]) -> Iterator[Read]:
+        for encoded in encode_questions(examples, self.pieces, self.settings.limits(), self.counts):
+            waiting.append((encoded, len(encoded.sequences)))
+            yield from (Read(one.tokens, np.arange(len(one.tokens))) for one in encoded.sequences)
+
+    def _read(self, example: Any, number: int) -> tuple[Any, list[Read]]:
+        raise NotImplementedError  # documents are encoded once for several questions
+
+    def _decode(self, logits: Tensor, lengths: Sequence[int]) -> list[np.ndarray]:
+        return np.split(logits.float().cpu().numpy(), np.cumsum(lengths)[:-1])
+
+    def _join(self, example: EncodedQuestion, found: list[np.ndarray]) -> str:
+        start, end = np.concatenate(found).T if found else np.zeros((2, 0), np.float32)
+        return find_answers(example, start, end, 1, self.settings.answer)[0].text
+
+
 def settings_of(path: Path | str) -> Settings:
     """Return the settings of a fine-tuned run.
 
@@ -234,7 +260,11 @@ def settings_of(path: Path | str) -> Settings:
     return read_settings(weights.parent)
 
 
-TRANSFERS: dict[type[Settings], type[Transfer]] = {TagSettings: TagTransfer, ClassSettings: ClassTransfer}
+TRANSFERS: dict[type[Settings], type[Transfer]] = {
+    TagSettings: TagTransfer,
+    ClassSettings: ClassTransfer,
+    AnswerSettings: AnswerTransfer,
+}
 
 
 def _chunks(sequences: Iterator[Read]) -> Iterator[list[Read]]:

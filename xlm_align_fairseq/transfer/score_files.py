@@ -116,7 +116,7 @@ def _score_classes(task: Task, gold: Path_, predictions: Path_, options: Options
 
 
 def _score_answers(task: Task, gold: Path_, predictions: Path_, options: Options) -> Scored:
-    rules = options.rules or ("mlqa" if task.name == "mlqa" else "squad")
+    rules = rules_of(task, options)
     if rules == "mlqa" and options.language is None:
         raise InputError("--lang is missing: MLQA's rules are those of the language of the documents; give it, such as --lang de")
     file, answers = read_questions(gold), read_answers(predictions)
@@ -127,6 +127,11 @@ def _score_answers(task: Task, gold: Path_, predictions: Path_, options: Options
     if others := len(answers.keys() - wanted.keys()):
         notes.append(f"{predictions}: {others} answers to questions that {gold} has not, not read")
     return Scored(score_answers(wanted, answers, rules, options.language or "en"), notes, {"rules": rules})
+
+
+def rules_of(task: Task, options: Options) -> Rules:
+    """Return the rules by which answers of a task are compared."""
+    return options.rules or ("mlqa" if task.name == "mlqa" else "squad")
 
 
 def _score_lines(task: Task, gold: Path_, predictions: Path_, options: Options) -> Scored:

@@ -13,7 +13,8 @@ from pydantic.dataclasses import dataclass
 from xlm_align_fairseq.errors import InputError
 from xlm_align_fairseq.system.files import write_atomically
 from xlm_align_fairseq.system.records import build, read_json
-from xlm_align_fairseq.transfer.tasks import TASKS, Kind
+from xlm_align_fairseq.transfer.question_sequences import QuestionLimits
+from xlm_align_fairseq.transfer.tasks import Kind
 
 FILE_NAME = "transfer.json"
 SCHEMA, VERSION = "xlm-align-transfer", 2
@@ -74,15 +75,35 @@ class ClassSettings(LabelSettings):
     kind = "classes"
 
 
-KINDS: dict[str, type[LabelSettings]] = {one.task: one for one in (TagSettings, ClassSettings)}
+@dataclass(frozen=True, config={"strict": True})
+class AnswerSettings(Settings):
+    """Settings of a model for answers to questions.
+
+    Args:
+        question: longest question, in pieces; of a longer one the first are read.
+        step: pieces of the document from one window's begin to the next.
+        answer: longest answer, in pieces.
+    """
+
+    question: Annotated[int, Field(ge=1)]
+    step: Annotated[int, Field(ge=1)]
+    answer: Annotated[int, Field(ge=1)]
+    task = "span_extraction"
+    kind = "questions"
+
+    def __post_init__(self):
+        self.limits()
+
+    def limits(self) -> QuestionLimits:
+        """Return how much of a question and its document is read at once.
+
+        Raises:
+            InputError: the step would leave text out.
+        """
+        return QuestionLimits(self.window, self.question, self.step)
 
 
-def tasks_of(settings: Settings) -> list[str]:
-    """Return the names of the tasks that a model with these settings was trained for, as far as its labels say it."""
-    named = [task for task in TASKS.values() if task.kind == settings.kind]
-    if isinstance(settings, LabelSettings):
-        named = [task for task in named if set(settings.labels) <= set(task.labels)]
-    return [task.name for task in named]
+KINDS: dict[str, type[Settings]] = {one.task: one for one in (TagSettings, ClassSettings, AnswerSettings)}
 
 
 def write_settings(directory: Path, settings: Settings) -> None:

@@ -14,7 +14,7 @@ from xlm_align_fairseq.encoder.vocabulary import Vocabulary, open_sentencepiece
 from xlm_align_fairseq.errors import InputError
 from xlm_align_fairseq.model.record import Model, load_encoder, load_heads
 from xlm_align_fairseq.transfer.heads import make_head
-from xlm_align_fairseq.transfer.settings import ClassSettings, TagSettings
+from xlm_align_fairseq.transfer.settings import AnswerSettings, ClassSettings, TagSettings
 
 transformers = pytest.importorskip("transformers")
 
@@ -114,18 +114,22 @@ def test_a_fine_tuned_head(tmp_path, architecture, heads, make_model, batch, ran
     """transformers' class for the task gives the same logits, and knows the labels."""
     model, labels = make_model(architecture, heads), ("NOUN", "VERB", "O")
     states, there = load_encoder(model)(batch), batch != 1
-    for settings, ending in ((TagSettings(8, "0" * 64, labels), "Token"), (ClassSettings(8, "0" * 64, labels), "Sequence")):
+    text, endings = "0" * 64, ("TokenClassification", "SequenceClassification", "QuestionAnswering")
+    kinds = TagSettings(8, text, labels), ClassSettings(8, text, labels), AnswerSettings(40, text, 8, 8, 8)
+    for settings, ending in zip(kinds, endings, strict=True):
         head = randomised(make_head(settings, model.config.width), 4).eval()
         directory = tmp_path / ending
-        hugging_face.write(directory, model, FineTuned(settings.kind, labels, head.state_dict()))
-        auto = getattr(transformers, f"AutoModelFor{ending}Classification")
+        hugging_face.write(directory, model, FineTuned(settings.kind, getattr(settings, "labels", ()), head.state_dict()))
+        auto = getattr(transformers, f"AutoModelFor{ending}")
         theirs, report = auto.from_pretrained(directory, output_loading_info=True)
         assert not any(report[kind] for kind in ("missing_keys", "unexpected_keys", "mismatched_keys"))
-        assert theirs.config.id2label == dict(enumerate(labels))
-        assert theirs.config.label2id == {label: n for n, label in enumerate(labels)}
+        if settings.kind != "questions":
+            assert theirs.config.id2label == dict(enumerate(labels))
+            assert theirs.config.label2id == {label: n for n, label in enumerate(labels)}
         with torch.inference_mode():
-            logits = theirs.eval()(input_ids=batch, attention_mask=there.long()).logits
-            ours, logits = (head(states[there]), logits[there]) if ending == "Token" else (head(states[:, 0]), logits)
+            found = theirs.eval()(input_ids=batch, attention_mask=there.long())
+            logits = torch.stack([found.start_logits, found.end_logits], -1) if settings.kind == "questions" else found.logits
+            ours, logits = (head(states[:, 0]), logits) if settings.kind == "classes" else (head(states[there]), logits[there])
         torch.testing.assert_close(logits, ours, atol=1e-4, rtol=0)
         assert logits.std() > 0.01
 

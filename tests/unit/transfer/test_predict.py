@@ -17,10 +17,11 @@ from xlm_align_fairseq.transfer import predict
 from xlm_align_fairseq.transfer.encode import encode_words, word_sequences
 from xlm_align_fairseq.transfer.heads import TagHead
 from xlm_align_fairseq.transfer.predict import Transfer
-from xlm_align_fairseq.transfer.settings import ClassSettings, TagSettings, read_settings, write_settings
+from xlm_align_fairseq.transfer.settings import AnswerSettings, ClassSettings, TagSettings, read_settings, write_settings
 
 TAGS = ("A", "B", "C", "O")
 TEXT = "0" * 64  # a digest
+ANSWERS = AnswerSettings(384, TEXT, 64, 128, 30)
 
 
 @pytest.fixture
@@ -102,7 +103,7 @@ def test_a_text_is_not_words(run):
 
 
 def test_the_settings_come_back(tmp_path):
-    for written in (TagSettings(128, TEXT, ("B-ÄÖ", "O")), ClassSettings(64, TEXT, ("0", "1"))):
+    for written in (TagSettings(128, TEXT, ("B-ÄÖ", "O")), ClassSettings(64, TEXT, ("0", "1")), ANSWERS):
         write_settings(tmp_path, written)
         assert read_settings(tmp_path) == written
 
@@ -118,7 +119,7 @@ GOOD = {"schema": "xlm-align-transfer", "version": 2, "task": "token_labeling", 
         ({"schema": "other"}, r"is of schema 'other', version 2; allowed is 'xlm-align-transfer', version 2: .*fine-tune again"),
         ({"version": 1}, "version 1; allowed is"),
         ({"version": True}, "version True; allowed is"),
-        ({"task": "guessing"}, "task is 'guessing': allowed are token_labeling, pair_classification"),
+        ({"task": "guessing"}, "task is 'guessing': allowed are token_labeling, pair_classification, span_extraction"),
         ({"task": ["x"]}, r"task is \['x'\]: allowed are"),
         ({"task": "pair_classification"}, r"the head has out.bias \(4,\), .*4 labels and a width of 32 are dense.bias"),
         ({"text": "0"}, "text is '0'"),

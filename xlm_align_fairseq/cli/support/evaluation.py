@@ -13,21 +13,26 @@ from xlm_align_fairseq.signature import signature
 from xlm_align_fairseq.transfer.comparison import Scores
 from xlm_align_fairseq.transfer.evaluation import MEAN, Found, check_model, evaluate, files_of, task_of
 from xlm_align_fairseq.transfer.predict import Transfer, settings_of
+from xlm_align_fairseq.transfer.score_files import Options, rules_of
 from xlm_align_fairseq.transfer.tag_scores import is_bio
 from xlm_align_fairseq.transfer.tasks import Task, find_task
 from xlm_align_fairseq.version import __version__
 
 RUNS, SPANS, CLASSES = ("accuracy", "f1"), ("f1", "precision", "recall", "strict_f1"), ("accuracy",)
+ANSWERS = ("f1", "exact_match", "f1+em")
 MEANINGS = {
     RUNS: "accuracy of words; f1 of runs of one tag: XTREME's F1 of POS, not to be compared with accuracy",
     SPANS: "f1, precision, recall of spans, as XTREME; strict_f1 of IOB2, where all spans begin with B-",
     CLASSES: "accuracy of pairs",
+    ANSWERS: "f1 of the words of answers, exact match, and their mean, which is the number of the task",
 }
 
 
 def measures_of(task: Task) -> tuple[str, ...]:
     """Return the names of the scores that are reported of a task."""
-    return CLASSES if task.kind == "classes" else SPANS if is_bio(task.labels) else RUNS
+    if task.kind != "tags":
+        return CLASSES if task.kind == "classes" else ANSWERS
+    return SPANS if is_bio(task.labels) else RUNS
 
 
 def evaluation_report(args: argparse.Namespace) -> dict[str, Any]:
@@ -42,8 +47,9 @@ def evaluation_report(args: argparse.Namespace) -> dict[str, Any]:
     task = find_task(args.task) if args.task else task_of(settings_of(args.model[0]))
     if task.kind == "retrieval":
         raise InputError(f"--task {task.name}: allowed with --model are tasks of fine-tuned models; use `xlm-align retrieve`")
-    if args.tsv_quoting and task.kind != "classes":
-        raise InputError(f"--tsv-quoting changes nothing in the task {task.name}; leave it out")
+    for flag, kind in (("tsv_quoting", "classes"), ("rules", "questions")):
+        if getattr(args, flag) and task.kind != kind:
+            raise InputError(f"--{flag.replace('_', '-')} changes nothing in the task {task.name}; leave it out")
     for path in [*args.model, *(args.against or [])]:
         check_model(settings_of(path), path, task)
     measures = measures_of(task)
@@ -74,23 +80,27 @@ def _predictions(
     args: argparse.Namespace, task: Task, files: Mapping[str, str], models: Sequence[str], out: str | None
 ) -> tuple[list[dict[str, Found]], list[str]]:
     """Return what each model found, and the fingerprints of the models."""
-    found, fingerprints = [], []
+    found, fingerprints, options = [], [], Options(rules=args.rules, quoting=args.tsv_quoting)
     for number, path in enumerate(models, 1):
         transfer = Transfer.load(path, args.device or "auto", args.batch_tokens)
         fingerprints.append(transfer.fingerprint())
         folder = None if out is None else Path(out, str(number)) if len(models) > 1 else Path(out)
-        found.append(evaluate(transfer, task, files, folder, args.split or "test", args.tsv_quoting, args.quiet))
+        found.append(evaluate(transfer, task, files, folder, args.split or "test", options, args.quiet))
     return found, fingerprints
 
 
 def _label(
     args: argparse.Namespace, task: Task, measures: tuple[str, ...], scores: Scores, models: list[str], against: list[str]
 ) -> dict[str, Any]:
-    tags = {"f1": "runs-of-one-tag" if measures == RUNS else "spans", "seqeval": version("seqeval")}
+    of_kind: dict[str, dict[str, Any]] = {
+        "tags": {"f1": "runs-of-one-tag" if measures == RUNS else "spans", "seqeval": version("seqeval")},
+        "classes": {"tsv_quoting": args.tsv_quoting or "by-line-ends"},
+        "questions": {"rules": rules_of(task, Options(rules=args.rules))},
+    }
     return {
         "task": task.name,
         "lang": "+".join(lang for lang in scores.languages if lang != MEAN) or "none",
-        **(tags if task.kind == "tags" else {"tsv_quoting": args.tsv_quoting or "by-line-ends"}),
+        **of_kind[task.kind],
         "models": "+".join(models),
         **({"against": "+".join(against)} if against else {}),
         "samples": args.samples,

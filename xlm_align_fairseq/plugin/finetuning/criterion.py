@@ -1,4 +1,4 @@
-"""Criterions of labels: cross-entropy of the label of each word, or of each pair."""
+"""Criterions of fine-tuning; of labels: cross-entropy of the label of each word, or of each pair."""
 
 from dataclasses import dataclass
 
@@ -16,7 +16,13 @@ class FineTuningCriterionConfig(FairseqDataclass):
     pass
 
 
-class LabelCriterion(FairseqCriterion):
+class FineTuningCriterion(FairseqCriterion):
+    @staticmethod
+    def logging_outputs_can_be_summed():
+        return True
+
+
+class LabelCriterion(FineTuningCriterion):
     """Loss = float32 sum over the labels that the model knows; the sample size is their number."""
 
     def forward(self, model, sample, reduce=True):
@@ -56,7 +62,3 @@ class LabelCriterion(FairseqCriterion):
         log_loss(logging_outputs)
         if labels := total(logging_outputs, "labels"):
             metrics.log_scalar("accuracy", total(logging_outputs, "correct") / labels * 100, labels, round=2)
-
-    @staticmethod
-    def logging_outputs_can_be_summed():
-        return True

@@ -1,0 +1,235 @@
+"""What `xlm-align xtreme` does from the plan to the report; what was done before is not done again."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import time
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from xlm_align_fairseq.cli.support.identity import first_difference
+from xlm_align_fairseq.cli.support.xtreme_plan import Plan, make_plan
+from xlm_align_fairseq.cli.support.xtreme_runs import Facts, predict, retrieve, sequences_of, train
+from xlm_align_fairseq.cli.support.xtreme_table import as_latex, as_markdown, as_text, differences, numbers
+from xlm_align_fairseq.convert.open import open_model
+from xlm_align_fairseq.encoder.fingerprint import weights_fingerprint
+from xlm_align_fairseq.encoder.network import Encoder
+from xlm_align_fairseq.errors import InputError
+from xlm_align_fairseq.model.record import load_encoder
+from xlm_align_fairseq.signature import signature
+from xlm_align_fairseq.system.device import open_device
+from xlm_align_fairseq.system.files import write_atomically
+from xlm_align_fairseq.system.records import read_json
+from xlm_align_fairseq.transfer.comparison import Scores
+from xlm_align_fairseq.transfer.evaluation import Found
+from xlm_align_fairseq.transfer.layout import prediction_file
+from xlm_align_fairseq.transfer.score_files import Options, score_files
+from xlm_align_fairseq.transfer.tasks import TASKS
+from xlm_align_fairseq.version import __version__
+
+RECORD = "xtreme.json"  # what the folder was made of
+FORMS = {"table.txt": as_text, "table.md": as_markdown, "table.tex": as_latex}
+CHARACTERS_A_PIECE = 4  # about, for the estimate of time
+
+
+def run_xtreme(args: argparse.Namespace) -> str:
+    """Fine-tune, predict, score and write the table; return it as text, or with --dry-run what would be done.
+
+    Args:
+        args: the parsed flags of `xlm-align xtreme`.
+
+    Raises:
+        InputError: a flag, an encoder or a file cannot be used, or the folder was made of something else.
+    """
+    out, seeds = Path(args.out), _seeds(args.seeds)
+    plan = make_plan(Path(args.data), _list(args.tasks), _list(args.languages), args.recipe, args.split)
+    encoders = _encoders(args.checkpoint, args.against)
+    loaded = {name: load_encoder(open_model(path)) for name, path in encoders.items()}
+    if args.dry_run:
+        return _what_would_be_done(plan, encoders, seeds, next(iter(loaded.values())), args.device)
+    _check_folder(out, _identity(args, plan, loaded))
+    configs = {name: encoder.config for name, encoder in loaded.items()}
+    del loaded
+    cpu = ["--cpu"] if open_device(args.device).type == "cpu" else []
+    found: dict[str, dict[str, list[dict[str, Found]]]] = {}
+    for name, path in encoders.items():
+        found[name] = {task: [] for task in plan.tests}
+        for seed in seeds:
+            folder = out / "predictions" / name / str(seed)
+            for task in plan.tests:
+                training = plan.training_of(task)
+                if training is None:
+                    facts = retrieve(plan, task, path, folder, args)
+                else:
+                    run = out / "runs" / name / f"{training.name}.{seed}"
+                    train(training, path, configs[name], run, seed, [*cpu, *args.train_flags.split()], args.quiet)
+                    facts = predict(plan, task, run, folder, args.split, args.device, args.batch_tokens, args.quiet)
+                found[name][task].append(_score(plan, task, folder, facts, args))
+    report = _report(args, plan, seeds, found)
+    for file, form in FORMS.items():
+        _write(out / file, form(report))
+    _write(out / "table.json", json.dumps(report, indent=2, ensure_ascii=False) + "\n")
+    return as_text(report)
+
+
+def _seeds(text: str) -> list[int]:
+    parts = _list(text)
+    if not parts or len(set(parts)) < len(parts) or not all(part.isdecimal() for part in parts):
+        raise InputError(f"--seeds {text}: allowed are numbers with commas between, each once, as 1,2,3")
+    return [int(part) for part in parts]
+
+
+def _list(text: str | None) -> list[str]:
+    return [part for part in (text or "").split(",") if part]
+
+
+def _encoders(checkpoint: str, against: str | None) -> dict[str, str]:
+    """Return the encoders by the names that they have in the folder and in the table."""
+    if against is None:
+        return {Path(checkpoint).resolve().name: checkpoint}
+    names = [Path(path).resolve().name for path in (checkpoint, against)]
+    if names[0] == names[1]:
+        names = ["checkpoint", "against"]
+    return dict(zip(names, (checkpoint, against), strict=True))
+
+
+def _identity(args: argparse.Namespace, plan: Plan, encoders: Mapping[str, Encoder]) -> dict[str, Any]:
+    """Return what decides the numbers, but for tasks, languages and seeds, of which there may be more later."""
+    return {
+        "format": "xlm-align-xtreme.1",
+        "encoders": {name: weights_fingerprint(encoder, encoder.config.layers) for name, encoder in encoders.items()},
+        "recipe": args.recipe,
+        "train_flags": args.train_flags,
+        "files": {str(path.relative_to(args.data)): _sha256(path) for path in plan.files()},
+        "version": __version__,
+    }
+
+
+def _check_folder(out: Path, identity: dict[str, Any]) -> None:
+    """Refuse a folder that was made of something else, and write down what it is made of now."""
+    out.mkdir(parents=True, exist_ok=True)
+    if (out / RECORD).is_file():
+        before = read_json(out / RECORD, dict[str, Any], "give another --out")
+        for name in ("encoders", "files"):
+            kept = before.get(name)
+            kept = kept if isinstance(kept, dict) else {}
+            before[name] = {**identity[name], **kept}
+            identity[name] = {**kept, **identity[name]}
+        if difference := first_difference(before, identity):
+            raise InputError(f"--out {out} was made of something else: {difference}; give another folder, or what it was made of")
+    elif any(out.iterdir()):
+        raise InputError(f"--out {out} is not empty and has no {RECORD}: give another folder")
+    _write(out / RECORD, json.dumps(identity, indent=2, ensure_ascii=False) + "\n")
+
+
+def _score(plan: Plan, task: str, folder: Path, facts: Mapping[str, Facts], args: argparse.Namespace) -> dict[str, Found]:
+    """Score the predictions for each language, against the data or the folder of --labels."""
+    found = {}
+    for lang, fact in facts.items():
+        name = prediction_file(TASKS[task], lang, args.split)
+        gold = plan.tests[task][lang][0] if fact.scored else None
+        if gold is None and args.labels and (Path(args.labels) / name).is_file():
+            gold = Path(args.labels) / name
+        table, notes = None, fact.notes
+        if gold is not None:
+            scored = score_files(TASKS[task], gold, folder / name, Options(language=lang))
+            table, notes = scored.table, [*notes, *scored.notes]
+        found[lang] = Found(str(folder / name), 0, "examples", fact.unknown, table, notes)
+    return found
+
+
+def _report(
+    args: argparse.Namespace, plan: Plan, seeds: list[int], found: Mapping[str, Mapping[str, list[dict[str, Found]]]]
+) -> dict[str, Any]:
+    scores: dict[str, dict[str, Scores]] = {}
+    not_scored: dict[str, list[str]] = {}
+    for name, tasks in found.items():
+        scores[name] = {}
+        for task, models in tasks.items():
+            number = TASKS[task].number
+            measures = (number, "f1", "exact_match") if number == "f1+em" else (number,)
+            of = Scores(models, measures, args.samples, args.seed)
+            if of.languages:
+                scores[name][task] = of
+            if missing := [lang for lang, one in models[0].items() if one.table is None]:
+                not_scored[task] = missing
+    first, *others = scores.values()
+    label = {
+        "tasks": "+".join(plan.tests),
+        "split": args.split,
+        "recipe": args.recipe,
+        "seeds": "+".join(map(str, seeds)),
+        "samples": args.samples,
+        "seed": args.seed,
+        "version": __version__,
+    }
+    return {
+        "format": "xlm-align-xtreme-table.1",
+        "signature": signature(label),
+        "tasks": list(plan.tests),
+        "seeds": seeds,
+        "encoders": {name: numbers(of) for name, of in scores.items()},
+        "differences": differences(first, others[0]) if others else {},
+        "not_scored": not_scored,
+        "left_out": plan.left_out,
+        "unknown_pieces": {
+            name: {task: {lang: 100 * one.unknown for lang, one in models[0].items()} for task, models in tasks.items()}
+            for name, tasks in found.items()
+        },
+        "notes": list(dict.fromkeys(note for tasks in found.values() for models in tasks.values() for note in _notes(models))),
+    }
+
+
+def _notes(models: Iterable[dict[str, Found]]) -> list[str]:
+    return [note for model in models for one in model.values() for note in one.notes]
+
+
+def _what_would_be_done(plan: Plan, encoders: Mapping[str, str], seeds: list[int], encoder: Encoder, device: str) -> str:
+    """Return the plan as text, with the time that training is likely to take on this machine."""
+    rate = _pieces_per_second(encoder, device)
+    lines, total = [], 0.0
+    for name, training in plan.trainings.items():
+        recipe = training.recipe
+        pieces = sum(len(line) for line in training.train.open(encoding="utf-8", errors="replace")) / CHARACTERS_A_PIECE
+        seconds = pieces * recipe.epochs / rate
+        total += seconds * len(seeds) * len(encoders)
+        dev = training.dev.name if training.dev and recipe.metric else "none, the last checkpoint is taken"
+        examples = f"{sequences_of(training)} {'sentences' if training.task.kind == 'tags' else training.task.kind}"
+        lines.append(
+            f"train {name}: {training.train}, {examples}, {recipe.epochs} epochs at {recipe.rate:g}, development text: {dev};"
+            f" {len(encoders)} encoders x {len(seeds)} seeds, about {_hours(seconds)} each"
+        )
+    lines += [f"test {task}: {', '.join(langs)}" for task, langs in plan.tests.items()]
+    lines += [f"left out: {reason}" for reason in plan.left_out]
+    return "\n".join([*lines, f"training takes about {_hours(total)} in all, estimated from one update"]) + "\n"
+
+
+def _pieces_per_second(encoder: Encoder, device: str, rows: int = 8, length: int = 64) -> float:
+    """Return how many pieces are trained on in a second, by one update on random ones behind one to warm up."""
+    encoder = encoder.to(open_device(device)).train()
+    encoder.requires_grad_(True)
+    tokens = torch.randint(4, encoder.config.vocabulary, (rows, min(length, encoder.config.max_positions)), device=encoder.device)
+    for _ in range(2):
+        begin = time.perf_counter()
+        encoder(tokens).square().mean().backward()
+        if encoder.device.type == "cuda":
+            torch.cuda.synchronize()
+    return tokens.numel() / (time.perf_counter() - begin)
+
+
+def _hours(seconds: float) -> str:
+    return f"{seconds / 3600:.1f} hours" if seconds > 5400 else f"{seconds / 60:.1f} minutes"
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _write(path: Path, text: str) -> None:
+    write_atomically(path, lambda file: file.write(text.encode()))

@@ -1,0 +1,153 @@
+"""Do what the plan of `xlm-align xtreme` says: fine-tune, predict, write predictions. What is there is not made again."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from xlm_align_fairseq.cli.support.xtreme_plan import Plan, Training
+from xlm_align_fairseq.encoder.network import EncoderConfig
+from xlm_align_fairseq.errors import InputError
+from xlm_align_fairseq.system.files import write_atomically
+from xlm_align_fairseq.system.records import read_json
+from xlm_align_fairseq.transfer.evaluation import evaluate
+from xlm_align_fairseq.transfer.layout import Split, prediction_file
+from xlm_align_fairseq.transfer.pairs import read_pairs
+from xlm_align_fairseq.transfer.predict import Transfer
+from xlm_align_fairseq.transfer.questions import read_questions
+from xlm_align_fairseq.transfer.recipes import training_flags
+from xlm_align_fairseq.transfer.score_files import Options
+from xlm_align_fairseq.transfer.tags import read_tagged
+from xlm_align_fairseq.transfer.tasks import TASKS
+
+DONE = "done"  # a file in the directory of a run that has ended
+_UPDATE = re.compile(r"num_updates=(\d+)")
+_SEQUENCES: dict[str, Callable[[Path], int]] = {
+    "tags": lambda path: len(read_tagged(path).sentences),
+    "classes": lambda path: len(read_pairs(path).pairs),
+    "questions": lambda path: len(read_questions(path).questions),
+}
+
+
+def sequences_of(training: Training) -> int:
+    """Return how many sentences, pairs or questions there are to train on."""
+    return _SEQUENCES[training.task.kind](training.train)
+
+
+def train(
+    training: Training, encoder: str, config: EncoderConfig, run: Path, seed: int, more: Sequence[str], quiet: bool
+) -> None:
+    """Fine-tune an encoder in a process of its own, unless that is done; a run that was stopped goes on.
+
+    Args:
+        training: what it is fine-tuned on.
+        encoder: its directory.
+        config: its sizes.
+        run: directory of the run, which also has the log.
+        seed: of the run.
+        more: flags of `fairseq-train` that win over those of the recipe.
+        quiet: show no progress bar.
+
+    Raises:
+        InputError: training failed; its log is named.
+    """
+    if (run / DONE).is_file():
+        return
+    run.mkdir(parents=True, exist_ok=True)
+    flags = training_flags(training.recipe, training.task.kind, sequences_of(training), config.max_positions)
+    total = int(flags[flags.index("--total-num-update") + 1])
+    sizes = {flag: value for flag, value in config.to_flags().items() if flag.startswith("encoder_")}
+    valid = ["--valid-data", str(training.dev)] if training.recipe.metric and training.dev else ["--disable-validation"]
+    command = [
+        *[sys.executable, "-c", "from fairseq_cli.train import cli_main; cli_main()", str(training.train)],
+        *["--user-dir", str(Path(__file__).parents[2]), "--arch", "xlm_align_base", "--cold-start", encoder],
+        *[part for flag, value in sizes.items() for part in (f"--{flag.replace('_', '-')}", str(value))],
+        *flags,
+        *([] if valid[0] == "--valid-data" or not training.recipe.metric else ["--best-checkpoint-metric", "loss"]),
+        *["--num-workers", "0", "--no-epoch-checkpoints", "--save-interval-updates", "500", "--keep-interval-updates", "1"],
+        *["--log-format", "simple", "--log-interval", "10", "--seed", str(seed), "--save-dir", str(run), *valid, *more],
+    ]
+    log = run / "train.log"
+    with (
+        log.open("a", encoding="utf-8") as file,
+        tqdm(total=total, desc=f"{training.name}, seed {seed}", unit=" updates", disable=True if quiet else None) as bar,
+        subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", env=_environment()
+        ) as process,
+    ):
+        assert process.stdout is not None
+        for line in process.stdout:
+            file.write(line)
+            if found := _UPDATE.search(line):
+                bar.update(int(found[1]) - bar.n)
+    if process.returncode:
+        raise InputError(
+            f"training {training.name} with seed {seed} failed, exit code {process.returncode}: look at the end of {log}"
+        )
+    (run / DONE).touch()
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Hold what is said of the predictions for a file.
+
+    Args:
+        unknown: share of the pieces of its text that the encoder does not know.
+        scored: whether the file has the answers.
+        notes: lines for the user.
+    """
+
+    unknown: float
+    scored: bool
+    notes: list[str]
+
+
+def predict(
+    plan: Plan, task: str, run: Path, out: Path, split: Split, device: str, batch_tokens: int | None, quiet: bool
+) -> dict[str, Facts]:
+    """Write the predictions of a fine-tuned run for the languages that have none yet; return what is said of each language.
+
+    Args:
+        plan: what is tested.
+        task: its name.
+        run: its directory.
+        out: the folder that XTREME's `evaluate.py` reads.
+        split: that is tested, for the names of files.
+        device, batch_tokens, quiet: as `xlm-align evaluate` has them.
+
+    Raises:
+        InputError: the run, or a file, cannot be used.
+    """
+    transfer, facts = None, {}
+    for lang, (path, *_) in plan.tests[task].items():
+        target = out / prediction_file(TASKS[task], lang, split)
+        said = run / f"{task}.{split}-{lang}.json"
+        if not (target.is_file() and said.is_file()):
+            transfer = transfer or Transfer.load(run, device, batch_tokens)
+            found = evaluate(transfer, TASKS[task], {lang: str(path)}, out, split, Options(), quiet)[lang]
+            text = json.dumps({"unknown": found.unknown, "scored": found.table is not None, "notes": found.notes})
+            _write(said, text)
+        facts[lang] = Facts(**read_json(said, dict[str, Any], f"remove it, and {target} is made again"))
+    return facts
+
+
+def retrieve(plan, task, encoder, out, args):
+    """Later."""
+    raise InputError("not yet")
+
+
+def _environment() -> dict[str, Any]:
+    return {"PYTHONWARNINGS": "ignore", **os.environ}
+
+
+def _write(path: Path, text: str) -> None:
+    write_atomically(path, lambda file: file.write(text.encode()))
