@@ -38,14 +38,15 @@ class Recipe:
 
 QUESTION, STEP, SPECIALS = 64, 128, 4  # pieces of a question, from one window's begin to the next, of a sequence
 FAIRSEQ_TASKS: dict[Kind, str] = {"tags": "token_labeling", "classes": "pair_classification", "questions": "span_extraction"}
-RECIPES: dict[str, dict[Kind, Recipe]] = {
+RECIPES: dict[str, dict[str, Recipe]] = {  # by the name of the task, or its kind
     "xtreme": {
         "tags": Recipe(2e-5, 10, metric="f1"),
         "classes": Recipe(2e-5, 5, metric="accuracy"),
         "questions": Recipe(3e-5, 3, window=384, warmup=500, decay=1e-4),
     },
     "small": {
-        "tags": Recipe(2e-4, 1, metric="f1"),
+        "pos": Recipe(2e-4, 1, metric="f1"),
+        "ner": Recipe(2e-4, 2, metric="f1"),
         "classes": Recipe(2e-4, 1, metric="accuracy"),
         "questions": Recipe(2e-4, 3, window=384),
     },
@@ -60,9 +61,10 @@ def find_recipe(name: str, task: Task) -> Recipe:
     """
     if name not in RECIPES:
         raise InputError(f"no recipe {name!r}: allowed are {', '.join(RECIPES)}")
-    if task.kind not in RECIPES[name]:
+    found = RECIPES[name].get(task.name) or RECIPES[name].get(task.kind)
+    if found is None:
         raise InputError(f"the encoder does the task {task.name} as it is: there is nothing to fine-tune")
-    return RECIPES[name][task.kind]
+    return found
 
 
 def training_flags(recipe: Recipe, kind: Kind, sequences: int, longest: int = 512) -> list[str]:
