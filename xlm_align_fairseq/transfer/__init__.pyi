@@ -1,11 +1,14 @@
+from .answer_projection import project_answer
 from .encode import PieceCounts, WordPieces, WordSequence, encode_words, word_sequences
 from .evaluation import Difference, Found, Scores, evaluate_tags, files_of
 from .heads import TagHead
 from .layout import data_files, languages, prediction_file
 from .pairs import Pair, PairFile, check_classes, read_class_lines, read_pairs, write_classes
+from .paragraphs import Answer, Paragraph, Question, paragraphs_as_json, read_paragraphs
 from .predict import Transfer
+from .projection_scores import SpanScores, WordScores, score_projected_answers
 from .question_scores import score_answers
-from .questions import Answer, Question, QuestionFile, check_answers, check_ids, read_answers, read_questions, write_answers
+from .questions import QuestionFile, check_answers, check_ids, read_answers, read_questions, write_answers
 from .retrieval_files import (
     Candidate,
     Identified,
@@ -40,6 +43,7 @@ __all__ = [
     "Options",
     "Pair",
     "PairFile",
+    "Paragraph",
     "PieceCounts",
     "Question",
     "QuestionFile",
@@ -47,6 +51,7 @@ __all__ = [
     "Scored",
     "Scores",
     "Settings",
+    "SpanScores",
     "TagHead",
     "TaggedFile",
     "TaggedSentence",
@@ -54,6 +59,7 @@ __all__ = [
     "Transfer",
     "Window",
     "WordPieces",
+    "WordScores",
     "WordSequence",
     "answers_number",
     "average",
@@ -72,7 +78,9 @@ __all__ = [
     "language_mean",
     "languages",
     "nearest",
+    "paragraphs_as_json",
     "prediction_file",
+    "project_answer",
     "read_answers",
     "read_candidates",
     "read_class_lines",
@@ -80,6 +88,7 @@ __all__ = [
     "read_identified",
     "read_indices",
     "read_pairs",
+    "read_paragraphs",
     "read_predictions",
     "read_questions",
     "read_settings",
@@ -93,6 +102,7 @@ __all__ = [
     "score_indices",
     "score_ner",
     "score_pos",
+    "score_projected_answers",
     "unknown_tags",
     "word_sequences",
     "write_answers",
