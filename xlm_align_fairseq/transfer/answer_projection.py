@@ -50,7 +50,7 @@ class AnswerProjector:
         self._linked_with = by_source(links)
 
     def project(self, answer: Answer) -> Answer | None:
-        """Return the answer in the translation, `None` where no word of it has a link.
+        """Return the answer in the translation, never an empty one; `None` where no word of it has a link.
 
         Args:
             answer: stands at its place in the document.
@@ -58,16 +58,17 @@ class AnswerProjector:
         begin, end = answer.start, answer.start + len(answer.text)
         words = range(bisect_right(self._ends, begin), bisect_left(self._begins, end))
         piece = longest_piece(linked_words(self._linked_with, words), self.max_gap)
-        if piece is None:
+        own = answer.text.strip()
+        if piece is None or not own:
             return None
         start, stop = self.target_words[piece.start].begin, self.target_words[piece.stop - 1].end
         before = self.source[min(self._begins[words.start], begin) : begin]
         behind = self.source[end : max(self._ends[words.stop - 1], end)]
-        found, own = self.target[start:stop], answer.text.strip()
+        found = self.target[start:stop]
         lead, trail = _surplus(found, own, before), _surplus(found[::-1], own[::-1], behind[::-1])
         if lead + trail < stop - start:  # something is left
             start, stop = start + lead, stop - trail
-        return Answer(self.target[start:stop], start)
+        return Answer(self.target[start:stop], start) if found.strip() else None
 
 
 def _surplus(found: str, answer: str, outside: str) -> int:

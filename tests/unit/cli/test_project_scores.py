@@ -56,9 +56,7 @@ def test_spans_are_scored(capsys):
         ["ORG", "0.00", "0.00", "0.00", "0.00", "0", "1", "0", "0"],
         ["PER", "100.00", "100.00", "100.00", "100.00", "1", "1", "1", "1"],
     ]
-    assert re.fullmatch(
-        r"projected:spans\|max_gap:1\|tokenizers:none\|sentences:3\|samples:50\|seed:12345\|version:.+", lines[-1]
-    )
+    assert lines[-1].startswith("projected:spans|max_gap:1|tokenizers:none|sentences:3|samples:50|seed:12345|version:")
     assert done.err == ""
 
 
