@@ -147,7 +147,7 @@ def test_as_many_lines_as_target_words(capsys):
         ({"gold": FILES["gold"].replace("Merkel\tI-PER\n", "")}, "gold:4: word 5 is no word, but 'Merkel' in tgt:1;"),
         ({"gold": FILES["gold"].replace("Bonn", "Bonn\tO\n!")}, "gold:10: word 3 is '!', but no word in tgt:3;"),
         ({"gold": FILES["gold"] + "a\tO\n"}, "gold: 4 sentences, but 3 lines in tgt; sentence n and line n"),
-        ({"gold": FILES["gold"][: FILES["gold"].index("in\t")]}, "gold: 2 sentences, but 3 lines in tgt;"),
+        ({"gold": FILES["gold"][: FILES["gold"].rindex("in\t")]}, "gold: 2 sentences, but 3 lines in tgt;"),
         ({"gold": FILES["gold"].replace("B-ORG", "ORG")}, "gold:2: 'ORG' is not a BIO label; allowed are"),
         ({"gold": "In\nBerlin\n"}, "gold:1: 'In' has 1 column(s), 2 are needed"),
         ({"gold": "", "ner": "", "tgt": "", "links": ""}, "no sentences to draw from"),
@@ -175,7 +175,7 @@ def test_flags_that_cannot_be_used(flags, message):
         project.main([*SPANS, *flags, "--quiet"])
 
 
-@pytest.mark.parametrize(("content", "n"), [(FILES["gold"] + "a\tO\n", 4), (FILES["gold"][: FILES["gold"].index("in\t")], 2)])
+@pytest.mark.parametrize(("content", "n"), [(FILES["gold"] + "a\tO\n", 4), (FILES["gold"][: FILES["gold"].rindex("in\t")], 2)])
 def test_other_numbers_of_gold_are_found_in_pipes_too(content, n, monkeypatch):
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content.encode())))
     with pytest.raises(InputError, match=f"^<stdin>: {n} sentences, but 3 lines in tgt"):
