@@ -1,4 +1,4 @@
-from .answer_projection import project_answer
+from .answer_projection import AnswerProjector
 from .encode import PieceCounts, WordPieces, WordSequence, encode_words, word_sequences
 from .evaluation import Difference, Found, Scores, evaluate_tags, files_of
 from .heads import TagHead
@@ -36,6 +36,7 @@ __all__ = [
     "TASKS",
     "UPOS",
     "Answer",
+    "AnswerProjector",
     "Candidate",
     "Difference",
     "Found",
@@ -80,7 +81,6 @@ __all__ = [
     "nearest",
     "paragraphs_as_json",
     "prediction_file",
-    "project_answer",
     "read_answers",
     "read_candidates",
     "read_class_lines",
