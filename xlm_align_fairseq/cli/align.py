@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from xlm_align_fairseq.alignment.config import given
 from xlm_align_fairseq.cli.support.flags import add_aligner_flags, add_compute_flags, add_model_flag
-from xlm_align_fairseq.cli.support.model import open_aligner
+from xlm_align_fairseq.cli.support.model import open_aligner, report
 from xlm_align_fairseq.cli.support.streams import progress
 from xlm_align_fairseq.cli.support.texts import FLAGS as TEXT_FLAGS
 from xlm_align_fairseq.cli.support.texts import GIVE, add_text_flags, given_flags
@@ -149,29 +149,6 @@ def _expected(separator: str | None) -> str:
     if separator is None:
         return "sentences of one side"
     return "`source ||| target`" if separator.strip() else "source and target with a tab between"
-
-
-WARNINGS = {
-    "blank": "pairs with a blank side: left without links",
-    "not-finite": "pairs whose hidden states are not finite: left without links (damaged weights, or --half is too coarse)",
-    "windows": "pairs longer than {window} pieces a side: aligned in windows",
-    "too-long": "pairs longer than {characters} characters or {pieces} pieces a side: left without links",
-    "unknown": "pairs with pieces that the vocabulary lacks, read as <unk> (many: is the model trimmed?)",
-    "invalid": "pairs with U+FFFD, which stands for bytes that are not UTF-8",
-    "separator": "lines without the separator between source and target",
-    "fields": "lines with a third field behind a second |||: left without links",
-}
-
-
-def report(flagged, window: int) -> None:
-    """Print how many pairs have each flag, and what it means."""
-    from xlm_align_fairseq.aligner.aligner import LONGEST_PIECES
-    from xlm_align_fairseq.text.lines import LONGEST_SIDE
-
-    limits = {"window": window, "characters": LONGEST_SIDE, "pieces": LONGEST_PIECES}
-    for flag, text in WARNINGS.items():
-        if flagged[flag]:
-            print(f"warning: {flagged[flag]} {text.format(**limits)}", file=sys.stderr)
 
 
 def _score(args) -> int:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Any, get_args
 
 from xlm_align_fairseq.cli.support.averages import average_report, average_table
+from xlm_align_fairseq.cli.support.score_tables import score_lines, scores_of, type_lines
 from xlm_align_fairseq.cli.support.writing import check_files
 from xlm_align_fairseq.signature import signature
 from xlm_align_fairseq.transfer.pairs import Quoting
@@ -128,7 +129,6 @@ def _report(args: argparse.Namespace) -> dict[str, Any]:
     task = find_task(args.task)
     options = Options(args.lang, args.rules, args.tsv_quoting, args.threshold)
     scored = score_files(task, args.gold, args.predictions, options)
-    values, intervals = scored.table.values(), scored.table.intervals(args.samples, args.seed)
     meanings = MEANINGS.get(task.name) or MEANINGS[task.kind]
     label = {
         "task": task.name,
@@ -145,15 +145,9 @@ def _report(args: argparse.Namespace) -> dict[str, Any]:
         "task": task.name,
         "gold": args.gold,
         "predictions": args.predictions,
-        "examples": len(scored.table.rows),
-        "unit": scored.table.unit,
-        "scores": {
-            name: {"value": value, "interval": list(intervals[name]), "meaning": meanings.get(name, "")}
-            for name, value in values.items()
-        },
+        **scores_of(scored.table, meanings, args.samples, args.seed),
         "number": task.number,
         **scored.numbers,
-        "counts": scored.table.sums(),
         "types": {kind: {**table.values(), **table.sums()} for kind, table in scored.types.items()},
         "notes": scored.notes,
     }
@@ -163,15 +157,5 @@ def _table(report: dict[str, Any]) -> str:
     lines = [f"{report['task']}: {report['examples']} {report['unit']}"]
     if "threshold" in report:
         lines[0] += f", threshold {report['threshold']:.8g}"
-    lines.append(f"{'score':16}  {'%':>6}  {'95 % interval':>16}")
-    for name, score in report["scores"].items():
-        low, high = score["interval"]
-        lines.append(f"{name:16}  {score['value']:6.2f}  {f'[{low:.2f}, {high:.2f}]':>16}  {score['meaning']}".rstrip())
-    if report["types"]:
-        lines += ["", f"{'type':16}  {'F1 %':>6}  precision %  recall %     gold  predicted  correct"]
-    for kind, row in report["types"].items():
-        lines.append(
-            f"{kind:16}  {row['f1']:6.2f}  {row['precision']:11.2f}  {row['recall']:8.2f}"
-            f"  {row['gold']:7.0f}  {row['predicted']:9.0f}  {row['correct']:7.0f}"
-        )
+    lines += [*score_lines(report["scores"]), *type_lines(report["types"])]
     return "\n".join([*lines, "", report["signature"]])

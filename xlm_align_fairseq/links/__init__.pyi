@@ -16,7 +16,7 @@ from .pharaoh import (
     swap,
 )
 from .placing import insert_markup, place_elements
-from .projection import Span, TagReader, project_spans, read_bio, write_bio
+from .projection import Span, TagReader, project_labels, project_spans, read_bio, write_bio
 from .symmetrize import grow_diag, grow_diag_final, grow_diag_final_and, intersection, union
 from .tags import escape_tags
 
@@ -53,6 +53,7 @@ __all__ = [
     "parse_pharaoh",
     "parse_probabilities",
     "place_elements",
+    "project_labels",
     "project_spans",
     "read_bio",
     "read_gold",

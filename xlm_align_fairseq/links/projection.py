@@ -20,7 +20,7 @@ from xlm_align_fairseq.links.pharaoh import Link
 
 Links = Mapping[Link, float | None]  # of a sentence pair, with their probabilities where they have some
 Claim = tuple[int, float]  # of a span to a target word: links between the two, the highest probability among them
-MAX_GAP = 1
+MAX_GAP, ANSWER_GAP = 1, 1  # of spans; of answers, which are longer and surer to be in one piece
 _SCHEMES = {"BIOES": ("E", "S"), "BILOU": ("L", "U")}  # and what they have besides BIO: the end of a span, a span of one word
 _CONTINUING = ("I", "E", "L")
 
@@ -185,6 +185,27 @@ def project_spans(spans: Sequence[Span], links: Links, max_gap: int = MAX_GAP) -
         words = _longest(won, max_gap, lambda last, j: rank[j] - rank[last] == j - last)
         projected.append(Span(words, span.tag) if words else None)
     return projected
+
+
+def project_labels(labels: Sequence[str], links: Links, n_words: int) -> list[str | None]:
+    """Return for each target word the label of the source word that its most probable link leads to.
+
+    Args:
+        labels: of the source words.
+        links: source-target links. Of those that are equally probable, and of those without probabilities, the first counts.
+        n_words: target words.
+
+    Returns:
+        A label for each target word, `None` for one without a link: nothing is guessed.
+
+    >>> project_labels(["DET", "NOUN"], {(0, 0): 0.4, (1, 0): 0.9, (1, 2): None}, 3)
+    ['NOUN', None, 'NOUN']
+    """
+    best: dict[int, tuple[float, int]] = {}  # of a target word: the negative probability of a link, its source word
+    for (i, j), probability in links.items():
+        claim = (-(probability or 0.0), i)
+        best[j] = min(claim, best.get(j, claim))
+    return [labels[best[j][1]] if j in best else None for j in range(n_words)]
 
 
 def by_source(links: Links) -> dict[int, list[tuple[int, float | None]]]:

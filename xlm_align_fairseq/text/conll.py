@@ -11,7 +11,8 @@ Not words are, each with the blank line after it if no word comes between:
   it has as many columns as the first word of the file and, where words have their tag, a tag of `TAG`.
 - `-DOCSTART-` lines.
 - In CoNLL-U the lines of multiword tokens (`1-2`) and of empty nodes (`1.1`). A file is CoNLL-U where its first sentence has ids
-  1, 2, … in the first of three or more columns between tabs, and comments before it or ten columns; words are then in the second.
+  1, 2, … in the first of three or more columns between tabs, and comments before it or ten columns; words are then in the second,
+  their tags in the third (UNER), where there are ten columns in the fourth.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ TAG = re.compile(r"O|[BIELSU]-.+")  # of BIO, IOB1, BIOES and BILOU
 COMMENT, DOCSTART, MULTIWORD, EMPTY_NODE = "comment lines", "-DOCSTART- lines", "multiword tokens", "empty nodes"
 _DOCSTART = re.compile(r"-DOCSTART-(?:[ \t]|$)")
 _IDS = {re.compile("[0-9]+-[0-9]+"): MULTIWORD, re.compile(r"[0-9]+\.[0-9]+"): EMPTY_NODE}
-_CONLLU_COLUMNS = 10
+_CONLLU_COLUMNS, _CONLLU_TAG, _UNER_TAG = 10, 4, 3
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ def read_conll(text: TextFile, column: int | None = None, passed_over: PassedOve
 
     Args:
         text: its lines.
-        column: which has the tags, from 1; `None` is the last.
+        column: which has the tags, from 1; `None` is the last, in CoNLL-U see the head of this module.
         passed_over: is told which lines are no words.
 
     Raises:
@@ -81,6 +82,8 @@ def read_conll(text: TextFile, column: int | None = None, passed_over: PassedOve
     lines = enumerate((line.rstrip(" \t") for line in text), 1)
     layout, ahead = _look_ahead(lines)
     found.conllu = layout.conllu
+    if column is None and layout.conllu:
+        column = _CONLLU_TAG if layout.columns == _CONLLU_COLUMNS else _UNER_TAG
     words: list[str] = []
     tags: list[str] = []
     numbers: list[int] = []

@@ -1,3 +1,4 @@
+from .answer_projection import AnswerProjector
 from .answer_search import FoundAnswer, find_answers, random_answer
 from .comparison import Difference, Scores
 from .encode import PieceCounts, WordPieces, WordSequence, encode_words, pair_sequence, word_sequences
@@ -6,7 +7,9 @@ from .examples import Examples, read_examples
 from .heads import ClassHead, SpanHead, TagHead, make_head
 from .layout import data_files, languages, prediction_file
 from .pairs import Pair, PairFile, check_classes, read_class_lines, read_pairs, write_classes
+from .paragraphs import Answer, Paragraph, Question, paragraphs_as_json, read_paragraphs
 from .predict import AnswerTransfer, ClassTransfer, TagTransfer, Transfer, settings_of
+from .projection_scores import SpanScores, WordScores, score_projected_answers
 from .question_scores import score_answers
 from .question_sequences import (
     EncodedQuestion,
@@ -19,7 +22,7 @@ from .question_sequences import (
     encode_questions,
     question_sequences,
 )
-from .questions import Answer, Question, QuestionFile, check_answers, check_ids, read_answers, read_questions, write_answers
+from .questions import QuestionFile, check_answers, check_ids, read_answers, read_questions, write_answers
 from .retrieval_files import (
     Candidate,
     Identified,
@@ -47,6 +50,7 @@ __all__ = [
     "TASKS",
     "UPOS",
     "Answer",
+    "AnswerProjector",
     "AnswerSettings",
     "AnswerTransfer",
     "Candidate",
@@ -63,6 +67,7 @@ __all__ = [
     "Options",
     "Pair",
     "PairFile",
+    "Paragraph",
     "PieceCounts",
     "Question",
     "QuestionCounts",
@@ -74,6 +79,7 @@ __all__ = [
     "Scores",
     "Settings",
     "SpanHead",
+    "SpanScores",
     "TagHead",
     "TagSettings",
     "TagTransfer",
@@ -83,6 +89,7 @@ __all__ = [
     "Transfer",
     "Window",
     "WordPieces",
+    "WordScores",
     "WordSequence",
     "answer_pieces",
     "answer_places",
@@ -109,6 +116,7 @@ __all__ = [
     "make_head",
     "nearest",
     "pair_sequence",
+    "paragraphs_as_json",
     "prediction_file",
     "question_sequences",
     "random_answer",
@@ -120,6 +128,7 @@ __all__ = [
     "read_identified",
     "read_indices",
     "read_pairs",
+    "read_paragraphs",
     "read_predictions",
     "read_questions",
     "read_settings",
@@ -133,6 +142,7 @@ __all__ = [
     "score_indices",
     "score_ner",
     "score_pos",
+    "score_projected_answers",
     "settings_of",
     "task_of",
     "unknown_tags",

@@ -12,31 +12,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from pydantic import BaseModel
-
 from xlm_align_fairseq.errors import InputError
 from xlm_align_fairseq.system.files import encoded, write_atomically
 from xlm_align_fairseq.system.records import read_json
+from xlm_align_fairseq.transfer.paragraphs import Answer, Question, read_paragraphs
 
-_ADVICE = "give a file of the form of SQuAD v1.1: data, paragraphs, context, qas, id, question, answers, text, answer_start"
 _NEAR = 20  # characters of a document that an error quotes
-
-
-class Answer(NamedTuple):
-    """Hold an answer and where it begins in its document, in code points from 0."""
-
-    text: str
-    start: int
-
-
-class Question(NamedTuple):
-    """Hold a question, the document that its answer stands in, and its answers, which may be withheld or none."""
-
-    id: str
-    question: str
-    context: str
-    answers: list[Answer]
-    title: str
 
 
 class QuestionFile(NamedTuple):
@@ -78,44 +59,13 @@ class QuestionFile(NamedTuple):
         return said
 
 
-class _Answer(BaseModel):
-    text: str
-    answer_start: int
-
-
-class _Question(BaseModel):
-    id: str
-    question: str
-    answers: list[_Answer] = []
-
-
-class _Paragraph(BaseModel):
-    context: str
-    qas: list[_Question]
-
-
-class _Article(BaseModel):
-    paragraphs: list[_Paragraph]
-    title: str = ""
-
-
-class _File(BaseModel):
-    data: list[_Article]
-
-
 def read_questions(path: Path | str) -> QuestionFile:
     """Read a file of questions; other keys than those of SQuAD, and its version, are not read.
 
     Raises:
         InputError: the file cannot be read, is not JSON, or has another form.
     """
-    read = read_json(Path(path), _File, _ADVICE)
-    questions = [
-        Question(one.id, one.question, paragraph.context, [Answer(a.text, a.answer_start) for a in one.answers], article.title)
-        for article in read.data
-        for paragraph in article.paragraphs
-        for one in paragraph.qas
-    ]
+    questions = [question for paragraph in read_paragraphs(path) for question in paragraph.questions]
     return QuestionFile(questions, str(path))
 
 

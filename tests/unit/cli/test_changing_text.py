@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from xlm_align_fairseq.cli import lexicon, main, score
-from xlm_align_fairseq.cli.support import carrying
+from xlm_align_fairseq.cli.support import carrying, carrying_labels
 
 FILES = {
     "src": "das Haus\n\nDas das\n",
@@ -17,7 +17,7 @@ FILES = {
 LINKS = ["--alignments", "links", "--quiet", "--out", "out"]
 COMMANDS = {  # what stands between counting and reading; the command
     "lexicon": (lexicon, "progress", ["lexicon", "--src", "src", "--tgt", "tgt", *LINKS]),
-    "labels": (carrying, "progress", ["project", "--labels", "labels", "--tgt", "tgt", *LINKS]),
+    "labels": (carrying_labels, "progress", ["project", "--labels", "labels", "--tgt", "tgt", *LINKS]),
     "markup": (carrying, "progress", ["project", "--markup", "src", "--tgt", "tgt", *LINKS]),
     "score": (score, "load_gold", ["score", "--gold", "gold", "--src", "src", "--tgt", "tgt", "links", "--per-sentence", "out"]),
 }

@@ -276,12 +276,23 @@ def test_different_numbers_are_found_in_pipes_too(tgt, align, text, monkeypatch)
 @pytest.mark.parametrize(
     ("argv", "text"),
     [
-        ([], "give --labels or --markup"),
-        ([*LABELS, "--markup", "markup"], "give --labels or --markup"),
+        ([], "give --labels, --markup or --squad, one of them"),
+        ([*LABELS, "--markup", "markup"], "give --labels, --markup or --squad, one of them"),
         (["--labels", "ner", "--tgt", "ner.tgt"], "give --tgt and --alignments, or --plain-source"),
         ([*LABELS, "--strict"], "--strict belongs to --markup"),
         ([*LABELS, "--keep-empty"], "--keep-empty belongs to --markup"),
         ([*MARKUP, "--column", "2"], "--column belongs to --labels"),
+        ([*MARKUP, "--score", "ner"], "--score belongs to --labels and --squad"),
+        ([*LABELS, "--contexts", "ner"], "--contexts belongs to --squad"),
+        ([*LABELS, "--model", "ner"], "--model belongs to --squad"),
+        (["--squad", "ner", "--contexts", "ner", "--tgt", "ner"], "--tgt belongs to --labels and --markup"),
+        (["--squad", "ner", "--alignments", "ner"], "give --contexts, or --plain-source"),
+        (["--squad", "a", "--contexts", "b", "--alignments", "c", "--device", "cpu"], "--device is of the model that aligns"),
+        ([*LABELS, "--each-word", "--spans"], "--spans is of spans of words; leave it or --each-word out"),
+        ([*LABELS, "--each-word", "--max-gap", "2"], "--max-gap is of spans of words; leave it or --each-word out"),
+        ([*LABELS, "--json"], "--json needs --score"),
+        ([*LABELS, "--samples", "10"], "--samples needs --score"),
+        (["--labels", "ner", "--plain-source", "--score", "ner"], "--plain-source carries nothing that --score could score"),
     ],
 )
 def test_flags_that_do_not_go_together(argv, text, capsys):

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from xlm_align_fairseq.errors import InputError
-from xlm_align_fairseq.links.projection import Span, TagReader, longest_piece, project_spans, read_bio, write_bio
+from xlm_align_fairseq.links.projection import Span, TagReader, longest_piece, project_labels, project_spans, read_bio, write_bio
 
 LABELS = st.lists(st.sampled_from(["O", "O", "B-X", "I-X", "B-Y", "I-Y"]), max_size=8)
 
@@ -193,3 +193,16 @@ def test_labels_that_are_refused(tag):
 
 def test_a_type_may_have_a_dash():
     assert read_bio(["B-X-Y", "I-X-Y"])[0] == [Span(range(0, 2), "X-Y")]
+
+
+@given(sentences())
+def test_a_word_has_the_label_of_its_most_probable_link(sentence):
+    """By a plain loop over target words: the highest probability, then the first source word; none without a link."""
+    source, n_target, pairs = sentence
+    found = project_labels(source, dict(reversed(pairs.items())), n_target)  # the order of links says nothing
+    for j, label in enumerate(found):
+        candidates = [(i, probability or 0.0) for (i, word), probability in sorted(pairs.items()) if word == j]
+        highest = max((probability for _, probability in candidates), default=None)
+        wanted = next((source[i] for i, probability in candidates if probability == highest), None)
+        assert label == wanted
+    assert len(found) == n_target

@@ -123,6 +123,13 @@ def test_conllu(tmp_path, columns):
     ]
 
 
+@pytest.mark.parametrize(("columns", "tag"), [(3, "c"), (5, "c"), (10, "d")])
+def test_without_a_column_the_tags_of_uner_are_in_the_third_those_of_conllu_in_the_fourth(read, columns, tag):
+    row = "\t".join(["1", "b", "c", "d", *"-" * 6][:columns])
+    assert read(f"# text = b\n{row}\n") == [(["b"], [tag], 2)]
+    assert read(f"# text = b\n{row}\n", columns)[0][1] == ["c" if columns == 3 else "-"]
+
+
 @pytest.mark.parametrize("text", ["1\tCD\tO\n\n", "1\tCD\tO\n2\tCD\tO\n\n", "# a\n1\tO\n", "# a\n\n1\tCD\tO\n", "# a\n1 CD O\n"])
 def test_numbers_are_words_where_nothing_says_that_they_are_ids(read, text):
     assert read(text)[0][0][0] == "1"

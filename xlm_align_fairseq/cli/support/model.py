@@ -1,13 +1,25 @@
-"""Open the model that a command's flags name."""
+"""Open the model that a command's flags name, and say what it could not align as it should."""
 
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from xlm_align_fairseq.aligner.aligner import Aligner
+
+WARNINGS = {
+    "blank": "pairs with a blank side: left without links",
+    "not-finite": "pairs whose hidden states are not finite: left without links (damaged weights, or --half is too coarse)",
+    "windows": "pairs longer than {window} pieces a side: aligned in windows",
+    "too-long": "pairs longer than {characters} characters or {pieces} pieces a side: left without links",
+    "unknown": "pairs with pieces that the vocabulary lacks, read as <unk> (many: is the model trimmed?)",
+    "invalid": "pairs with U+FFFD, which stands for bytes that are not UTF-8",
+    "separator": "lines without the separator between source and target",
+    "fields": "lines with a third field behind a second |||: left without links",
+}
 
 
 def open_aligner(args: argparse.Namespace, changes: Mapping[str, Any], keep_weights: bool = False) -> Aligner:
@@ -37,3 +49,14 @@ def open_aligner(args: argparse.Namespace, changes: Mapping[str, Any], keep_weig
     aligner = Aligner.load(args.model, str(device), changes, held, args.batch_tokens, autocast)
     aligner.config.refuse_unused(changes, evidence=getattr(args, "evidence", None) is not None)  # not all commands have it
     return aligner
+
+
+def report(flagged: Mapping[str, int], window: int) -> None:
+    """Print how many pairs have each flag, and what it means."""
+    from xlm_align_fairseq.aligner.aligner import LONGEST_PIECES
+    from xlm_align_fairseq.text.lines import LONGEST_SIDE
+
+    limits = {"window": window, "characters": LONGEST_SIDE, "pieces": LONGEST_PIECES}
+    for flag, text in WARNINGS.items():
+        if flagged[flag]:
+            print(f"warning: {flagged[flag]} {text.format(**limits)}", file=sys.stderr)
