@@ -71,7 +71,7 @@ def written(out):
 def test_the_plan(world, download, tmp_path, capsys):
     assert xlm_align(flags(world, download, tmp_path / "out", "--dry-run")) == 0
     plan = capsys.readouterr().out
-    assert "udpos/train-en.tsv, 60 sentences, 1 epochs at 0.0002, development text: dev-en.tsv; 1 encoders x 2 seeds" in plan
+    assert "udpos/train-en.tsv, 60 sequences, 1 epochs at 0.0002, development text: dev-en.tsv; 1 encoders x 2 seeds" in plan
     assert "test pos: de, en" in plan
     assert "left out: ner: there is no panx/train-en.tsv to train on" in plan
     assert "left out: xquad: no test files" in plan

@@ -67,6 +67,16 @@ def find_recipe(name: str, task: Task) -> Recipe:
     return found
 
 
+def question_limits(window: int) -> tuple[int, int]:
+    """Return the longest question and the step from one window to the next, in pieces, for windows of so many.
+
+    >>> question_limits(384), question_limits(128)
+    ((64, 128), (32, 44))
+    """
+    question = min(QUESTION, window // 4)
+    return question, min(STEP, (window - question) // 2 - SPECIALS)
+
+
 def training_flags(recipe: Recipe, kind: Kind, sequences: int, longest: int = 512) -> list[str]:
     """Return the flags of `fairseq-train` that a recipe stands for; later flags of the same name win.
 
@@ -77,8 +87,7 @@ def training_flags(recipe: Recipe, kind: Kind, sequences: int, longest: int = 51
         longest: sequence that the encoder reads, in pieces; one that reads fewer than the recipe says has smaller windows.
     """
     window = min(recipe.window, longest)
-    question = min(QUESTION, window // 4)
-    step = min(STEP, (window - question) // 2 - SPECIALS)
+    question, step = question_limits(window)
     of_kind = ["--question-pieces", str(question), "--window-step", str(step)] if kind == "questions" else []
     updates = max(1, math.ceil(sequences / recipe.batch) * recipe.epochs)
     task = FAIRSEQ_TASKS[kind]

@@ -14,11 +14,12 @@ import torch
 
 from xlm_align_fairseq.cli.support.identity import first_difference
 from xlm_align_fairseq.cli.support.xtreme_plan import Plan, make_plan
-from xlm_align_fairseq.cli.support.xtreme_runs import Facts, predict, retrieve, sequences_of, train
+from xlm_align_fairseq.cli.support.xtreme_runs import Encoder, Facts, lengths_of, predict, retrieve, train
 from xlm_align_fairseq.cli.support.xtreme_table import as_latex, as_markdown, as_text, differences, numbers
 from xlm_align_fairseq.convert.open import open_model
 from xlm_align_fairseq.encoder.fingerprint import weights_fingerprint
-from xlm_align_fairseq.encoder.network import Encoder
+from xlm_align_fairseq.encoder.network import Encoder as Network
+from xlm_align_fairseq.encoder.pieces import PieceEncoder
 from xlm_align_fairseq.errors import InputError
 from xlm_align_fairseq.model.record import load_encoder
 from xlm_align_fairseq.signature import signature
@@ -34,7 +35,6 @@ from xlm_align_fairseq.version import __version__
 
 RECORD = "xtreme.json"  # what the folder was made of
 FORMS = {"table.txt": as_text, "table.md": as_markdown, "table.tex": as_latex}
-CHARACTERS_A_PIECE = 4  # about, for the estimate of time
 
 
 def run_xtreme(args: argparse.Namespace) -> str:
@@ -49,25 +49,28 @@ def run_xtreme(args: argparse.Namespace) -> str:
     out, seeds = Path(args.out), _seeds(args.seeds)
     plan = make_plan(Path(args.data), _list(args.tasks), _list(args.languages), args.recipe, args.split)
     encoders = _encoders(args.checkpoint, args.against)
-    loaded = {name: load_encoder(open_model(path)) for name, path in encoders.items()}
+    opened, fingerprints = {}, {}
+    for name, path in encoders.items():
+        model = open_model(path)
+        opened[name] = Encoder(path, model.config, PieceEncoder(model.sentencepiece, model.vocabulary))
+        network = load_encoder(model)
+        fingerprints[name] = weights_fingerprint(network, model.config.layers)
     if args.dry_run:
-        return _what_would_be_done(plan, encoders, seeds, next(iter(loaded.values())), args.device)
-    _check_folder(out, _identity(args, plan, loaded))
-    configs = {name: encoder.config for name, encoder in loaded.items()}
-    del loaded
+        return _what_would_be_done(plan, opened, seeds, _pieces_per_second(network, args.device))
+    _check_folder(out, _identity(args, plan, fingerprints))
     cpu = ["--cpu"] if open_device(args.device).type == "cpu" else []
     found: dict[str, dict[str, list[dict[str, Found]]]] = {}
-    for name, path in encoders.items():
+    for name, encoder in opened.items():
         found[name] = {task: [] for task in plan.tests}
         for seed in seeds:
             folder = out / "predictions" / name / str(seed)
             for task in plan.tests:
                 training = plan.training_of(task)
                 if training is None:
-                    facts = retrieve(plan, task, path, folder, args)
+                    facts = retrieve(plan, task, encoder, folder, args)
                 else:
                     run = out / "runs" / name / f"{training.name}.{seed}"
-                    train(training, path, configs[name], run, seed, [*cpu, *args.train_flags.split()], args.quiet)
+                    train(training, encoder, run, seed, [*cpu, *args.train_flags.split()], args.quiet)
                     facts = predict(plan, task, run, folder, args.split, args.device, args.batch_tokens, args.quiet)
                 found[name][task].append(_score(plan, task, folder, facts, args))
     report = _report(args, plan, seeds, found)
@@ -98,11 +101,11 @@ def _encoders(checkpoint: str, against: str | None) -> dict[str, str]:
     return dict(zip(names, (checkpoint, against), strict=True))
 
 
-def _identity(args: argparse.Namespace, plan: Plan, encoders: Mapping[str, Encoder]) -> dict[str, Any]:
+def _identity(args: argparse.Namespace, plan: Plan, fingerprints: Mapping[str, str]) -> dict[str, Any]:
     """Return what decides the numbers, but for tasks, languages and seeds, of which there may be more later."""
     return {
         "format": "xlm-align-xtreme.1",
-        "encoders": {name: weights_fingerprint(encoder, encoder.config.layers) for name, encoder in encoders.items()},
+        "encoders": dict(fingerprints),
         "recipe": args.recipe,
         "train_flags": args.train_flags,
         "files": {str(path.relative_to(args.data)): _sha256(path) for path in plan.files()},
@@ -189,27 +192,32 @@ def _notes(models: Iterable[dict[str, Found]]) -> list[str]:
     return [note for model in models for one in model.values() for note in one.notes]
 
 
-def _what_would_be_done(plan: Plan, encoders: Mapping[str, str], seeds: list[int], encoder: Encoder, device: str) -> str:
-    """Return the plan as text, with the time that training is likely to take on this machine."""
-    rate = _pieces_per_second(encoder, device)
+def _what_would_be_done(plan: Plan, encoders: Mapping[str, Encoder], seeds: list[int], rate: float) -> str:
+    """Return the plan as text, with the time that training is likely to take.
+
+    Args:
+        plan: what is to be done.
+        encoders: by name.
+        seeds: of training.
+        rate: pieces that are trained on in a second.
+    """
     lines, total = [], 0.0
     for name, training in plan.trainings.items():
         recipe = training.recipe
-        pieces = sum(len(line) for line in training.train.open(encoding="utf-8", errors="replace")) / CHARACTERS_A_PIECE
-        seconds = pieces * recipe.epochs / rate
+        lengths = lengths_of(training, next(iter(encoders.values())))
+        seconds = sum(lengths) * recipe.epochs / rate
         total += seconds * len(seeds) * len(encoders)
         dev = training.dev.name if training.dev and recipe.metric else "none, the last checkpoint is taken"
-        examples = f"{sequences_of(training)} {'sentences' if training.task.kind == 'tags' else training.task.kind}"
         lines.append(
-            f"train {name}: {training.train}, {examples}, {recipe.epochs} epochs at {recipe.rate:g}, development text: {dev};"
-            f" {len(encoders)} encoders x {len(seeds)} seeds, about {_hours(seconds)} each"
+            f"train {name}: {training.train}, {len(lengths)} sequences, {recipe.epochs} epochs at {recipe.rate:g}, development text:"
+            f" {dev}; {len(encoders)} encoders x {len(seeds)} seeds, about {_hours(seconds)} each"
         )
     lines += [f"test {task}: {', '.join(langs)}" for task, langs in plan.tests.items()]
     lines += [f"left out: {reason}" for reason in plan.left_out]
     return "\n".join([*lines, f"training takes about {_hours(total)} in all, estimated from one update"]) + "\n"
 
 
-def _pieces_per_second(encoder: Encoder, device: str, rows: int = 8, length: int = 64) -> float:
+def _pieces_per_second(encoder: Network, device: str, rows: int = 8, length: int = 64) -> float:
     """Return how many pieces are trained on in a second, by one update on random ones behind one to warm up."""
     encoder = encoder.to(open_device(device)).train()
     encoder.requires_grad_(True)

@@ -7,7 +7,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,42 +16,54 @@ from tqdm import tqdm
 
 from xlm_align_fairseq.cli.support.xtreme_plan import Plan, Training
 from xlm_align_fairseq.encoder.network import EncoderConfig
+from xlm_align_fairseq.encoder.pieces import PieceEncoder
 from xlm_align_fairseq.errors import InputError
 from xlm_align_fairseq.system.files import write_atomically
 from xlm_align_fairseq.system.records import read_json
+from xlm_align_fairseq.transfer.encode import encode_words, pair_sequence, word_sequences
 from xlm_align_fairseq.transfer.evaluation import evaluate
 from xlm_align_fairseq.transfer.layout import Split, prediction_file
 from xlm_align_fairseq.transfer.pairs import read_pairs
 from xlm_align_fairseq.transfer.predict import Transfer
+from xlm_align_fairseq.transfer.question_sequences import QuestionLimits, encode_questions
 from xlm_align_fairseq.transfer.questions import read_questions
-from xlm_align_fairseq.transfer.recipes import training_flags
+from xlm_align_fairseq.transfer.recipes import question_limits, training_flags
 from xlm_align_fairseq.transfer.score_files import Options
 from xlm_align_fairseq.transfer.tags import read_tagged
 from xlm_align_fairseq.transfer.tasks import TASKS
 
 DONE = "done"  # a file in the directory of a run that has ended
 _UPDATE = re.compile(r"num_updates=(\d+)")
-_SEQUENCES: dict[str, Callable[[Path], int]] = {
-    "tags": lambda path: len(read_tagged(path).sentences),
-    "classes": lambda path: len(read_pairs(path).pairs),
-    "questions": lambda path: len(read_questions(path).questions),
-}
 
 
-def sequences_of(training: Training) -> int:
-    """Return how many sentences, pairs or questions there are to train on."""
-    return _SEQUENCES[training.task.kind](training.train)
+@dataclass(frozen=True)
+class Encoder:
+    """Hold what is known of an encoder without its weights: where it is, its sizes, and how it encodes text."""
+
+    path: str
+    config: EncoderConfig
+    pieces: PieceEncoder
 
 
-def train(
-    training: Training, encoder: str, config: EncoderConfig, run: Path, seed: int, more: Sequence[str], quiet: bool
-) -> None:
+def lengths_of(training: Training, encoder: Encoder) -> list[int]:
+    """Return how many pieces each sequence has that a training text is for an encoder, windows of long ones counted."""
+    pieces, window = encoder.pieces, min(training.recipe.window, encoder.config.max_positions)
+    if training.task.kind == "tags":
+        sentences = read_tagged(training.train).sentences
+        return [len(one.tokens) for words, _ in sentences for one in word_sequences(encode_words(words, pieces), window)]
+    if training.task.kind == "classes":
+        return [len(pair_sequence(pair.first, pair.second, pieces, window)) for pair in read_pairs(training.train).pairs]
+    limits = QuestionLimits(window, *question_limits(window))
+    questions = encode_questions(read_questions(training.train).questions, pieces, limits)
+    return [len(one.tokens) for question in questions for one in question.sequences]
+
+
+def train(training: Training, encoder: Encoder, run: Path, seed: int, more: Sequence[str], quiet: bool) -> None:
     """Fine-tune an encoder in a process of its own, unless that is done; a run that was stopped goes on.
 
     Args:
         training: what it is fine-tuned on.
-        encoder: its directory.
-        config: its sizes.
+        encoder: what is fine-tuned.
         run: directory of the run, which also has the log.
         seed: of the run.
         more: flags of `fairseq-train` that win over those of the recipe.
@@ -63,13 +75,13 @@ def train(
     if (run / DONE).is_file():
         return
     run.mkdir(parents=True, exist_ok=True)
-    flags = training_flags(training.recipe, training.task.kind, sequences_of(training), config.max_positions)
+    flags = training_flags(training.recipe, training.task.kind, len(lengths_of(training, encoder)), encoder.config.max_positions)
     total = int(flags[flags.index("--total-num-update") + 1])
-    sizes = {flag: value for flag, value in config.to_flags().items() if flag.startswith("encoder_")}
+    sizes = {flag: value for flag, value in encoder.config.to_flags().items() if flag.startswith("encoder_")}
     valid = ["--valid-data", str(training.dev)] if training.recipe.metric and training.dev else ["--disable-validation"]
     command = [
         *[sys.executable, "-c", "from fairseq_cli.train import cli_main; cli_main()", str(training.train)],
-        *["--user-dir", str(Path(__file__).parents[2]), "--arch", "xlm_align_base", "--cold-start", encoder],
+        *["--user-dir", str(Path(__file__).parents[2]), "--arch", "xlm_align_base", "--cold-start", encoder.path],
         *[part for flag, value in sizes.items() for part in (f"--{flag.replace('_', '-')}", str(value))],
         *flags,
         *([] if valid[0] == "--valid-data" or not training.recipe.metric else ["--best-checkpoint-metric", "loss"]),
