@@ -209,8 +209,8 @@ def _what_would_be_done(plan: Plan, encoders: Mapping[str, Encoder], seeds: list
         total += seconds * len(seeds) * len(encoders)
         dev = training.dev.name if training.dev and recipe.metric else "none, the last checkpoint is taken"
         lines.append(
-            f"train {name}: {training.train}, {len(lengths)} sequences, {recipe.epochs} epochs at {recipe.rate:g}, development text:"
-            f" {dev}; {len(encoders)} encoders x {len(seeds)} seeds, about {_hours(seconds)} each"
+            f"train {name}: {training.train}, {len(lengths)} sequences, {recipe.epochs} epochs at {recipe.rate:g}, development"
+            f" text: {dev}; {len(encoders)} encoders x {len(seeds)} seeds, about {_hours(seconds)} each"
         )
     lines += [f"test {task}: {', '.join(langs)}" for task, langs in plan.tests.items()]
     lines += [f"left out: {reason}" for reason in plan.left_out]
