@@ -6,6 +6,7 @@ from .pairs import Pair, PairFile, check_classes, read_class_lines, read_pairs, 
 from .predict import Transfer
 from .question_scores import score_answers
 from .questions import Answer, Question, QuestionFile, check_answers, check_ids, read_answers, read_questions, write_answers
+from .retrieval import distinct, mine, score_lines
 from .retrieval_files import (
     Candidate,
     Identified,
@@ -13,13 +14,16 @@ from .retrieval_files import (
     read_id_pairs,
     read_identified,
     read_indices,
+    read_sentences,
     read_translations,
     write_id_pairs,
     write_indices,
 )
-from .retrieval_scores import best_threshold, nearest, score_id_pairs, score_indices
+from .retrieval_scores import best_threshold, score_id_pairs, score_indices
+from .retrieval_search import Hits, nearest, search
 from .score_files import Options, Scored, score_files
 from .scores import ScoreTable, score_classes
+from .sentence_vectors import SentenceEncoder
 from .settings import Settings, read_settings, write_settings
 from .tag_checks import check_tags, read_predictions, read_tag_lines, unknown_tags
 from .tag_scores import f1_by_type, score_ner, score_pos
@@ -36,6 +40,7 @@ __all__ = [
     "Candidate",
     "Difference",
     "Found",
+    "Hits",
     "Identified",
     "Options",
     "Pair",
@@ -46,6 +51,7 @@ __all__ = [
     "ScoreTable",
     "Scored",
     "Scores",
+    "SentenceEncoder",
     "Settings",
     "TagHead",
     "TaggedFile",
@@ -63,6 +69,7 @@ __all__ = [
     "check_ids",
     "check_tags",
     "data_files",
+    "distinct",
     "encode_words",
     "evaluate_tags",
     "f1_by_type",
@@ -71,6 +78,7 @@ __all__ = [
     "judging_windows",
     "language_mean",
     "languages",
+    "mine",
     "nearest",
     "prediction_file",
     "read_answers",
@@ -82,6 +90,7 @@ __all__ = [
     "read_pairs",
     "read_predictions",
     "read_questions",
+    "read_sentences",
     "read_settings",
     "read_tag_lines",
     "read_tagged",
@@ -91,8 +100,10 @@ __all__ = [
     "score_files",
     "score_id_pairs",
     "score_indices",
+    "score_lines",
     "score_ner",
     "score_pos",
+    "search",
     "unknown_tags",
     "word_sequences",
     "write_answers",
