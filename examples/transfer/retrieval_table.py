@@ -2,7 +2,7 @@
 
     python examples/transfer/retrieval_table.py FOLDER [--choose deu fra hin]
 
-A cell has the accuracy of xx → en and en → xx, in percent. The layer is chosen on some of the languages, and its mean is that over
+A cell has the accuracy of xx → en and en → xx, in percent. The layer is chosen on some of the languages; the mean is that over
 the others.
 """
 
@@ -15,6 +15,7 @@ WAYS = ("forward", "backward")
 
 
 def parser() -> argparse.ArgumentParser:
+    """Return the parser."""
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("folder", type=Path)
     p.add_argument("--choose", nargs="+", default=["deu", "fra", "hin"], help="languages (default: deu fra hin)")
@@ -22,6 +23,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main() -> None:
+    """Read the reports and print the table."""
     args = parser().parse_args()
     reports = {path.stem: json.loads(path.read_text("utf-8")) for path in sorted(args.folder.glob("*.json"))}
     chosen_on = [language for language in args.choose if language in reports]
@@ -35,7 +37,7 @@ def main() -> None:
         for layer in reports[others[0]]["scores"]
     }
     means = {layer: [mean(row[one][way] for one in others) for way in (0, 1)] for layer, row in rows.items()}
-    best = max(rows, key=lambda layer: (mean(sum((rows[layer][language] for language in chosen_on), [])), -int(layer)))
+    best = max(rows, key=lambda layer: (mean(mean(rows[layer][language]) for language in chosen_on), -int(layer)))
     print("| layer | " + " | ".join([*chosen_on, *others, "mean of the others"]) + " |")
     print("|---|" + "---|" * (len(reports) + 1))
     for layer, row in rows.items():
@@ -45,7 +47,9 @@ def main() -> None:
     same = sum(
         score["counts"]["same_text"] for report in reports.values() for row in report["scores"].values() for score in row.values()
     )
-    print(f"\nLayer {best} is chosen on {', '.join(chosen_on)}. Unknown pieces: at most {unknown:.2f} % of a file; found at another")
+    print(
+        f"\nLayer {best} is chosen on {', '.join(chosen_on)}. Unknown pieces: at most {unknown:.2f} % of a file; found at another"
+    )
     print(f"line with the same text: {same:.0f}. `{next(iter(reports.values()))['signature']}`")
 
 
