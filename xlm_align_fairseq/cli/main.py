@@ -23,6 +23,7 @@ COMMANDS = {
     "lexicon": "count which words are linked with which: a bilingual lexicon as TSV",
     "new": "make an encoder with random weights, to train from scratch",
     "project": "carry labels (BIO) or inline markup over links to the target sentences",
+    "retrieve": "find translations: accuracy by layer, mined pairs, sentence vectors",
     "score": "AER, precision, recall, F1 with intervals, paired tests and curves",
     "show": "pictures of alignments, in the terminal or as an HTML page",
     "user-dir": "print the directory to give to fairseq's --user-dir",

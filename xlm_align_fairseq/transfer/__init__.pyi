@@ -23,6 +23,7 @@ from .question_sequences import (
     question_sequences,
 )
 from .questions import QuestionFile, check_answers, check_ids, read_answers, read_questions, write_answers
+from .retrieval import distinct, mine, score_lines
 from .retrieval_files import (
     Candidate,
     Identified,
@@ -30,13 +31,16 @@ from .retrieval_files import (
     read_id_pairs,
     read_identified,
     read_indices,
+    read_sentences,
     read_translations,
     write_id_pairs,
     write_indices,
 )
-from .retrieval_scores import best_threshold, nearest, score_id_pairs, score_indices
+from .retrieval_scores import best_threshold, score_id_pairs, score_indices
+from .retrieval_search import Hits, nearest, search
 from .score_files import Options, Scored, score_files
 from .scores import ScoreTable, score_classes
+from .sentence_vectors import SentenceEncoder
 from .settings import AnswerSettings, ClassSettings, LabelSettings, Settings, TagSettings, read_settings, write_settings
 from .tag_checks import check_tags, read_predictions, read_tag_lines, unknown_tags
 from .tag_scores import f1_by_type, score_ner, score_pos
@@ -62,6 +66,7 @@ __all__ = [
     "Examples",
     "Found",
     "FoundAnswer",
+    "Hits",
     "Identified",
     "LabelSettings",
     "Options",
@@ -77,6 +82,7 @@ __all__ = [
     "ScoreTable",
     "Scored",
     "Scores",
+    "SentenceEncoder",
     "Settings",
     "SpanHead",
     "SpanScores",
@@ -103,6 +109,7 @@ __all__ = [
     "check_model",
     "check_tags",
     "data_files",
+    "distinct",
     "encode_questions",
     "encode_words",
     "evaluate",
@@ -114,6 +121,7 @@ __all__ = [
     "language_mean",
     "languages",
     "make_head",
+    "mine",
     "nearest",
     "pair_sequence",
     "paragraphs_as_json",
@@ -131,6 +139,7 @@ __all__ = [
     "read_paragraphs",
     "read_predictions",
     "read_questions",
+    "read_sentences",
     "read_settings",
     "read_tag_lines",
     "read_tagged",
@@ -140,9 +149,11 @@ __all__ = [
     "score_files",
     "score_id_pairs",
     "score_indices",
+    "score_lines",
     "score_ner",
     "score_pos",
     "score_projected_answers",
+    "search",
     "settings_of",
     "task_of",
     "unknown_tags",

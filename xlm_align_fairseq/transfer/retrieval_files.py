@@ -9,7 +9,7 @@ several ids, all of which are kept here.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -40,6 +40,15 @@ def read_translations(source: Path | str, target: Path | str) -> list[tuple[str,
         InputError: a file cannot be read, is not UTF-8, or has another number of lines.
     """
     return [(a.removesuffix("\r"), b.removesuffix("\r")) for a, b in read_together(TextFile(source), TextFile(target))]
+
+
+def read_sentences(path: Path | str) -> list[str]:
+    """Read the sentences of a file, one a line; a line may be empty.
+
+    Raises:
+        InputError: the file cannot be read or is not UTF-8.
+    """
+    return [line.removesuffix("\r") for line in TextFile(path)]
 
 
 def read_identified(path: Path | str) -> list[Identified]:
@@ -122,6 +131,11 @@ def write_indices(path: Path | str, indices: Iterable[int]) -> None:
         InputError: no file can be written there.
     """
     _write(path, (f"{n}\n" for n in indices))
+
+
+def candidate_lines(candidates: Iterable[Candidate]) -> Iterator[str]:
+    """Yield the line of each candidate; its score reads back the same."""
+    return (f"{score!r}\t{source}\t{target}\n" for score, source, target in candidates)
 
 
 def write_id_pairs(path: Path | str, pairs: Iterable[Sequence[str]]) -> None:

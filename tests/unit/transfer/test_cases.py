@@ -12,7 +12,8 @@ from xlm_align_fairseq.transfer.layout import data_files, languages
 from xlm_align_fairseq.transfer.pairs import check_classes, read_class_lines, read_pairs, write_classes
 from xlm_align_fairseq.transfer.questions import check_answers, check_ids, read_answers, read_questions, write_answers
 from xlm_align_fairseq.transfer.retrieval_files import read_id_pairs, read_identified, read_indices, read_translations
-from xlm_align_fairseq.transfer.retrieval_scores import nearest, score_indices
+from xlm_align_fairseq.transfer.retrieval_scores import score_indices
+from xlm_align_fairseq.transfer.retrieval_search import nearest
 from xlm_align_fairseq.transfer.tag_checks import check_tags, read_predictions, read_tag_lines, unknown_tags
 from xlm_align_fairseq.transfer.tags import read_tagged, write_tags
 from xlm_align_fairseq.transfer.tasks import TASKS

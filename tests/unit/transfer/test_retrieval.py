@@ -4,8 +4,11 @@ import numpy as np
 import pytest
 
 from xlm_align_fairseq.errors import InputError
+from xlm_align_fairseq.transfer.retrieval import distinct, mine, score_lines
 from xlm_align_fairseq.transfer.retrieval_files import (
     Candidate,
+    Identified,
+    candidate_lines,
     has_scores,
     read_candidates,
     read_id_pairs,
@@ -15,7 +18,8 @@ from xlm_align_fairseq.transfer.retrieval_files import (
     write_id_pairs,
     write_indices,
 )
-from xlm_align_fairseq.transfer.retrieval_scores import above, best_threshold, nearest, score_id_pairs, score_indices
+from xlm_align_fairseq.transfer.retrieval_scores import above, best_threshold, score_id_pairs, score_indices
+from xlm_align_fairseq.transfer.retrieval_search import Hits, search
 
 
 @pytest.fixture
@@ -66,32 +70,39 @@ def test_other_numbers_of_lines(file):
         score_indices([0, 1], [0])
 
 
-def slow_nearest(x, y, k):
-    """Return the nearest by loops over lists."""
-    cosine = lambda a, b: float(a @ b / np.linalg.norm(a) / np.linalg.norm(b))  # noqa: E731
-    similar = [[cosine(a, b) for b in y] for a in x]
-    if k is not None:
-        rows = [sum(sorted(row)[-k:]) / (2 * k) for row in similar]
-        columns = [sum(sorted(row[j] for row in similar)[-k:]) / (2 * k) for j in range(len(y))]
-        similar = [[value / (rows[i] + columns[j]) for j, value in enumerate(row)] for i, row in enumerate(similar)]
-    return [max(range(len(y)), key=lambda j: row[j]) for row in similar]
+def test_lines_and_copies_of_the_right_text():
+    hits = Hits(np.array([0, 0, 2]), np.ones(3, np.float32)), Hits(np.array([1, 1, 0]), np.ones(3, np.float32))
+    tables = score_lines(hits, ["a", "a", "b"], ["x", "x", "y"])
+    assert tables["forward"].sums() == {"right": 2, "same_text": 1, "all": 3}
+    assert tables["backward"].sums() == {"right": 1, "same_text": 1, "all": 3}  # the last one has another text
+    assert tables["forward"].values()["accuracy"] == pytest.approx(200 / 3)
 
 
-@pytest.mark.parametrize("k", [None, 1, 4])
-def test_nearest_is_that_of_loops(k, monkeypatch):
-    monkeypatch.setattr("xlm_align_fairseq.transfer.retrieval_scores._CELLS", 40)  # several blocks
-    draw = np.random.default_rng(1)
-    x, y = draw.normal(size=(17, 5)), draw.normal(size=(11, 5))
-    assert nearest(x, y, k).tolist() == slow_nearest(x, y, k)
+def test_mined_pairs_have_each_sentence_once():
+    draw = np.random.default_rng(3)
+    x, y = draw.normal(size=(30, 6)), draw.normal(size=(20, 6))
+    found = search(x, y, 4)
+    source, target = [f"s{n}" for n in range(30)], [f"t{n}" for n in range(20)]
+    pairs = mine(found, source, target)
+    assert [pair.score for pair in pairs] == sorted((pair.score for pair in pairs), reverse=True)
+    assert len({pair.source for pair in pairs}) == len({pair.target for pair in pairs}) == len(pairs)
+    wanted: list[tuple[str, str]] = []  # greedily, from all candidates of both directions
+    rows = [(-s, n, j) for n, (j, s) in enumerate(zip(*found[0], strict=True))]
+    rows += [(-s, i, n) for n, (i, s) in enumerate(zip(*found[1], strict=True))]
+    for _, i, j in sorted(rows):
+        if not any(source[i] == a or target[j] == b for a, b in wanted):
+            wanted.append((source[i], target[j]))
+    assert [(pair.source, pair.target) for pair in pairs] == wanted
 
 
-def test_of_equal_ones_the_lower_index():
-    draw = np.random.default_rng(2)
-    y = draw.normal(size=(50, 33)).astype(np.float32)
-    y[[7, 40]] = y[23]
-    assert nearest(y, y).tolist() == [7 if n in (23, 40) else n for n in range(50)]
-    with pytest.raises(InputError, match="60 neighbours of 50 sentences"):
-        nearest(y, y, 60)
+def test_candidates_are_read_back(file):
+    candidates = [Candidate(float(np.float32(1.1)), "a", "x"), Candidate(0.25, "b", "y")]
+    assert read_candidates(file("".join(candidate_lines(candidates)))) == candidates
+
+
+def test_repeated_sentences_have_their_first_id():
+    sentences = [Identified("a", "Ja."), Identified("b", "Nein."), Identified("c", "Ja."), Identified("d", "")]
+    assert distinct(sentences) == (["a", "b", "d"], ["Ja.", "Nein.", ""], 1)
 
 
 def test_best_threshold_by_hand():

@@ -51,18 +51,19 @@ def add_aligner_flags(p: argparse.ArgumentParser, text: bool = True) -> None:
     )
 
 
-def add_compute_flags(p: argparse.ArgumentParser, of: str = "", quiet: bool = True) -> None:
+def add_compute_flags(p: argparse.ArgumentParser, of: str = "", quiet: bool = True, results: str = "links") -> None:
     """Add the flags that say where and how fast.
 
     Args:
         p: the parser.
         of: what they are for, for the title, where that is not all that the command does.
         quiet: add `--quiet`, too.
+        results: what can change in half precision.
     """
     group = p.add_argument_group(f"where and how fast{of}")
     group.add_argument("--device", default="auto", help="cpu, cuda, cuda:1 … (default: a GPU if there is one)")
     group.add_argument("--threads", type=int, metavar="N", help="CPU threads (default: torch's own, or OMP_NUM_THREADS)")
-    group.add_argument("--half", action="store_true", help="compute in bfloat16 (CPU) or float16 (GPU); links can change")
+    group.add_argument("--half", action="store_true", help=f"compute in bfloat16 (CPU) or float16 (GPU); {results} can change")
     group.add_argument(
         "--batch-tokens", type=int, metavar="N", help="pieces of a batch, padding included (default: 2048, on a GPU 32768)"
     )

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    import torch
+
     from xlm_align_fairseq.aligner.aligner import Aligner
 
 WARNINGS = {
@@ -33,9 +35,23 @@ def open_aligner(args: argparse.Namespace, changes: Mapping[str, Any], keep_weig
     Raises:
         InputError: a flag or the model cannot be used, or a change has no effect.
     """
+    from xlm_align_fairseq.aligner.aligner import Aligner
+
+    device, dtype = where_to_compute(args)
+    held, autocast = (None, dtype) if keep_weights else (dtype, None)
+    aligner = Aligner.load(args.model, str(device), changes, held, args.batch_tokens, autocast)
+    aligner.config.refuse_unused(changes, evidence=getattr(args, "evidence", None) is not None)  # not all commands have it
+    return aligner
+
+
+def where_to_compute(args: argparse.Namespace) -> tuple[torch.device, torch.dtype | None]:
+    """Set the number of threads, and return the device and the half precision that the flags of `add_compute_flags` name.
+
+    Raises:
+        InputError: a flag cannot be used.
+    """
     import torch
 
-    from xlm_align_fairseq.aligner.aligner import Aligner
     from xlm_align_fairseq.errors import InputError
     from xlm_align_fairseq.system.device import half_precision, open_device
 
@@ -44,11 +60,7 @@ def open_aligner(args: argparse.Namespace, changes: Mapping[str, Any], keep_weig
             raise InputError(f"--threads {args.threads}: allowed are 1 and more")
         torch.set_num_threads(args.threads)
     device = open_device(args.device)
-    dtype = half_precision(device) if args.half else None
-    held, autocast = (None, dtype) if keep_weights else (dtype, None)
-    aligner = Aligner.load(args.model, str(device), changes, held, args.batch_tokens, autocast)
-    aligner.config.refuse_unused(changes, evidence=getattr(args, "evidence", None) is not None)  # not all commands have it
-    return aligner
+    return device, half_precision(device) if args.half else None
 
 
 def report(flagged: Mapping[str, int], window: int) -> None:

@@ -67,7 +67,7 @@ def run_xtreme(args: argparse.Namespace) -> str:
             for task in plan.tests:
                 training = plan.training_of(task)
                 if training is None:
-                    facts = retrieve(plan, task, encoder, folder, args)
+                    facts = retrieve(plan, task, encoder, out / "runs" / name, folder, args)
                 else:
                     run = out / "runs" / name / f"{training.name}.{seed}"
                     train(training, encoder, run, seed, [*cpu, *args.train_flags.split()], args.quiet)

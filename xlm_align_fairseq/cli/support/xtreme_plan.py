@@ -41,11 +41,13 @@ class Plan:
     Args:
         trainings: by name.
         tests: files by task and language.
+        development: by language, the files of BUCC that its threshold is chosen on.
         left_out: tasks and languages, with the reason.
     """
 
     trainings: dict[str, Training] = field(default_factory=dict)
     tests: dict[str, dict[str, list[Path]]] = field(default_factory=dict)
+    development: dict[str, list[Path]] = field(default_factory=dict)
     left_out: list[str] = field(default_factory=list)
 
     def training_of(self, task: str) -> Training | None:
@@ -56,7 +58,8 @@ class Plan:
         """Return all files of the data, sorted."""
         trained = [path for one in self.trainings.values() for path in (one.train, one.dev) if path]
         tested = [path for of in self.tests.values() for paths in of.values() for path in paths]
-        return sorted({*trained, *tested})
+        chosen = [path for paths in self.development.values() for path in paths]
+        return sorted({*trained, *tested, *chosen})
 
 
 def make_plan(folder: Path, tasks: Sequence[str], langs: Sequence[str], recipe: str, split: Split) -> Plan:
@@ -81,6 +84,13 @@ def make_plan(folder: Path, tasks: Sequence[str], langs: Sequence[str], recipe: 
         if not tests:
             plan.left_out.append(f"{name}: no {split} files" + (f" in {', '.join(langs)}" if langs else ""))
             continue
+        if name == "bucc":
+            plan.development = {lang: [folder / one for one in data_files(task, "dev", lang)] for lang in tests}
+            without = [lang for lang, paths in plan.development.items() if not all(path.is_file() for path in paths)]
+            plan.left_out += [f"bucc in {lang}: no development pairs to choose the threshold on" for lang in without]
+            tests = {lang: paths for lang, paths in tests.items() if lang not in without}
+            if not tests:
+                continue
         if task.kind != "retrieval":
             training = _training(folder, task, recipe)
             if not training.train.is_file():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import re
@@ -28,10 +29,16 @@ from xlm_align_fairseq.transfer.predict import Transfer
 from xlm_align_fairseq.transfer.question_sequences import QuestionLimits, encode_questions
 from xlm_align_fairseq.transfer.questions import read_questions
 from xlm_align_fairseq.transfer.recipes import question_limits, training_flags
+from xlm_align_fairseq.transfer.retrieval import distinct, mine
+from xlm_align_fairseq.transfer.retrieval_files import Candidate, read_id_pairs, read_identified, read_sentences
+from xlm_align_fairseq.transfer.retrieval_scores import above, best_threshold
+from xlm_align_fairseq.transfer.retrieval_search import nearest, search
 from xlm_align_fairseq.transfer.score_files import Options
+from xlm_align_fairseq.transfer.sentence_vectors import SentenceCounts, SentenceEncoder
 from xlm_align_fairseq.transfer.tags import read_tagged
 from xlm_align_fairseq.transfer.tasks import TASKS
 
+LAYER, NEIGHBOURS = 8, 4  # of retrieval: the layer of an encoder of 12, neighbours of the margin
 DONE = "done"  # a file in the directory of a run that has ended
 _UPDATE = re.compile(r"num_updates=(\d+)")
 
@@ -152,9 +159,66 @@ def predict(
     return facts
 
 
-def retrieve(plan, task, encoder, out, args):
-    """Later."""
-    raise InputError("not yet")
+def retrieve(plan: Plan, task: str, encoder: Encoder, runs: Path, out: Path, args: argparse.Namespace) -> dict[str, Facts]:
+    """Write the lines or pairs that an encoder finds as it is, for the languages that have none yet; the same for each seed.
+
+    As XTREME does it: the mean over all pieces of layer 8 of 12, or in proportion; for `tatoeba` English lines are queries, by
+    cosine; for `bucc` the ratio margin of 4 neighbours, with the threshold that is best on the development pairs.
+
+    Args:
+        plan: what is tested.
+        task: its name.
+        encoder: what is tested.
+        runs: directory of what was done with the encoder.
+        out: the folder that XTREME's `evaluate.py` reads.
+        args: the flags.
+
+    Raises:
+        InputError: a file cannot be used, or there are no development pairs for the threshold.
+    """
+    vectors, facts = None, {}
+    for lang, paths in plan.tests[task].items():
+        name = prediction_file(TASKS[task], lang, args.split)
+        found, said, target = runs / "retrieval" / name, runs / f"{task}.{args.split}-{lang}.json", out / name
+        if not (found.is_file() and said.is_file()):
+            vectors = vectors or SentenceEncoder.load(encoder.path, args.device, args.batch_tokens)
+            vectors.counts = SentenceCounts()
+            lines = _lines(vectors, *paths) if task == "tatoeba" else _pairs(vectors, plan.development[lang], paths)
+            found.parent.mkdir(parents=True, exist_ok=True)
+            _write(found, "".join(f"{line}\n" for line in lines))
+            facts_of = {"unknown": vectors.counts.share, "scored": False, "notes": vectors.counts.notes(str(paths[0]))}
+            _write(said, json.dumps(facts_of))
+        if not target.is_file():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            _write(target, found.read_text("utf-8"))
+        facts[lang] = Facts(**read_json(said, dict[str, Any], f"remove it, and {target} is made again"))
+    return facts
+
+
+def _layer(vectors: SentenceEncoder) -> int:
+    return max(1, round(LAYER * vectors.encoder.config.layers / 12))
+
+
+def _lines(vectors: SentenceEncoder, source: Path, english: Path) -> list[str]:
+    """Return for each English line the index of the nearest line of the other language."""
+    layer = _layer(vectors)
+    others, queries = (vectors.encode(read_sentences(path), [layer])[layer] for path in (source, english))
+    return list(map(str, nearest(queries, others).tolist()))
+
+
+def _pairs(vectors: SentenceEncoder, development: Sequence[Path], paths: Sequence[Path]) -> list[str]:
+    """Return the pairs of ids that are above the threshold which is best on the development pairs."""
+    source, english, gold = development
+    threshold = best_threshold(_candidates(vectors, source, english), read_id_pairs(gold))
+    return [f"{one}\t{other}" for one, other in above(_candidates(vectors, *paths[:2]), threshold)]
+
+
+def _candidates(vectors: SentenceEncoder, source: Path, english: Path) -> list[Candidate]:
+    layer = _layer(vectors)
+    sides = [distinct(read_identified(path)) for path in (source, english)]
+    first, second = (vectors.encode(side.texts, [layer])[layer] for side in sides)
+    k = min(NEIGHBOURS, *(len(side.ids) for side in sides))
+    return mine(search(first, second, k), sides[0].ids, sides[1].ids)
 
 
 def _environment() -> dict[str, Any]:
