@@ -97,6 +97,7 @@ def search(
     if margin is None:
         return _hits(forward[:, 0], y), _hits(backward[:, 0], x)
     mean_x, mean_y = (_values(keys).mean(1) for keys in (forward, backward))
+    mean_x, mean_y = _values(forward).mean(1), _values(backward).mean(1)
     return (
         _hits(_highest_margins(x, y, forward, mean_x, mean_y, quiet), y),
         _hits(_highest_margins(y, x, backward, mean_y, mean_x, quiet), x),

@@ -150,6 +150,10 @@ class _Run:
             if once.repeated:
                 self.notes.append(f"{path}: {once.repeated} sentences stand there again; each is mined once, under its first id")
         return [side.texts for side in read], [side.ids for side in read]
+        for path, (_, _, repeated) in zip(paths, read, strict=True):
+            if repeated:
+                self.notes.append(f"{path}: {repeated} sentences stand there again; each is mined once, under its first id")
+        return [texts for _, texts, _ in read], [ids for ids, _, _ in read]
 
     def _encode(self, path: str, texts: Sequence[str], layers: Sequence[int]) -> Layers:
         counts = self.encoder.counts = SentenceCounts()
@@ -252,5 +256,6 @@ def _export(path: str, vectors: Layers, several: bool) -> None:
         np.lib.format.write_array_header_1_0(stream, header)
         for array in vectors.values():
             stream.write(memoryview(np.ascontiguousarray(array, "<f4")).cast("B"))  # type: ignore[arg-type]
+            stream.write(array.astype("<f4", copy=False).data)
 
     write_atomically(Path(path), write, f"--export {path}")
