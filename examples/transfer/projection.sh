@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
 # How good carried labels are: names of UNER's parallel sentences and answers of XQuAD, over links of several aligners.
-#   PROJECTION=dir of {en,pt,sv}_uner_pud.iob2  XQUAD=dir of xquad.{en,de,es,ro}.json  [TRAINED=run]  bash projection.sh
+#   PROJECTION=dir of {en,pt,sv}_uner_pud.iob2  XQUAD=dir of xquad.{en,de,es,ro}.json  [TRAINED=run]  [GOLD=dir]  bash projection.sh
 # projection.md says where the files come from and what came out. Everything goes to $OUT; what is there is not made again.
 set -euo pipefail
 PROJECTION=$(realpath "${PROJECTION:?directory of en_uner_pud.iob2, pt_uner_pud.iob2, sv_uner_pud.iob2}")
 XQUAD=$(realpath "${XQUAD:?directory of xquad.en.json and the others}")
 OUT=$(realpath -m "${OUT:-outputs/projection}")
 TRAINED=${TRAINED:+$(realpath "$TRAINED")}
+GOLD=${GOLD:+$(realpath "$GOLD")}
 cd "$(dirname "$0")"
 export OMP_NUM_THREADS=${OMP_NUM_THREADS:-2}
 READ="--encoding separate --align-layer 7 --method mutual-probability --cutoff 0.5 --low-cutoff 0.2 --position-prior 0"
@@ -40,6 +41,19 @@ for lang in pt sv; do
     python difference.py --labels "$gold" "$OUT/names.$aligner.$lang" "$OUT/names.untrained.$lang"
   done
 done
+
+if [ -n "$GOLD" ]; then # dir of test.en, test.pt and gold: the AER of the same aligners
+  echo "== AER, en-pt"
+  cat "$OUT/pud.en" "$GOLD/test.en" > "$OUT/both.en"
+  cat "$OUT/pud.pt" "$GOLD/test.pt" > "$OUT/both.pt"
+  links statistical none "$OUT/both.en" "$OUT/both.pt" "$OUT/links.statistical.both"
+  tail -n "$(wc -l < "$GOLD/test.en")" "$OUT/links.statistical.both" > "$OUT/links.statistical.gold"
+  for aligner in untrained shipped ${TRAINED:+trained}; do
+    links $aligner none "$GOLD/test.en" "$GOLD/test.pt" "$OUT/links.$aligner.gold"
+  done
+  xlm-align score --gold "$GOLD/gold" "$OUT/links.untrained.gold" "$OUT/links.shipped.gold" "$OUT/links.statistical.gold" \
+    ${TRAINED:+"$OUT/links.trained.gold"}
+fi
 
 for lang in de es ro; do
   for aligner in untrained shipped ${TRAINED:+trained}; do

@@ -138,20 +138,8 @@ def test_the_command_aligns_as_align_does(capsys, make_model):
     write_model(Path("model"), make_model(heads=()))
     for name in ("en", "de"):
         run(capsys, "--squad", name, "--plain-source", "--out", f"{name}.txt")
-    align = [
-        "align",
-        "--model",
-        "model",
-        "--src",
-        "en.txt",
-        "--tgt",
-        "de.txt",
-        "--tokenizer",
-        "intl",
-        "--format",
-        "probabilities",
-    ]
-    assert main.main([*align, "--out", "made", "--quiet"]) == 0
+    align = ["align", "--model", "model", "--src", "en.txt", "--tgt", "de.txt", "--tokenizer", "intl", "--out", "made"]
+    assert main.main([*align, "--format", "probabilities", "--quiet"]) == 0
     given = run(capsys, *FLAGS[:5], "made").out
     assert questions(given)
     assert run(capsys, *FLAGS[:4], "--model", "model", "--device", "cpu", "--threads", "1").out == given
