@@ -1,24 +1,26 @@
 #!/usr/bin/env bash
 # How good carried labels are: names of UNER's parallel sentences and answers of XQuAD, over links of several aligners.
-#   PROJECTION=dir of {en,pt,sv}_uner_pud.iob2  XQUAD=dir of xquad.{en,de,es,ro}.json  [TRAINED=run]  bash projection.sh
+#   PROJECTION=dir of {en,pt,sv}_uner_pud.iob2  XQUAD=dir of xquad.{en,de,es,ro}.json  [TRAINED=run]  [GOLD=dir]  bash projection.sh
 # projection.md says where the files come from and what came out. Everything goes to $OUT; what is there is not made again.
 set -euo pipefail
 PROJECTION=$(realpath "${PROJECTION:?directory of en_uner_pud.iob2, pt_uner_pud.iob2, sv_uner_pud.iob2}")
 XQUAD=$(realpath "${XQUAD:?directory of xquad.en.json and the others}")
 OUT=$(realpath -m "${OUT:-outputs/projection}")
 TRAINED=${TRAINED:+$(realpath "$TRAINED")}
+GOLD=${GOLD:+$(realpath "$GOLD")}
 cd "$(dirname "$0")"
 export OMP_NUM_THREADS=${OMP_NUM_THREADS:-2}
 READ="--encoding separate --align-layer 7 --method mutual-probability --cutoff 0.5 --low-cutoff 0.2 --position-prior 0"
 mkdir -p "$OUT"
 
-links() { # aligner, source text, target text, output
-  [ -f "$4" ] && return
+links() { # aligner, tokeniser, source text, target text, output
+  local text="--tokenizer $2 --quiet --src $3 --tgt $4 --out $5"
+  [ -f "$5" ] && return
   case $1 in
-    untrained) xlm-align align --model "$OUT/e5" $READ --format probabilities --quiet --src "$2" --tgt "$3" --out "$4" ;;
-    trained) xlm-align align --model "$TRAINED" $READ --format probabilities --quiet --src "$2" --tgt "$3" --out "$4" ;;
-    shipped) xlm-align align --format probabilities --quiet --src "$2" --tgt "$3" --out "$4" ;;
-    statistical) xlm-align bootstrap --quiet --src "$2" --tgt "$3" --out "$4" ;;
+    untrained) xlm-align align --model "$OUT/e5" $READ --format probabilities $text ;;
+    trained) xlm-align align --model "$TRAINED" $READ --format probabilities $text ;;
+    shipped) xlm-align align --format probabilities $text ;;
+    statistical) xlm-align bootstrap $text ;;
   esac
 }
 
@@ -30,7 +32,7 @@ for lang in pt sv; do
   gold=$PROJECTION/${lang}_uner_pud.iob2
   for aligner in statistical untrained shipped ${TRAINED:+trained}; do
     echo "== names, en -> $lang, $aligner"
-    links $aligner "$OUT/pud.en" "$OUT/pud.$lang" "$OUT/links.$aligner.pud.$lang"
+    links $aligner none "$OUT/pud.en" "$OUT/pud.$lang" "$OUT/links.$aligner.pud.$lang"
     xlm-align project --labels "$PROJECTION/en_uner_pud.iob2" --tgt "$OUT/pud.$lang" --score "$gold" --quiet \
       --alignments "$OUT/links.$aligner.pud.$lang" --out "$OUT/names.$aligner.$lang"
   done
@@ -40,10 +42,23 @@ for lang in pt sv; do
   done
 done
 
+if [ -n "$GOLD" ]; then # dir of test.en, test.pt and gold: the AER of the same aligners
+  echo "== AER, en-pt"
+  cat "$OUT/pud.en" "$GOLD/test.en" > "$OUT/both.en"
+  cat "$OUT/pud.pt" "$GOLD/test.pt" > "$OUT/both.pt"
+  links statistical none "$OUT/both.en" "$OUT/both.pt" "$OUT/links.statistical.both"
+  tail -n "$(wc -l < "$GOLD/test.en")" "$OUT/links.statistical.both" > "$OUT/links.statistical.gold"
+  for aligner in untrained shipped ${TRAINED:+trained}; do
+    links $aligner none "$GOLD/test.en" "$GOLD/test.pt" "$OUT/links.$aligner.gold"
+  done
+  xlm-align score --gold "$GOLD/gold" "$OUT/links.untrained.gold" "$OUT/links.shipped.gold" "$OUT/links.statistical.gold" \
+    ${TRAINED:+"$OUT/links.trained.gold"}
+fi
+
 for lang in de es ro; do
   for aligner in untrained shipped ${TRAINED:+trained}; do
     echo "== answers, en -> $lang, $aligner"
-    links $aligner "$OUT/xquad.en" "$OUT/xquad.$lang" "$OUT/links.$aligner.xquad.$lang"
+    links $aligner intl "$OUT/xquad.en" "$OUT/xquad.$lang" "$OUT/links.$aligner.xquad.$lang"
     xlm-align project --squad "$XQUAD/xquad.en.json" --contexts "$XQUAD/xquad.$lang.json" --score "$XQUAD/xquad.$lang.json" \
       --alignments "$OUT/links.$aligner.xquad.$lang" --out "$OUT/answers.$aligner.$lang.json" --quiet
   done

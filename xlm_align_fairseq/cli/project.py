@@ -29,6 +29,7 @@ ONLY_OF = {  # the flags that some kinds alone have
     ("labels", "markup"): FLAGS,
     ("labels", "squad"): ("score", "samples", "seed", "json"),
 }
+ANSWER_TOKENIZER = "intl"
 OF_SCORES = ("score_column", "samples", "seed", "json")
 EXAMPLES = """examples:
   xlm-align project --labels en.conll --plain-source --out en
@@ -132,7 +133,11 @@ def parser() -> argparse.ArgumentParser:
             " needed."
         ),
     )
-    add_text_flags(where, "; tags go into the untouched target, and of --labels the source's must leave the words as they are")
+    add_text_flags(
+        where,
+        "; tags go into the untouched target, and of --labels the source's must leave the words as they are; of --squad"
+        f" {ANSWER_TOKENIZER} is the default, which parts words and punctuation",
+    )
     add_link_flags(where, required=False)
     where.add_argument(
         "--max-gap",
@@ -162,7 +167,7 @@ def parser() -> argparse.ArgumentParser:
     add_compute_flags(command, of=", of --squad", quiet=False)
     add_invalid_flag(command)
     add_output_flags(command)
-    command.set_defaults(out=None)
+    command.set_defaults(out=None, tokenizer=None)
     return command
 
 
@@ -177,6 +182,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     _check(command, args)
     args.samples = 1000 if args.samples is None else args.samples
     args.seed = 12345 if args.seed is None else args.seed
+    args.tokenizer = args.tokenizer or ("none" if args.squad is None else ANSWER_TOKENIZER)
     out = args.out or ("-" if args.score is None else None)
     inputs = [args.labels, args.markup, args.squad, args.contexts, args.score, *(getattr(args, flag) for flag in FLAGS)]
     check_files([*inputs, args.alignments], ("--out", out), *([("the table of --score", "-")] if args.score else []))

@@ -43,7 +43,7 @@ GOLD = squad(
 )
 ONE = squad([(TARGET, [])])
 LINKS = "0-0 1-1 2-2 3-3 5-5\n0-0\n1-1\n"  # nothing leads from `sings`
-FLAGS = ["--squad", "en", "--contexts", "de", "--alignments", "links"]
+FLAGS = ["--squad", "en", "--contexts", "de", "--alignments", "links", "--tokenizer", "none"]
 
 
 def write(**files):
@@ -104,6 +104,13 @@ def test_documents_are_lines_for_the_aligner(capsys):
     assert run(capsys, "--squad", "de", "--plain-source").out == f"{target}\nNichts.\nEs regnet.\n"
 
 
+def test_words_and_punctuation_are_apart_by_default(capsys):
+    """By the word `seven` of `seven-layered.`, which ends a sentence, not by all between two spaces."""
+    write(en=squad([("It is seven-layered.", [question("a", ("seven", 6))])]), de=squad([("Es: „sieben-schichtig“.", [])]))
+    write(links="2-3 3-4 4-5 5-7\n")
+    assert questions(run(capsys, *FLAGS[:6]).out)[0]["answers"] == [{"text": "sieben", "answer_start": 5}]
+
+
 def test_tokenizer_probabilities_and_gap(capsys):
     write(en=squad([(SOURCE, [question("b", ("Rome", 13))])]), de=ONE, links="3-1:0.2 3-3:0.9 3-6:0.3\n")
     assert questions(run(capsys, *FLAGS, "--tokenizer", "13a").out)[0]["answers"] == [{"text": "lebt\tin Rom", "answer_start": 4}]
@@ -131,9 +138,9 @@ def test_the_command_aligns_as_align_does(capsys, make_model):
     write_model(Path("model"), make_model(heads=()))
     for name in ("en", "de"):
         run(capsys, "--squad", name, "--plain-source", "--out", f"{name}.txt")
-    align = ["align", "--model", "model", "--src", "en.txt", "--tgt", "de.txt", "--format", "probabilities", "--out", "made"]
-    assert main.main([*align, "--quiet"]) == 0
-    given = run(capsys, *FLAGS[:-1], "made").out
+    align = ["align", "--model", "model", "--src", "en.txt", "--tgt", "de.txt", "--tokenizer", "intl", "--out", "made"]
+    assert main.main([*align, "--format", "probabilities", "--quiet"]) == 0
+    given = run(capsys, *FLAGS[:5], "made").out
     assert questions(given)
     assert run(capsys, *FLAGS[:4], "--model", "model", "--device", "cpu", "--threads", "1").out == given
     done = run(capsys, *FLAGS[:4], "--model", "model", "--min-probability", "1", "--score", "gold")
@@ -183,4 +190,4 @@ def test_refusals(change, message):
 def test_other_numbers_of_lines_are_found_in_pipes_too(links, n, monkeypatch):
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(links.encode())))
     with pytest.raises(InputError, match=f"^<stdin>: {n} lines, but 3 paragraphs in en"):
-        project.main([*FLAGS[:-1], "-", "--quiet"])
+        project.main([*FLAGS, "--alignments", "-", "--quiet"])
