@@ -4,9 +4,6 @@
     OMP_NUM_THREADS=2 python benchmarks/retrieval.py --sentences 20000
 
 The vectors are random with a common direction, as those of encoders have one; each of the second matrix is one of the first with
-noise. `faiss` is IndexFlatIP, an index of either side, and finds the k nearest by cosine; the margin is computed from these,
-among the k nearest, as LASER does. `search` finds the highest margin of all. Memory is that beyond both matrices. CPU seconds are there
-for machines with other load. faiss is needed for this alone: pip install faiss-cpu.
 noise. `faiss` is IndexFlatIP, an index of either side, and finds the k nearest by cosine; the margin is computed from these, and
 is highest among the k nearest, as in LASER. `search` finds the highest margin of all. Memory is that beyond both matrices. CPU
 seconds are there for machines with other load. faiss is needed for this alone: pip install faiss-cpu.

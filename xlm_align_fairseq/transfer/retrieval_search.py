@@ -96,7 +96,6 @@ def search(
     forward, backward = _neighbours(x, y, margin or 1, quiet)
     if margin is None:
         return _hits(forward[:, 0], y), _hits(backward[:, 0], x)
-    mean_x, mean_y = (_values(keys).mean(1) for keys in (forward, backward))
     mean_x, mean_y = _values(forward).mean(1), _values(backward).mean(1)
     return (
         _hits(_highest_margins(x, y, forward, mean_x, mean_y, quiet), y),

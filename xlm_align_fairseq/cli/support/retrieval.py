@@ -146,10 +146,6 @@ class _Run:
                     raise InputError(f"{path} has no lines; give a file of sentences")
             return sides, []
         read = [distinct(read_identified(path)) for path in paths]
-        for path, once in zip(paths, read, strict=True):
-            if once.repeated:
-                self.notes.append(f"{path}: {once.repeated} sentences stand there again; each is mined once, under its first id")
-        return [side.texts for side in read], [side.ids for side in read]
         for path, (_, _, repeated) in zip(paths, read, strict=True):
             if repeated:
                 self.notes.append(f"{path}: {repeated} sentences stand there again; each is mined once, under its first id")
@@ -255,7 +251,6 @@ def _export(path: str, vectors: Layers, several: bool) -> None:
     def write(stream: Any) -> None:
         np.lib.format.write_array_header_1_0(stream, header)
         for array in vectors.values():
-            stream.write(memoryview(np.ascontiguousarray(array, "<f4")).cast("B"))  # type: ignore[arg-type]
             stream.write(array.astype("<f4", copy=False).data)
 
     write_atomically(Path(path), write, f"--export {path}")
