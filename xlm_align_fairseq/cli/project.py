@@ -31,10 +31,12 @@ ONLY_OF = {  # the flags that some kinds alone have
 }
 ANSWER_TOKENIZER = "intl"
 OF_SCORES = ("score_column", "samples", "seed", "json")
+LEAST = {"column": 1, "score_column": 1, "max_gap": 0, "samples": 1, "seed": 0}
 EXAMPLES = """examples:
   xlm-align project --labels en.conll --plain-source --out en
   xlm-align project --labels en.conll --tgt de --alignments links --out de.conll
   xlm-align project --labels en.conll --tgt de --alignments links --score de.gold.conll
+  xlm-align project --labels en.conllu --each-word --tgt de --alignments links
   xlm-align project --markup marked.en --tgt de --alignments links --tokenizer 13a
   xlm-align project --squad en.json --contexts de.json --out de.squad.json
 """
@@ -240,11 +242,9 @@ def _check(command: argparse.ArgumentParser, args: argparse.Namespace) -> None:
         command.error(f"{flag} needs --score")
     if args.score is not None and args.plain_source:
         command.error("--plain-source carries nothing that --score could score; leave one of them out")
-    for flag in ("column", "score_column"):
-        if getattr(args, flag) is not None and getattr(args, flag) < 1:
-            raise InputError(f"--{flag.replace('_', '-')} {getattr(args, flag)}: allowed are 1 and more")
-    if args.max_gap is not None and args.max_gap < 0:
-        raise InputError(f"--max-gap {args.max_gap}: allowed are 0 and more")
+    for flag, least in LEAST.items():
+        if getattr(args, flag) is not None and getattr(args, flag) < least:
+            raise InputError(f"--{flag.replace('_', '-')} {getattr(args, flag)}: allowed are {least} and more")
     check_min_probability(args.min_probability)
 
 

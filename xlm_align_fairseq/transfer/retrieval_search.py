@@ -73,7 +73,7 @@ def search(
 ) -> tuple[Hits, Hits]:
     """Return the nearest of each query among the others, and the nearest query of each of the others.
 
-    Beside both matrices some 50 MB are used, whatever their sizes.
+    Beside both matrices some 200 MB are used, and 100 bytes for each sentence.
 
     Args:
         queries: (N, C), any float type.

@@ -165,7 +165,8 @@ def test_refusals(change, message):
     [
         (["--score", "gone"], "gone: cannot read the file"),
         (["--score-column", "0"], "--score-column 0: allowed are 1 and more"),
-        (["--samples", "0"], "bootstrap samples: 0; allowed is 1 or more"),
+        (["--samples", "0"], "--samples 0: allowed are 1 and more"),
+        (["--seed", "-1"], "--seed -1: allowed are 0 and more"),
         (["--score-column", "3"], "gold:1: 'In\\tO' has 2 column(s), 3 are needed"),
         (["--tokenizer", "none,char"], "gold:1: word 1 is 'In', but 'I' in tgt:1"),
     ],
