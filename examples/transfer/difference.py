@@ -1,10 +1,11 @@
-"""How much better one projection is than another, with a paired 95 % bootstrap interval.
+"""How much better one projection, or one file of answers, is than another, with a paired 95 % bootstrap interval.
 
     python difference.py --labels gold.iob2 one.iob2 other.iob2
     python difference.py --squad gold.json one.json other.json
+    python difference.py --answers gold.json one.json other.json
 
-The files are what `xlm-align project --out` wrote. Both are scored on the same drawn sentences or questions; a difference counts
-where the interval excludes 0.
+The files are what `xlm-align project --out` wrote, or of --answers what `xlm-align evaluate --out` did. Both are scored on the
+same drawn sentences or questions; a difference counts where the interval excludes 0.
 """
 
 import argparse
@@ -15,7 +16,8 @@ from xlm_align_fairseq.text.conll import read_conll
 from xlm_align_fairseq.text.lines import TextFile
 from xlm_align_fairseq.transfer.paragraphs import read_paragraphs
 from xlm_align_fairseq.transfer.projection_scores import SpanScores, score_projected_answers
-from xlm_align_fairseq.transfer.questions import read_questions
+from xlm_align_fairseq.transfer.question_scores import score_answers
+from xlm_align_fairseq.transfer.questions import read_answers, read_questions
 from xlm_align_fairseq.transfer.scores import ScoreTable
 
 
@@ -39,17 +41,25 @@ def answer_scores(gold: str, projected: str) -> ScoreTable:
     return score_projected_answers(read_questions(gold).gold(), {one.id: one.answers[0].text for one in questions})
 
 
+def predicted_scores(gold: str, predicted: str) -> ScoreTable:
+    """Score predicted answers."""
+    return score_answers(read_questions(gold).gold(), read_answers(predicted))
+
+
 def main() -> None:
     """Print a line for each measure."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     kind = parser.add_mutually_exclusive_group(required=True)
     kind.add_argument("--labels", metavar="GOLD", help="labels of words")
-    kind.add_argument("--squad", metavar="GOLD", help="answers")
+    kind.add_argument("--squad", metavar="GOLD", help="projected answers")
+    kind.add_argument("--answers", metavar="GOLD", help="predicted answers")
     parser.add_argument("one")
     parser.add_argument("other")
     args = parser.parse_args()
-    score, measures = (label_scores, ("f1", "f1_without_types")) if args.labels else (answer_scores, ("exact_match", "f1"))
-    one, other = (score(args.labels or args.squad, path) for path in (args.one, args.other))
+    score, measures = label_scores, ("f1", "f1_without_types")
+    if not args.labels:
+        score, measures = answer_scores if args.squad else predicted_scores, ("exact_match", "f1")
+    one, other = (score(args.labels or args.squad or args.answers, path) for path in (args.one, args.other))
     draws = [table.draws(1000, 12345) for table in (one, other)]
     print(f"{args.one} minus {args.other}, points")
     for name in measures:

@@ -11,7 +11,10 @@ from world import USER_DIR, run
 
 from xlm_align_fairseq import Transfer
 from xlm_align_fairseq.cli.main import main as xlm_align
+from xlm_align_fairseq.transfer.answer_search import find_answers
 from xlm_align_fairseq.transfer.pairs import read_pairs
+from xlm_align_fairseq.transfer.question_sequences import encode_questions
+from xlm_align_fairseq.transfer.questions import Question, read_questions
 from xlm_align_fairseq.transfer.tags import read_tagged
 
 FAIRSEQ_TRAIN = Path(sys.executable).with_name("fairseq-train")
@@ -38,6 +41,19 @@ def write_pairs(path, pairs, seed, end, classes=True):
     path.write_bytes("".join("\t".join(row) + end for row in columns).encode())
 
 
+def write_questions(path, questions, seed):
+    """The answer is the one number of the text, which may be longer than a window."""
+    draw, paragraphs = random.Random(seed), []
+    for n in range(questions):
+        before, after = ([word for word in draw.choices(WORDS, k=draw.randrange(25)) if not word.isdigit()] for _ in range(2))
+        answer = str(draw.randrange(1000, 9999))
+        context = " ".join([*before, answer, *after])
+        answers = [{"text": answer, "answer_start": context.index(answer)}]
+        paragraphs.append({"context": context, "qas": [{"id": str(n), "question": "10 10 ?", "answers": answers}]})
+    path.parent.mkdir(exist_ok=True, parents=True)
+    path.write_text(json.dumps({"data": [{"title": "numbers", "paragraphs": paragraphs}]}), "utf-8")
+
+
 @pytest.fixture(scope="module")
 def runs(world, tmp_path_factory):
     """Two runs: one of 60 updates, one that hardly learned; and files as XTREME's download script leaves them."""
@@ -61,6 +77,26 @@ def runs(world, tmp_path_factory):
             *["--max-update", "90", "--disable-validation", "--no-epoch-checkpoints", "--save-dir", directory / "pairs"],
         ]
     )
+    write_questions(directory / "squad.json", 60, 1)
+    run(
+        [
+            *[FAIRSEQ_TRAIN, directory / "squad.json", "--user-dir", USER_DIR, "--cpu", "--task", "span_extraction"],
+            *["--criterion", "span_extraction", "--arch", "xlm_align_tiny", "--cold-start", world / "model", "--window", "48"],
+            *["--question-pieces", "12", "--window-step", "12", "--optimizer", "adam", "--lr-scheduler", "fixed", "--lr", "3e-3"],
+            *[
+                "--batch-size",
+                "16",
+                "--num-workers",
+                "0",
+                "--max-update",
+                "200",
+                "--disable-validation",
+                "--no-epoch-checkpoints",
+            ],
+            *["--save-dir", directory / "questions"],
+        ]
+    )
+    write_questions(directory / "download" / "xquad" / "xquad.de.json", 30, 2)
     write_pairs(directory / "download" / "pawsx" / "dev-de.tsv", 60, 2, "\r\n")
     write_pairs(directory / "download" / "pawsx" / "test-de.tsv", 20, 3, "\r\n", classes=False)
     write(directory / "download" / "udpos" / "dev-de.tsv", 30, 2)
@@ -201,3 +237,48 @@ def test_pairs(runs, tmp_path, capsys):
     theirs = [pipe({"text": one, "text_pair": two})["label"] for one, two in pairs]
     assert theirs == list(Transfer.load(runs / "pairs", "cpu").predict(pairs))
     assert len(set(theirs)) == 2
+
+
+def test_questions(runs, tmp_path, capsys):
+    """The task of a run on questions must be named; predictions are scored as `--gold` scores them."""
+    flags = ["--model", runs / "questions", "--data", runs / "download", "--out", tmp_path]
+    code, _, err = evaluate(capsys, *flags)
+    assert code == 2
+    assert "--task is missing: the run can do xquad, mlqa, tydiqa; give one of them" in err
+    code, out, err = evaluate(capsys, *flags, "--task", "xquad", "--json")
+    assert code == 0
+    assert err.count("\n") == err.count("unknown")  # nothing else is said
+    report = json.loads(out)
+    assert (report["files"]["de"]["examples"], report["files"]["de"]["unit"]) == (30, "questions")
+    scores = report["scores"]["de"]
+    assert scores["f1"]["value"] > 20  # a span at random has less than 10
+    assert scores["f1+em"]["value"] == pytest.approx((scores["f1"]["value"] + scores["exact_match"]["value"]) / 2)
+    gold, written = runs / "download" / "xquad" / "xquad.de.json", tmp_path / "xquad" / "test-de.json"
+    code, out, _ = evaluate(capsys, "--task", "xquad", "--gold", gold, "--predictions", written, "--json")
+    assert json.loads(out)["scores"]["f1"]["value"] == pytest.approx(scores["f1"]["value"])
+    code, out, _ = evaluate(capsys, *flags, "--task", "mlqa", "--rules", "squad", "--data", gold, "--lang", "de")
+    assert "rules:squad" in out
+
+
+def test_transformers_gives_the_same_answers(runs, tmp_path):
+    """From text: its tokenizer gives the ids of each window, its model the logits, and so the answers are the same."""
+    transformers = pytest.importorskip("transformers")
+    assert xlm_align(["convert", str(runs / "questions"), "--to", "hf", str(tmp_path / "hf")]) == 0
+    theirs = transformers.AutoModelForQuestionAnswering.from_pretrained(tmp_path / "hf").eval()
+    tokenizer = transformers.AutoTokenizer.from_pretrained(tmp_path / "hf")
+    ours = Transfer.load(runs / "questions", "cpu")
+    odd = [Question("a", "10?", "T\x10his ½ … is 日本 1234 — “small”", [], ""), Question("b", "?", "das", [], "")]
+    questions = read_questions(runs / "download" / "xquad" / "xquad.de.json").questions + odd
+    limits = ours.settings.limits()
+    for encoded, question, answer in zip(
+        encode_questions(questions, ours.pieces, limits), questions, ours.predict(questions), strict=True
+    ):
+        logits = []
+        for one in encoded.sequences:
+            with torch.inference_mode():
+                found = theirs(input_ids=torch.from_numpy(one.tokens)[None])
+            logits.append(torch.stack([found.start_logits[0], found.end_logits[0]], 1))
+        if len(encoded.sequences) == 1:
+            assert tokenizer(question.question, question.context)["input_ids"] == encoded.sequences[0].tokens.tolist()
+        start, end = torch.cat(logits).numpy().T
+        assert find_answers(encoded, start, end, 1, ours.settings.answer)[0].text == answer
