@@ -149,13 +149,13 @@ class SentenceEncoder:
             sentences: N lines of running text; an empty one has a vector, too.
             layers: 1..n; 0 = the embeddings.
             quiet: show no progress bar.
-            name: for the progress bar.
+            name: of the sentences, for the progress bar and errors.
 
         Returns:
             (N, C) float32 by layer.
 
         Raises:
-            InputError: the encoder has no such layer.
+            InputError: the encoder has no such layer, or a vector is not finite.
         """
         config = self.encoder.config
         for layer in layers:
@@ -168,8 +168,13 @@ class SentenceEncoder:
                 self._add(chunk, vectors, n_states)
                 bar.update(chunk[-1].owner + 1 - bar.n)
                 release_freed_memory()
-        for array in vectors.values():
+        for layer, array in vectors.items():
             array /= np.maximum(n_states, 1)[:, None]
+            if len(spoiled := np.flatnonzero(~np.isfinite(array.sum(1)))):
+                raise InputError(
+                    f"{name}: the vector of sentence {spoiled[0] + 1} is not finite at layer {layer}: the weights are damaged, or"
+                    " --half is too coarse: leave it out, or convert the model again"
+                )
         return vectors
 
     def _add(self, chunk: list[Part], vectors: Layers, n_states: npt.NDArray[np.int64]) -> None:

@@ -71,6 +71,15 @@ def test_long_lines_are_cut_and_surrogates_are_read(make, monkeypatch):
     assert "f: 1 of 3 lines were cut after 5 characters" in encoder.counts.notes("f")
 
 
+def test_damaged_weights_are_found(make, sentences):
+    encoder = make()
+    with torch.no_grad():
+        encoder.encoder.layers[1].fc2.bias[3] = torch.nan
+    encoder.encode(sentences, [1])
+    with pytest.raises(InputError, match="f: the vector of sentence 1 is not finite at layer 2: the weights are damaged"):
+        encoder.encode(sentences, [1, 2], name="f")
+
+
 def test_notes_say_what_was_odd():
     assert SentenceCounts(100, 0, sentences=3).notes("f") == []
     unknown, *others = SentenceCounts(100, 2, sentences=3, empty=1, long=2).notes("f")
