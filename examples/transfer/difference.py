@@ -56,16 +56,16 @@ def main() -> None:
     parser.add_argument("one")
     parser.add_argument("other")
     args = parser.parse_args()
-    score, measures = label_scores, ("f1", "f1_without_types")
-    if not args.labels:
-        score, measures = answer_scores if args.squad else predicted_scores, ("exact_match", "f1")
-    one, other = (score(args.labels or args.squad or args.answers, path) for path in (args.one, args.other))
+    kinds = {"labels": label_scores, "squad": answer_scores, "answers": predicted_scores}
+    name, gold = next((name, path) for name in kinds if (path := getattr(args, name)))
+    score, measures = kinds[name], ("f1", "f1_without_types") if name == "labels" else ("exact_match", "f1")
+    one, other = (score(gold, path) for path in (args.one, args.other))
     draws = [table.draws(1000, 12345) for table in (one, other)]
     print(f"{args.one} minus {args.other}, points")
-    for name in measures:
-        low, high = percentile_interval(draws[0][name] - draws[1][name])
+    for measure in measures:
+        low, high = percentile_interval(draws[0][measure] - draws[1][measure])
         star = " *" if low > 0 or high < 0 else ""
-        print(f"{name:16}  {one.values()[name] - other.values()[name]:+6.2f}  [{low:+.2f}, {high:+.2f}]{star}")
+        print(f"{measure:16}  {one.values()[measure] - other.values()[measure]:+6.2f}  [{low:+.2f}, {high:+.2f}]{star}")
 
 
 if __name__ == "__main__":
