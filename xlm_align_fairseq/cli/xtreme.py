@@ -61,7 +61,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser().parse_args(argv)
     from xlm_align_fairseq.cli.support.xtreme import run_xtreme
 
-    sys.stdout.write(run_xtreme(args))
+    text, notes = run_xtreme(args)
+    for note in notes:
+        print(f"note: {note}", file=sys.stderr)
+    sys.stdout.write(text)
     return 0
 
 

@@ -37,8 +37,8 @@ RECORD = "xtreme.json"  # what the folder was made of
 FORMS = {"table.txt": as_text, "table.md": as_markdown, "table.tex": as_latex}
 
 
-def run_xtreme(args: argparse.Namespace) -> str:
-    """Fine-tune, predict, score and write the table; return it as text, or with --dry-run what would be done.
+def run_xtreme(args: argparse.Namespace) -> tuple[str, list[str]]:
+    """Fine-tune, predict, score and write the table; return it as text, or with --dry-run what would be done, and notes.
 
     Args:
         args: the parsed flags of `xlm-align xtreme`.
@@ -56,7 +56,7 @@ def run_xtreme(args: argparse.Namespace) -> str:
         network = load_encoder(model)
         fingerprints[name] = weights_fingerprint(network, model.config.layers)
     if args.dry_run:
-        return _what_would_be_done(plan, opened, seeds, _pieces_per_second(network, args.device))
+        return _what_would_be_done(plan, opened, seeds, _pieces_per_second(network, args.device)), []
     _check_folder(out, _identity(args, plan, fingerprints))
     cpu = ["--cpu"] if open_device(args.device).type == "cpu" else []
     found: dict[str, dict[str, list[dict[str, Found]]]] = {}
@@ -77,7 +77,7 @@ def run_xtreme(args: argparse.Namespace) -> str:
     for file, form in FORMS.items():
         _write(out / file, form(report))
     _write(out / "table.json", json.dumps(report, indent=2, ensure_ascii=False) + "\n")
-    return as_text(report)
+    return as_text(report), report["notes"]
 
 
 def _seeds(text: str) -> list[int]:
