@@ -20,7 +20,7 @@ from xlm_align_fairseq.links.pharaoh import Link
 
 Links = Mapping[Link, float | None]  # of a sentence pair, with their probabilities where they have some
 Claim = tuple[int, float]  # of a span to a target word: links between the two, the highest probability among them
-MAX_GAP, ANSWER_GAP = 1, 1  # of spans; of answers, which are longer and surer to be in one piece
+MAX_GAP, ANSWER_GAP = 1, 3  # of spans; of answers, which are longer and surer to be in one piece
 _SCHEMES = {"BIOES": ("E", "S"), "BILOU": ("L", "U")}  # and what they have besides BIO: the end of a span, a span of one word
 _CONTINUING = ("I", "E", "L")
 

@@ -87,4 +87,4 @@ def _surplus(found: str, answer: str, outside: str) -> int:
 
 
 def _is_punctuation(char: str) -> bool:
-    return char.isspace() or unicodedata.category(char)[0] == "P"
+    return char.isspace() or unicodedata.category(char) == "Cf" or unicodedata.category(char)[0] == "P"  # Cf: U+FEFF, U+200E

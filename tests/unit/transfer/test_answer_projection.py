@@ -38,6 +38,7 @@ def project(source, answer, target, links, max_gap=1, tokenizer="none"):
         ("a b c", "b", "a - c", "1-1", "-"),  # nothing would be left
         ("It cost $5.", "$5", "Es kostete 5 $.", "2-2 2-3", "5 $"),
         ("a\u00a0b c", "b", "x\u00a0y z", "0-0", "x\u00a0y"),
+        ("He is Ann.", "Ann", "Er ist \ufeffAnn\u200e.", "2-2", "Ann"),  # what no reader sees
         ("😀 Ann 😀", "Ann", "😀😀 „Ann“", "1-1", "Ann"),
     ],
 )
