@@ -19,11 +19,15 @@ tag() { # words, one a line, blank lines between sentences -> word, tab, tag
   xlm-align evaluate --task ner --model "$model" --data "$1" --lang xx --out "$OUT/tags" --quiet > /dev/null
   paste "$1" "$OUT/tags/panx/test-xx.tsv" | sed 's/^\t$//' > "$2"
 }
-words() { grep -v '^#' "$1" | cut -f2; } # of UNER's form
+columns() { # a file of any form, what to keep -> words, or words and tags
+  python -c 'import sys; from xlm_align_fairseq.transfer import read_tagged
+for words, tags in read_tagged(sys.argv[1]).sentences:
+    print("".join(f"{word}\t{tag}\n" if sys.argv[2] == "both" else f"{word}\n" for word, tag in zip(words, tags, strict=True)))' "$1" "$2"
+}
 
 for lang in pt sv; do xlm-align project --labels "$PROJECTION/${lang}_uner_pud.iob2" --plain-source --out "$OUT/pud.$lang"; done
 xlm-align project --labels "$PROJECTION/en_uner_pud.iob2" --plain-source --out "$OUT/pud.en"
-words "$PROJECTION/en_uner_pud.iob2" > "$OUT/pud.en.words"
+columns "$PROJECTION/en_uner_pud.iob2" words > "$OUT/pud.en.words"
 tag "$OUT/pud.en.words" "$OUT/pud.en.tagged"
 echo "== the English model on English"
 xlm-align evaluate --task ner --model "${runs[@]}" --data "$NER/en_uner_ewt-dev.iob2" "$PROJECTION/en_uner_pud.iob2" --lang dev,pud --quiet
@@ -54,8 +58,7 @@ tag "$OUT/bitext.words" "$OUT/bitext.tagged"
 xlm-align project --labels "$OUT/bitext.tagged" --tgt "$OUT/bitext.sv" --alignments "$OUT/links" --out "$OUT/projected.tsv" --quiet
 mkdir -p "$OUT/download/panx"
 {
-  grep -v '^#' "$NER/en_uner_ewt-train.iob2" | cut -f2,3
-  echo
+  columns "$NER/en_uner_ewt-train.iob2" both
   cat "$OUT/projected.tsv"
 } > "$OUT/download/panx/train-en.tsv"
 ln -sf "$NER/en_uner_ewt-dev.iob2" "$OUT/download/panx/dev-en.tsv"
