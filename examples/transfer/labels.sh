@@ -35,7 +35,8 @@ xlm-align evaluate --task ner --model "${runs[@]}" --data "$NER/en_uner_ewt-dev.
 for lang in pt sv; do
   gold=$PROJECTION/${lang}_uner_pud.iob2
   [ -f "$OUT/links.$lang" ] || xlm-align align --format probabilities --quiet --src "$OUT/pud.en" --tgt "$OUT/pud.$lang" --out "$OUT/links.$lang"
-  echo "== $lang (a) the English model reads the translation"
+  echo "== $lang (a) the English model reads the translation: that of (c), and all"
+  xlm-align evaluate --task ner --model "$model" --data "$gold" --lang "$lang" --quiet
   xlm-align evaluate --task ner --model "${runs[@]}" --data "$gold" --lang "$lang" --quiet
   echo "== $lang (b) gold English labels over links"
   xlm-align project --labels "$PROJECTION/en_uner_pud.iob2" --tgt "$OUT/pud.$lang" --alignments "$OUT/links.$lang" --score "$gold" --quiet

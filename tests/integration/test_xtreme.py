@@ -1,5 +1,6 @@
 """`xlm-align xtreme`: from an encoder and XTREME's folder to the table, stopped and started again."""
 
+import fcntl
 import json
 import os
 import random
@@ -152,11 +153,24 @@ def test_what_cannot_be_is_refused(world, download, whole, tmp_path, capsys):
         "no such folder; give the one": flags(world, tmp_path / "nowhere", tmp_path / "a"),
         "is not empty and has no xtreme.json": flags(world, download, other),
         "was made of something else: recipe was 'small', now it is 'xtreme'": flags(world, download, whole, "--recipe", "xtreme"),
+        "--train-flags --x 'y: No closing quotation": flags(world, download, tmp_path / "b", "--train-flags=--x 'y"),
         "failed, exit code 2: look at the end of": flags(world, download, tmp_path / "b", "--train-flags=--lr abc"),
     }
     for message, arguments in bad.items():
         assert xlm_align(arguments) == 2
         assert message in capsys.readouterr().err
+
+
+def test_a_run_is_trained_by_one_process(world, download, tmp_path, capsys):
+    """A training that outlives a killed command holds the lock: a second one does not write into its directory."""
+    run = tmp_path / "out" / "runs" / "model" / "pos.1"
+    arguments = flags(world, download, tmp_path / "out", "--tasks", "pos", "--seeds", "1", "--train-flags=--lr abc")
+    assert xlm_align(arguments) == 2  # training failed
+    assert "'abc'" in capsys.readouterr().err  # the last line of the log is said
+    with (run / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        assert xlm_align(arguments) == 2
+        assert "another process trains there; wait until it ends" in capsys.readouterr().err
 
 
 @pytest.mark.skipif(not CASES.is_dir(), reason="the cases are not here")
@@ -169,3 +183,8 @@ def test_the_cases(world, tmp_path, capsys):
     folder = next((tmp_path / "out" / "predictions").iterdir()) / "1"
     assert {path.name for path in folder.iterdir()} == {path.name for path in (CASES / "download.labels").iterdir()}
     assert report["not_scored"] == {}
+    pairs = flags(world, CASES / "download", tmp_path / "dev", "--seeds", "1", "--tasks", "bucc", "--split", "dev")
+    assert xlm_align(pairs) == 0  # the development files of BUCC have the answers
+    report = json.loads((tmp_path / "dev" / "table.json").read_text())
+    assert report["not_scored"] == {}
+    assert list(report["encoders"]["model"]["tasks"]["bucc"]) == ["de"]

@@ -28,7 +28,7 @@ from xlm_align_fairseq.errors import InputError
 from xlm_align_fairseq.links.gold_set import GoldSet
 from xlm_align_fairseq.links.metrics import Counts, count
 from xlm_align_fairseq.model.record import load_encoder, load_heads
-from xlm_align_fairseq.system.device import default_batch_tokens, open_device
+from xlm_align_fairseq.system.device import check_batch_tokens, default_batch_tokens, open_device
 from xlm_align_fairseq.system.memory import release_freed_memory
 from xlm_align_fairseq.system.parallel import prefetch
 from xlm_align_fairseq.text.lines import LONGEST_SIDE
@@ -71,8 +71,7 @@ class Aligner:
     _background: dict = dataclasses.field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self):
-        if self.batch_tokens < 1:
-            raise InputError(f"batch_tokens (--batch-tokens) is {self.batch_tokens}: allowed are 1 and more pieces")
+        check_batch_tokens(self.batch_tokens)
 
     @classmethod
     def load(

@@ -21,7 +21,7 @@ from xlm_align_fairseq.bitext.indexed import ENDINGS, IndexedReader, IndexedWrit
 from xlm_align_fairseq.bitext.label_manifest import FORMAT, VERSION, manifest_path, pack_lines, read_manifest, unpack_lines
 from xlm_align_fairseq.bitext.label_statistics import PairLinks, Totals
 from xlm_align_fairseq.errors import InputError
-from xlm_align_fairseq.system.files import together, write_atomically
+from xlm_align_fairseq.system.files import sha256_of, together, write_text_atomically
 
 logger = logging.getLogger(__name__)
 
@@ -175,11 +175,7 @@ def ids_hash(ids: np.ndarray) -> str:
 
 def file_hashes(path: Path) -> dict[str, str]:
     """Return the SHA-256 of `PATH.bin` and `PATH.idx` by ending."""
-    hashes = {}
-    for ending in ENDINGS:
-        with open(path.with_name(f"{path.name}.{ending}"), "rb") as file:
-            hashes[ending] = hashlib.file_digest(file, "sha256").hexdigest()
-    return hashes
+    return {ending: sha256_of(path.with_name(f"{path.name}.{ending}")) for ending in ENDINGS}
 
 
 class LabelWriter:
@@ -264,4 +260,4 @@ class LabelWriter:
                 pairs[name]["without_links"] = pack_lines(without)
         manifest = {"format": FORMAT, "version": VERSION, "split": self.split, **self.provenance, "pairs": pairs}
         text = json.dumps(manifest, indent=2) + "\n"
-        write_atomically(manifest_path(self.directory, self.split), lambda file: file.write(text.encode()))
+        write_text_atomically(manifest_path(self.directory, self.split), text)

@@ -27,7 +27,7 @@ from xlm_align_fairseq.model import checkpoint
 from xlm_align_fairseq.model.directory import aligner_or_default, write_aligner
 from xlm_align_fairseq.model.record import Model
 from xlm_align_fairseq.model.tensors import check_precision, plain_tensors, rows, same
-from xlm_align_fairseq.system.files import together, write_atomically
+from xlm_align_fairseq.system.files import together, write_atomically, write_text_atomically
 from xlm_align_fairseq.system.records import build, read_json
 
 CONFIG = "config.json"
@@ -157,10 +157,10 @@ def write(directory: Path, model: Model, head: hugging_face_heads.FineTuned | No
     ]  # of a model that stood here before: they would be read with this one
     with together(directory, *others):
         hugging_face_tokenizer.write(directory, model.vocabulary, model.sentencepiece, model.config.max_positions)
-        write_atomically(directory / CONFIG, lambda file: file.write(text.encode()))
+        write_text_atomically(directory / CONFIG, text)
         write_aligner(directory, model.aligner)
         if model.card:
-            write_atomically(directory / CARD, lambda file: file.write(model.card.encode()))
+            write_text_atomically(directory / CARD, model.card)
         if pointer := model.head("pointer"):
             _save(directory / POINTER, pointer)
         _save(directory / WEIGHTS, _their_state(model, head))

@@ -15,7 +15,7 @@ from xlm_align_fairseq.convert import charsmap, exact
 from xlm_align_fairseq.encoder.vocabulary import BOS, EOS, MASK, SPECIALS, UNK, Vocabulary, open_sentencepiece
 from xlm_align_fairseq.errors import InputError
 from xlm_align_fairseq.model.directory import SENTENCEPIECE
-from xlm_align_fairseq.system.files import write_atomically
+from xlm_align_fairseq.system.files import write_atomically, write_text_atomically
 from xlm_align_fairseq.system.records import read_json
 
 TOKENIZER = "tokenizer.json"
@@ -163,4 +163,4 @@ def _tokenizer(pieces: list[tuple[str, float]], normalisation: Any) -> dict[str,
 
 def _write_json(path: Path, content: Any) -> None:
     data = json.dumps(content, ensure_ascii=False, indent=None if path.name == TOKENIZER else 2) + "\n"
-    write_atomically(path, lambda file: file.write(data.encode()))
+    write_text_atomically(path, data)

@@ -16,7 +16,7 @@ from xlm_align_fairseq.errors import InputError
 from xlm_align_fairseq.model import checkpoint
 from xlm_align_fairseq.model.record import HEADS, Model, default_aligner
 from xlm_align_fairseq.model.tensors import plain_tensors, rows
-from xlm_align_fairseq.system.files import together, write_atomically
+from xlm_align_fairseq.system.files import together, write_atomically, write_text_atomically
 from xlm_align_fairseq.system.records import read_json
 
 SENTENCEPIECE = "sentencepiece.bpe.model"
@@ -76,7 +76,7 @@ def write_companions(directory: Path, vocabulary: Vocabulary, sentencepiece: byt
 def write_aligner(directory: Path, aligner: AlignerConfig) -> None:
     """Write `aligner.json` into a model directory."""
     text = json.dumps(aligner_record(aligner), indent=2) + "\n"
-    write_atomically(directory / ALIGNER, lambda file: file.write(text.encode()))
+    write_text_atomically(directory / ALIGNER, text)
 
 
 def aligner_record(aligner: AlignerConfig) -> dict[str, Any]:

@@ -31,6 +31,16 @@ def default_batch_tokens(device: torch.device) -> int:
     return 2048 if device.type == "cpu" else 32768
 
 
+def check_batch_tokens(pieces: int) -> None:
+    """Refuse batches without a piece.
+
+    Raises:
+        InputError: fewer than one.
+    """
+    if pieces < 1:
+        raise InputError(f"batch_tokens (--batch-tokens) is {pieces}: allowed are 1 and more pieces")
+
+
 def half_precision(device: torch.device) -> torch.dtype:
     """Return the 16-bit type that a device computes fast with."""
     return torch.bfloat16 if device.type == "cpu" else torch.float16

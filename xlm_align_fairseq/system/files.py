@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import contextvars
+import hashlib
 import io
 import os
 from collections.abc import Callable, Iterable, Iterator
@@ -143,6 +144,21 @@ def write_atomically(path: Path, write: Callable[[BinaryIO], Any], name: str | N
     """
     with NewFiles() as new:
         write(new.open(path, name=name, thing=thing))
+
+
+def write_text_atomically(path: Path, text: str) -> None:
+    """Write a text as UTF-8, as `write_atomically` does.
+
+    Raises:
+        InputError: the file cannot be written.
+    """
+    write_atomically(path, lambda file: file.write(text.encode()))
+
+
+def sha256_of(path: Path | str) -> str:
+    """Return the SHA-256 of a file's bytes, hexadecimal."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @contextlib.contextmanager

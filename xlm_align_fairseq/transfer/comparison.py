@@ -15,8 +15,8 @@ from typing import NamedTuple
 import numpy as np
 
 from xlm_align_fairseq.links.metrics import percentile_interval
-from xlm_align_fairseq.transfer.evaluation import MEAN, Found
-from xlm_align_fairseq.transfer.scores import Floats
+from xlm_align_fairseq.transfer.evaluation import MEAN
+from xlm_align_fairseq.transfer.scores import Floats, ScoreTable
 
 
 class Difference(NamedTuple):
@@ -35,7 +35,7 @@ class Scores:
     """Compare the scores of models of one kind, language by language.
 
     Args:
-        models: of each model, what it found, by language; languages without scores are left out.
+        models: of each model, its scores by language; languages without (`None`) are left out.
         measures: the names of those that are asked for.
         samples: bootstrap samples.
         seed: of the draws.
@@ -44,12 +44,12 @@ class Scores:
         languages: those with scores, and `MEAN` at the end if they are several.
     """
 
-    def __init__(self, models: Sequence[Mapping[str, Found]], measures: Iterable[str], samples: int, seed: int):
-        scored = [lang for lang, found in models[0].items() if found.table is not None]
+    def __init__(self, models: Sequence[Mapping[str, ScoreTable | None]], measures: Iterable[str], samples: int, seed: int):
+        scored = [lang for lang, table in models[0].items() if table is not None]
         self._values: dict[tuple[str, str], Floats] = {}  # (M,)
         self._draws: dict[tuple[str, str], Floats] = {}  # (M, samples)
         for number, lang in enumerate(scored):
-            tables = [table for model in models if (table := model[lang].table) is not None]
+            tables = [table for model in models if (table := model[lang]) is not None]
             drawn = [table.draws(samples, seed + number) for table in tables]
             for name in measures:
                 self._values[lang, name] = np.array([table.values()[name] for table in tables])

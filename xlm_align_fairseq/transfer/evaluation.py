@@ -41,6 +41,11 @@ class Found(NamedTuple):
     notes: list[str]
 
 
+def tables_of(models: Sequence[Mapping[str, Found]]) -> list[dict[str, ScoreTable | None]]:
+    """Return the scores of each model by language, as `Scores` takes them."""
+    return [{lang: found.table for lang, found in model.items()} for model in models]
+
+
 def files_of(task: Task, data: Sequence[str], langs: Sequence[str], split: Split) -> dict[str, str]:
     """Return the file of each language.
 

@@ -22,7 +22,7 @@ from xlm_align_fairseq.errors import InputError
 from xlm_align_fairseq.model.checkpoint import is_ours, load_checkpoint
 from xlm_align_fairseq.model.directory import read_model
 from xlm_align_fairseq.model.record import load_encoder
-from xlm_align_fairseq.system.device import default_batch_tokens, lower_precision, open_device
+from xlm_align_fairseq.system.device import check_batch_tokens, default_batch_tokens, lower_precision, open_device
 from xlm_align_fairseq.system.memory import release_freed_memory
 from xlm_align_fairseq.transfer.answer_search import find_answers
 from xlm_align_fairseq.transfer.encode import PieceCounts, encode_words, pair_sequence, word_sequences
@@ -76,8 +76,7 @@ class Transfer(ABC):
     counts: PieceCounts = dataclasses.field(default_factory=PieceCounts)
 
     def __post_init__(self):
-        if self.batch_tokens < 1:
-            raise InputError(f"batch_tokens (--batch-tokens) is {self.batch_tokens}: allowed are 1 and more pieces")
+        check_batch_tokens(self.batch_tokens)
 
     @staticmethod
     def load(

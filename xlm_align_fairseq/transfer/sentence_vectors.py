@@ -21,7 +21,7 @@ from xlm_align_fairseq.encoder.states import States
 from xlm_align_fairseq.encoder.vocabulary import UNK
 from xlm_align_fairseq.errors import InputError
 from xlm_align_fairseq.model.record import load_encoder
-from xlm_align_fairseq.system.device import default_batch_tokens, open_device
+from xlm_align_fairseq.system.device import check_batch_tokens, default_batch_tokens, open_device
 from xlm_align_fairseq.system.memory import release_freed_memory
 from xlm_align_fairseq.text.lines import LONGEST_SIDE
 from xlm_align_fairseq.transfer.encode import SPECIALS, PieceCounts
@@ -102,8 +102,7 @@ class SentenceEncoder:
     counts: SentenceCounts = dataclasses.field(default_factory=SentenceCounts)
 
     def __post_init__(self):
-        if self.batch_tokens < 1:
-            raise InputError(f"batch_tokens (--batch-tokens) is {self.batch_tokens}: allowed are 1 and more pieces")
+        check_batch_tokens(self.batch_tokens)
 
     @classmethod
     def load(
@@ -210,7 +209,7 @@ class SentenceEncoder:
             yield chunk
 
     def _parts(self, owner: int, text: str) -> Iterator[Part]:
-        ids = self.pieces.text(text[:LONGEST_SIDE].encode("utf-8", "replace").decode())  # it takes no lone surrogates
+        ids = self.pieces.text(text[:LONGEST_SIDE])
         windows = judging_windows(len(ids), self.encoder.config.max_positions - SPECIALS) or [Window(0, 0, 0, 0)]
         counts = self.counts
         counts.sentences += 1

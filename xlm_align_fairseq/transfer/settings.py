@@ -11,7 +11,7 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from xlm_align_fairseq.errors import InputError
-from xlm_align_fairseq.system.files import write_atomically
+from xlm_align_fairseq.system.files import write_text_atomically
 from xlm_align_fairseq.system.records import build, read_json
 from xlm_align_fairseq.transfer.question_sequences import QuestionLimits
 from xlm_align_fairseq.transfer.tasks import Kind
@@ -110,7 +110,7 @@ def write_settings(directory: Path, settings: Settings) -> None:
     """Write `transfer.json` into the directory of a run."""
     record = {"schema": SCHEMA, "version": VERSION, "task": settings.task, **dataclasses.asdict(settings)}
     text = json.dumps(record, indent=2, ensure_ascii=False) + "\n"
-    write_atomically(directory / FILE_NAME, lambda file: file.write(text.encode()))
+    write_text_atomically(directory / FILE_NAME, text)
 
 
 def read_settings(directory: Path) -> Settings:

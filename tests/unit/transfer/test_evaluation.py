@@ -5,7 +5,7 @@ import pytest
 
 from xlm_align_fairseq.errors import InputError
 from xlm_align_fairseq.transfer.comparison import Scores
-from xlm_align_fairseq.transfer.evaluation import MEAN, Found, files_of, task_of
+from xlm_align_fairseq.transfer.evaluation import MEAN, files_of, task_of
 from xlm_align_fairseq.transfer.scores import ScoreTable, share
 from xlm_align_fairseq.transfer.settings import ClassSettings, TagSettings
 from xlm_align_fairseq.transfer.tasks import TASKS
@@ -14,7 +14,7 @@ from xlm_align_fairseq.transfer.tasks import TASKS
 def found(right):
     """A file of as many sentences of ten words, so many of which are right in each."""
     rows = np.stack([np.asarray(right, float), np.full(len(right), 10.0)], 1)
-    return Found("x.tsv", len(right), "sentences", 0.0, ScoreTable(rows, ("right", "all"), {"accuracy": share(0, 1)}), [])
+    return ScoreTable(rows, ("right", "all"), {"accuracy": share(0, 1)})
 
 
 def scores(*models, samples=500):
@@ -38,7 +38,7 @@ def test_one_model_of_one_language_is_as_its_table():
     one = scores({"de": found(right)})
     assert one.languages == ["de"]
     assert one.deviation("de", "accuracy") == 0
-    assert one.interval("de", "accuracy") == pytest.approx(found(right).table.intervals(500, 1)["accuracy"])
+    assert one.interval("de", "accuracy") == pytest.approx(found(right).intervals(500, 1)["accuracy"])
 
 
 def test_a_difference_is_paired_over_examples():
@@ -60,9 +60,8 @@ def test_models_that_differ_widen_the_interval_of_a_difference():
 
 
 def test_a_language_without_tags_has_no_scores():
-    nothing = Found("y.tsv", 1, "sentences", 0.0, None, [])
-    assert scores({"de": found([1]), "ja": nothing}).languages == ["de"]
-    assert scores({"ja": nothing}).languages == []
+    assert scores({"de": found([1]), "ja": None}).languages == ["de"]
+    assert scores({"ja": None}).languages == []
 
 
 def test_files(tmp_path):

@@ -11,7 +11,7 @@ from typing import Any
 from xlm_align_fairseq.errors import InputError
 from xlm_align_fairseq.signature import signature
 from xlm_align_fairseq.transfer.comparison import Scores
-from xlm_align_fairseq.transfer.evaluation import MEAN, Found, check_model, evaluate, files_of, task_of
+from xlm_align_fairseq.transfer.evaluation import MEAN, Found, check_model, evaluate, files_of, tables_of, task_of
 from xlm_align_fairseq.transfer.predict import Transfer, settings_of
 from xlm_align_fairseq.transfer.score_files import Options, rules_of
 from xlm_align_fairseq.transfer.tag_scores import is_bio
@@ -56,7 +56,7 @@ def evaluation_report(args: argparse.Namespace) -> dict[str, Any]:
     files = files_of(task, args.data, [lang for lang in (args.lang or "").split(",") if lang], args.split or "test")
     ours, models = _predictions(args, task, files, args.model, args.out)
     others, against = _predictions(args, task, files, args.against or [], None)
-    scores = Scores(ours, measures, args.samples, args.seed)
+    scores = Scores(tables_of(ours), measures, args.samples, args.seed)
     report: dict[str, Any] = {
         "format": "xlm-align-evaluation.2",
         "signature": signature(_label(args, task, measures, scores, models, against)),
@@ -68,7 +68,7 @@ def evaluation_report(args: argparse.Namespace) -> dict[str, Any]:
         "notes": list(dict.fromkeys(note for model in ours for found in model.values() for note in found.notes)),
     }
     if args.against:
-        theirs = Scores(others, measures, args.samples, args.seed)
+        theirs = Scores(tables_of(others), measures, args.samples, args.seed)
         report["against"] = args.against
         report["differences"] = {
             lang: {name: _difference(scores, theirs, lang, name) for name in measures} for lang in scores.languages

@@ -5,10 +5,11 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import shlex
 import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
@@ -24,17 +25,32 @@ from xlm_align_fairseq.errors import InputError
 from xlm_align_fairseq.model.record import load_encoder
 from xlm_align_fairseq.signature import signature
 from xlm_align_fairseq.system.device import open_device
-from xlm_align_fairseq.system.files import write_atomically
+from xlm_align_fairseq.system.files import sha256_of, write_text_atomically
 from xlm_align_fairseq.system.records import read_json
 from xlm_align_fairseq.transfer.comparison import Scores
-from xlm_align_fairseq.transfer.evaluation import Found
 from xlm_align_fairseq.transfer.layout import prediction_file
 from xlm_align_fairseq.transfer.score_files import Options, score_files
+from xlm_align_fairseq.transfer.scores import ScoreTable
+from xlm_align_fairseq.transfer.tag_scores import has_seqeval
 from xlm_align_fairseq.transfer.tasks import TASKS
 from xlm_align_fairseq.version import __version__
 
 RECORD = "xtreme.json"  # what the folder was made of
 FORMS = {"table.txt": as_text, "table.md": as_markdown, "table.tex": as_latex}
+
+
+class Tested(NamedTuple):
+    """Hold what came out for the file of a language.
+
+    Args:
+        table: scores; `None` where there are no answers.
+        unknown: share of the pieces of its text that the encoder does not know.
+        notes: lines for the user.
+    """
+
+    table: ScoreTable | None
+    unknown: float
+    notes: list[str]
 
 
 def run_xtreme(args: argparse.Namespace) -> tuple[str, list[str]]:
@@ -46,20 +62,23 @@ def run_xtreme(args: argparse.Namespace) -> tuple[str, list[str]]:
     Raises:
         InputError: a flag, an encoder or a file cannot be used, or the folder was made of something else.
     """
-    out, seeds = Path(args.out), _seeds(args.seeds)
+    out, seeds, train_flags = Path(args.out), _seeds(args.seeds), _words(args.train_flags)
     plan = make_plan(Path(args.data), _list(args.tasks), _list(args.languages), args.recipe, args.split)
+    if any(training.task.kind == "tags" for training in plan.trainings.values()) and not has_seqeval():
+        raise InputError('tags are scored with seqeval, which is not installed: pip install "xlm-align-fairseq[transfer]"')
     encoders = _encoders(args.checkpoint, args.against)
     opened, fingerprints = {}, {}
     for name, path in encoders.items():
         model = open_model(path)
         opened[name] = Encoder(path, model.config, PieceEncoder(model.sentencepiece, model.vocabulary))
         network = load_encoder(model)
-        fingerprints[name] = weights_fingerprint(network, model.config.layers)
+        encoding = model.vocabulary.as_dictionary() + model.sentencepiece  # what piece each row is of
+        fingerprints[name] = f"{weights_fingerprint(network, model.config.layers)} {hashlib.sha256(encoding).hexdigest()}"
     if args.dry_run:
         return _what_would_be_done(plan, opened, seeds, _pieces_per_second(network, args.device)), []
     _check_folder(out, _identity(args, plan, fingerprints))
     cpu = ["--cpu"] if open_device(args.device).type == "cpu" else []
-    found: dict[str, dict[str, list[dict[str, Found]]]] = {}
+    found: dict[str, dict[str, list[dict[str, Tested]]]] = {}
     for name, encoder in opened.items():
         found[name] = {task: [] for task in plan.tests}
         for seed in seeds:
@@ -70,13 +89,13 @@ def run_xtreme(args: argparse.Namespace) -> tuple[str, list[str]]:
                     facts = retrieve(plan, task, encoder, out / "runs" / name, folder, args)
                 else:
                     run = out / "runs" / name / f"{training.name}.{seed}"
-                    train(training, encoder, run, seed, [*cpu, *args.train_flags.split()], args.quiet)
+                    train(training, encoder, run, seed, [*cpu, *train_flags], args.quiet)
                     facts = predict(plan, task, run, folder, args.split, args.device, args.batch_tokens, args.quiet)
                 found[name][task].append(_score(plan, task, folder, facts, args))
     report = _report(args, plan, seeds, found)
     for file, form in FORMS.items():
-        _write(out / file, form(report))
-    _write(out / "table.json", json.dumps(report, indent=2, ensure_ascii=False) + "\n")
+        write_text_atomically(out / file, form(report))
+    write_text_atomically(out / "table.json", json.dumps(report, indent=2, ensure_ascii=False) + "\n")
     return as_text(report), report["notes"]
 
 
@@ -85,6 +104,13 @@ def _seeds(text: str) -> list[int]:
     if not parts or len(set(parts)) < len(parts) or not all(part.isdecimal() for part in parts):
         raise InputError(f"--seeds {text}: allowed are numbers with commas between, each once, as 1,2,3")
     return [int(part) for part in parts]
+
+
+def _words(flags: str) -> list[str]:
+    try:
+        return shlex.split(flags)
+    except ValueError as error:
+        raise InputError(f"--train-flags {flags}: {error}; allowed are flags as a shell takes them") from error
 
 
 def _list(text: str | None) -> list[str]:
@@ -108,7 +134,7 @@ def _identity(args: argparse.Namespace, plan: Plan, fingerprints: Mapping[str, s
         "encoders": dict(fingerprints),
         "recipe": args.recipe,
         "train_flags": args.train_flags,
-        "files": {str(path.relative_to(args.data)): _sha256(path) for path in plan.files()},
+        "files": {str(path.relative_to(args.data)): sha256_of(path) for path in plan.files()},
         "version": __version__,
     }
 
@@ -127,27 +153,27 @@ def _check_folder(out: Path, identity: dict[str, Any]) -> None:
             raise InputError(f"--out {out} was made of something else: {difference}; give another folder, or what it was made of")
     elif any(out.iterdir()):
         raise InputError(f"--out {out} is not empty and has no {RECORD}: give another folder")
-    _write(out / RECORD, json.dumps(identity, indent=2, ensure_ascii=False) + "\n")
+    write_text_atomically(out / RECORD, json.dumps(identity, indent=2, ensure_ascii=False) + "\n")
 
 
-def _score(plan: Plan, task: str, folder: Path, facts: Mapping[str, Facts], args: argparse.Namespace) -> dict[str, Found]:
+def _score(plan: Plan, task: str, folder: Path, facts: Mapping[str, Facts], args: argparse.Namespace) -> dict[str, Tested]:
     """Score the predictions for each language, against the data or the folder of --labels."""
     found = {}
     for lang, fact in facts.items():
         name = prediction_file(TASKS[task], lang, args.split)
-        gold = plan.tests[task][lang][0] if fact.scored else None
+        gold = plan.tests[task][lang][-1] if fact.scored else None  # the one file, but for retrieval
         if gold is None and args.labels and (Path(args.labels) / name).is_file():
             gold = Path(args.labels) / name
         table, notes = None, fact.notes
         if gold is not None:
             scored = score_files(TASKS[task], gold, folder / name, Options(language=lang))
             table, notes = scored.table, [*notes, *scored.notes]
-        found[lang] = Found(str(folder / name), 0, "examples", fact.unknown, table, notes)
+        found[lang] = Tested(table, fact.unknown, notes)
     return found
 
 
 def _report(
-    args: argparse.Namespace, plan: Plan, seeds: list[int], found: Mapping[str, Mapping[str, list[dict[str, Found]]]]
+    args: argparse.Namespace, plan: Plan, seeds: list[int], found: Mapping[str, Mapping[str, list[dict[str, Tested]]]]
 ) -> dict[str, Any]:
     scores: dict[str, dict[str, Scores]] = {}
     not_scored: dict[str, list[str]] = {}
@@ -156,7 +182,8 @@ def _report(
         for task, models in tasks.items():
             number = TASKS[task].number
             measures = (number, "f1", "exact_match") if number == "f1+em" else (number,)
-            of = Scores(models, measures, args.samples, args.seed)
+            tables = [{lang: one.table for lang, one in model.items()} for model in models]
+            of = Scores(tables, measures, args.samples, args.seed)
             if of.languages:
                 scores[name][task] = of
             if missing := [lang for lang, one in models[0].items() if one.table is None]:
@@ -188,7 +215,7 @@ def _report(
     }
 
 
-def _notes(models: Iterable[dict[str, Found]]) -> list[str]:
+def _notes(models: Iterable[dict[str, Tested]]) -> list[str]:
     return [note for model in models for one in model.values() for note in one.notes]
 
 
@@ -207,7 +234,7 @@ def _what_would_be_done(plan: Plan, encoders: Mapping[str, Encoder], seeds: list
         lengths = lengths_of(training, next(iter(encoders.values())))
         seconds = sum(lengths) * recipe.epochs / rate
         total += seconds * len(seeds) * len(encoders)
-        dev = training.dev.name if training.dev and recipe.metric else "none, the last checkpoint is taken"
+        dev = training.dev.name if training.dev else "none, the last checkpoint is taken"
         lines.append(
             f"train {name}: {training.train}, {len(lengths)} sequences, {recipe.epochs} epochs at {recipe.rate:g}, development"
             f" text: {dev}; {len(encoders)} encoders x {len(seeds)} seeds, about {_hours(seconds)} each"
@@ -232,12 +259,3 @@ def _pieces_per_second(encoder: Network, device: str, rows: int = 8, length: int
 
 def _hours(seconds: float) -> str:
     return f"{seconds / 3600:.1f} hours" if seconds > 5400 else f"{seconds / 60:.1f} minutes"
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _write(path: Path, text: str) -> None:
-    write_atomically(path, lambda file: file.write(text.encode()))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from xlm_align_fairseq.errors import InputError
@@ -23,7 +23,7 @@ class Training:
         name: of the task, or of the text that several tasks share.
         task: whose form the files have.
         train: the file.
-        dev: development text in the same language, `None` where there is none.
+        dev: development text in the same language, by which the checkpoint is chosen; `None` takes the last.
         recipe: the settings.
     """
 
@@ -122,5 +122,7 @@ def _training(folder: Path, task: Task, recipe: str) -> Training:
         dev: Path | None = folder / data_files(task, "dev", SOURCE)[0]
     except InputError:  # TyDiQA-GoldP has no development data
         dev = None
-    dev = dev if dev is not None and dev.is_file() else None
-    return Training(TRAINED_AS.get(task.name, task.name), task, folder / train, dev, find_recipe(recipe, task))
+    found = find_recipe(recipe, task)
+    if found.metric is None or dev is None or not dev.is_file():  # the last checkpoint is taken
+        dev, found = None, replace(found, metric=None)
+    return Training(TRAINED_AS.get(task.name, task.name), task, folder / train, dev, found)

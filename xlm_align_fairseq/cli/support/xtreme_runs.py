@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import fcntl
 import json
 import os
 import re
@@ -11,7 +12,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO
 
 from tqdm import tqdm
 
@@ -19,7 +20,7 @@ from xlm_align_fairseq.cli.support.xtreme_plan import Plan, Training
 from xlm_align_fairseq.encoder.network import EncoderConfig
 from xlm_align_fairseq.encoder.pieces import PieceEncoder
 from xlm_align_fairseq.errors import InputError
-from xlm_align_fairseq.system.files import write_atomically
+from xlm_align_fairseq.system.files import write_text_atomically
 from xlm_align_fairseq.system.records import read_json
 from xlm_align_fairseq.transfer.encode import encode_words, pair_sequence, word_sequences
 from xlm_align_fairseq.transfer.evaluation import evaluate
@@ -32,13 +33,12 @@ from xlm_align_fairseq.transfer.recipes import question_limits, training_flags
 from xlm_align_fairseq.transfer.retrieval import distinct, mine
 from xlm_align_fairseq.transfer.retrieval_files import Candidate, read_id_pairs, read_identified, read_sentences
 from xlm_align_fairseq.transfer.retrieval_scores import above, best_threshold
-from xlm_align_fairseq.transfer.retrieval_search import nearest, search
+from xlm_align_fairseq.transfer.retrieval_search import K, nearest, search
 from xlm_align_fairseq.transfer.score_files import Options
 from xlm_align_fairseq.transfer.sentence_vectors import SentenceCounts, SentenceEncoder
 from xlm_align_fairseq.transfer.tags import read_tagged
 from xlm_align_fairseq.transfer.tasks import TASKS
 
-LAYER, NEIGHBOURS = 8, 4  # of retrieval: the layer of an encoder of 12, neighbours of the margin
 DONE = "done"  # a file in the directory of a run that has ended
 _UPDATE = re.compile(r"num_updates=(\d+)")
 
@@ -85,13 +85,12 @@ def train(training: Training, encoder: Encoder, run: Path, seed: int, more: Sequ
     flags = training_flags(training.recipe, training.task.kind, len(lengths_of(training, encoder)), encoder.config.max_positions)
     total = int(flags[flags.index("--total-num-update") + 1])
     sizes = {flag: value for flag, value in encoder.config.to_flags().items() if flag.startswith("encoder_")}
-    valid = ["--valid-data", str(training.dev)] if training.recipe.metric and training.dev else ["--disable-validation"]
+    valid = ["--valid-data", str(training.dev)] if training.dev else ["--disable-validation"]
     command = [
         *[sys.executable, "-c", "from fairseq_cli.train import cli_main; cli_main()", str(training.train)],
         *["--user-dir", str(Path(__file__).parents[2]), "--arch", "xlm_align_base", "--cold-start", encoder.path],
         *[part for flag, value in sizes.items() for part in (f"--{flag.replace('_', '-')}", str(value))],
         *flags,
-        *([] if valid[0] == "--valid-data" or not training.recipe.metric else ["--best-checkpoint-metric", "loss"]),
         *["--num-workers", "0", "--no-epoch-checkpoints", "--save-interval-updates", "500", "--keep-interval-updates", "1"],
         *["--log-format", "simple", "--log-interval", "10", "--seed", str(seed), "--save-dir", str(run), *valid, *more],
     ]
@@ -99,18 +98,27 @@ def train(training: Training, encoder: Encoder, run: Path, seed: int, more: Sequ
     with (
         log.open("a", encoding="utf-8") as file,
         tqdm(total=total, desc=f"{training.name}, seed {seed}", unit=" updates", disable=True if quiet else None) as bar,
+        _alone(run) as lock,
         subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", env=_environment()
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            env={"PYTHONWARNINGS": "ignore", **os.environ},
+            pass_fds=[lock.fileno()],
         ) as process,
     ):
         assert process.stdout is not None
+        last = ""
         for line in process.stdout:
             file.write(line)
+            last = line.strip() or last
             if found := _UPDATE.search(line):
                 bar.update(int(found[1]) - bar.n)
     if process.returncode:
         raise InputError(
-            f"training {training.name} with seed {seed} failed, exit code {process.returncode}: look at the end of {log}"
+            f"training {training.name} with seed {seed} failed, exit code {process.returncode}: look at the end of {log}; {last}"
         )
     (run / DONE).touch()
 
@@ -154,8 +162,8 @@ def predict(
             transfer = transfer or Transfer.load(run, device, batch_tokens)
             found = evaluate(transfer, TASKS[task], {lang: str(path)}, out, split, Options(), quiet)[lang]
             text = json.dumps({"unknown": found.unknown, "scored": found.table is not None, "notes": found.notes})
-            _write(said, text)
-        facts[lang] = Facts(**read_json(said, dict[str, Any], f"remove it, and {target} is made again"))
+            write_text_atomically(said, text)
+        facts[lang] = read_json(said, Facts, f"remove it, and {target} is made again")
     return facts
 
 
@@ -184,24 +192,23 @@ def retrieve(plan: Plan, task: str, encoder: Encoder, runs: Path, out: Path, arg
             vectors = vectors or SentenceEncoder.load(encoder.path, args.device, args.batch_tokens)
             vectors.counts = SentenceCounts()
             lines = _lines(vectors, *paths) if task == "tatoeba" else _pairs(vectors, plan.development[lang], paths)
+            notes = vectors.counts.notes(str(paths[0]))
+            if not lines:
+                notes.append(f"{paths[0]}: no pairs; no candidate was right on the development pairs, or none is above its score")
             found.parent.mkdir(parents=True, exist_ok=True)
-            _write(found, "".join(f"{line}\n" for line in lines))
-            facts_of = {"unknown": vectors.counts.share, "scored": False, "notes": vectors.counts.notes(str(paths[0]))}
-            _write(said, json.dumps(facts_of))
+            write_text_atomically(found, "".join(f"{line}\n" for line in lines))
+            scored = task == "bucc" and args.split == "dev"  # its third file has the pairs
+            write_text_atomically(said, json.dumps({"unknown": vectors.counts.share, "scored": scored, "notes": notes}))
         if not target.is_file():
             target.parent.mkdir(parents=True, exist_ok=True)
-            _write(target, found.read_text("utf-8"))
-        facts[lang] = Facts(**read_json(said, dict[str, Any], f"remove it, and {target} is made again"))
+            write_text_atomically(target, found.read_text("utf-8"))
+        facts[lang] = read_json(said, Facts, f"remove it, and {target} is made again")
     return facts
-
-
-def _layer(vectors: SentenceEncoder) -> int:
-    return max(1, round(LAYER * vectors.encoder.config.layers / 12))
 
 
 def _lines(vectors: SentenceEncoder, source: Path, english: Path) -> list[str]:
     """Return for each English line the index of the nearest line of the other language."""
-    layer = _layer(vectors)
+    layer = vectors.default_layer
     others, queries = (vectors.encode(read_sentences(path), [layer])[layer] for path in (source, english))
     return list(map(str, nearest(queries, others).tolist()))
 
@@ -214,16 +221,25 @@ def _pairs(vectors: SentenceEncoder, development: Sequence[Path], paths: Sequenc
 
 
 def _candidates(vectors: SentenceEncoder, source: Path, english: Path) -> list[Candidate]:
-    layer = _layer(vectors)
+    layer = vectors.default_layer
     sides = [distinct(read_identified(path)) for path in (source, english)]
     first, second = (vectors.encode(side.texts, [layer])[layer] for side in sides)
-    k = min(NEIGHBOURS, *(len(side.ids) for side in sides))
+    k = min(K, *(len(side.ids) for side in sides))
     return mine(search(first, second, k), sides[0].ids, sides[1].ids)
 
 
-def _environment() -> dict[str, Any]:
-    return {"PYTHONWARNINGS": "ignore", **os.environ}
+def _alone(run: Path) -> IO[str]:
+    """Open the lock of a run, which training inherits: one that outlives a killed command is not joined by a second one.
 
-
-def _write(path: Path, text: str) -> None:
-    write_atomically(path, lambda file: file.write(text.encode()))
+    Raises:
+        InputError: a process trains there.
+    """
+    lock = (run / "lock").open("w")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        lock.close()
+        raise InputError(
+            f"{run}: another process trains there; wait until it ends, or stop it, and start the command again"
+        ) from error
+    return lock

@@ -1,7 +1,6 @@
 """What the tasks of fine-tuning share: flags, the start from an encoder, the files of a run, text read as it lies on disk."""
 
 import dataclasses
-import hashlib
 import logging
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +20,7 @@ from xlm_align_fairseq.plugin.base_task import BaseTask, on_cpu, restored_file
 from xlm_align_fairseq.plugin.cold_start import ColdStart, beside
 from xlm_align_fairseq.plugin.finetuning.model import FineTunedModel
 from xlm_align_fairseq.plugin.iterator import TrainingIterator
+from xlm_align_fairseq.system.files import sha256_of
 from xlm_align_fairseq.system.memory import keep_freed_memory
 from xlm_align_fairseq.transfer.heads import make_head
 from xlm_align_fairseq.transfer.settings import FILE_NAME, SHORTEST_WINDOW, Settings, read_settings, write_settings
@@ -100,7 +100,7 @@ class FineTuningTask(BaseTask):
         file = cls.read(cfg, cfg.data)
         cold_start = ColdStart.read(origin, None, origin == restored)
         model = cold_start.model
-        settings = cls.settings_for(cfg, file, _window(cfg.window, model.config.max_positions), _digest(cfg.data))
+        settings = cls.settings_for(cfg, file, _window(cfg.window, model.config.max_positions), sha256_of(cfg.data))
         _check_run(Path(cfg.save_dir), settings)
         pieces = PieceEncoder(model.sentencepiece, model.vocabulary)
         return cls(cfg, model.vocabulary, pieces, settings, file, cold_start)
@@ -171,11 +171,6 @@ def _window(window: int, max_positions: int) -> int:
     if window > max_positions:
         logger.info(f"--window {window}: the encoder reads {max_positions} pieces, and so will this run")
     return min(window, max_positions)
-
-
-def _digest(path: str) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _check_run(save_dir: Path, settings: Settings) -> None:
