@@ -96,7 +96,7 @@ def train(training: Training, encoder: Encoder, run: Path, seed: int, more: Sequ
     ]
     log = run / "train.log"
     with (
-        log.open("a", encoding="utf-8") as file,
+        log.open("a", buffering=1, encoding="utf-8") as file,
         tqdm(total=total, desc=f"{training.name}, seed {seed}", unit=" updates", disable=True if quiet else None) as bar,
         _alone(run) as lock,
         subprocess.Popen(
